@@ -1,0 +1,35 @@
+"""Four pictures of a thing go in, one clean, textured 3D model comes out.
+
+    import fourview
+    result = fourview.generate(fourview.read_pictures({"front": "f.png", "left": "l.png"}), fourview.Recipe())
+    fourview.write(result, "model.glb")
+
+Public names load when they are first used: importing the package does nothing else.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Recipe": "fourview.recipe",
+    "generate": "fourview.pipeline",
+    "write": "fourview.pipeline",
+    "Result": "fourview.pipeline",
+    "read_pictures": "fourview.views.load",
+    "CancelToken": "fourview.progress",
+    "FourviewError": "fourview.errors",
+}
+
+__all__ = ["CancelToken", "FourviewError", "Recipe", "Result", "__version__", "generate", "read_pictures", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fourview' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,16 @@
+"""Names for the array types that cross functions, so that signatures stay short.
+
+The shape of an array is written beside it, in a comment or a docstring; the letters are those of CONVENTIONS.md.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.floating[Any]]
+Int = NDArray[np.integer[Any]]
+Bool = NDArray[np.bool_]
+Byte = NDArray[np.uint8]
+
+__all__ = ["Bool", "Byte", "Float", "Int"]

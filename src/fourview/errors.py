@@ -1,0 +1,51 @@
+"""Everything that can go wrong on purpose.
+
+    FourviewError
+    ├── PictureError      a picture cannot be used
+    ├── RecipeError       a knob is unknown, of the wrong type or out of range
+    ├── SurfaceError      the field has no usable surface
+    ├── MeshError         a mesh file cannot be read, or holds nothing
+    ├── OutputError       the result cannot be written where it was asked for
+    ├── MissingExtraError an optional part is not installed
+    ├── ChildError        a part of the work that runs in its own process died
+    └── CanceledError     the caller asked to stop
+
+A message carries the value, the expectation and the cure, in one line:
+`the 'left' picture is 1 x 1 pixels; at least 16 x 16 are needed: send a larger picture`.
+"""
+
+
+class FourviewError(Exception):
+    """What `fourview` raises for reasons a caller can understand and mend."""
+
+
+class PictureError(FourviewError):
+    """A picture cannot be used."""
+
+
+class RecipeError(FourviewError):
+    """A knob is unknown, of the wrong type or out of range."""
+
+
+class SurfaceError(FourviewError):
+    """The field has no usable surface."""
+
+
+class MeshError(FourviewError):
+    """A mesh file cannot be read, or holds nothing."""
+
+
+class OutputError(FourviewError):
+    """The result cannot be written where it was asked for."""
+
+
+class MissingExtraError(FourviewError):
+    """An optional part is not installed; the message holds the install line."""
+
+
+class ChildError(FourviewError):
+    """A part of the work that runs in its own process died or ran out of its budget."""
+
+
+class CanceledError(FourviewError):
+    """The caller asked to stop."""

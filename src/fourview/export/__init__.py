@@ -1,0 +1,1 @@
+"""The mesh leaves the house, and foreign meshes come in."""

@@ -1,0 +1,90 @@
+"""How far a run is, and how it is stopped: stage names, events, the cancel token.
+
+Owns      the order and the weight of the stages, the events a caller sees, the cancel token.
+Not here  drawing a bar (`cli`), killing native code that cannot be asked to stop (`child`).
+
+A step gets one callable, its `Tick`. It calls `tick(done)` with its own share done, 0..1, a few
+times a second; the call reports the progress and raises `CanceledError` where the run was canceled.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fourview.errors import CanceledError
+
+Tick = Callable[[float], None]
+
+# Stage -> share of a typical run of the embedded engine, measured with `benchmarks/speed.py`.
+STAGES: dict[str, float] = {
+    "fetch": 0.02,
+    "matte": 0.08,
+    "encode": 0.08,
+    "denoise": 0.0,
+    "decode": 0.20,
+    "extract": 0.12,
+    "clean": 0.05,
+    "simplify": 0.10,
+    "texture": 0.32,
+    "export": 0.03,
+}
+
+
+def no_tick(done: float) -> None:
+    """The tick of a step that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A moment of a run: `stage` is `stage_done` (0..1) through, the whole run `done` (0..1, never falls)."""
+
+    stage: str
+    stage_done: float
+    done: float
+    elapsed_s: float
+
+
+class CancelToken:
+    """Set from any thread; seen by the run at its next tick."""
+
+    def __init__(self) -> None:
+        self._flag = threading.Event()
+
+    def cancel(self) -> None:
+        self._flag.set()
+
+    @property
+    def is_canceled(self) -> bool:
+        return self._flag.is_set()
+
+
+@dataclass
+class Journey:
+    """The stages of one run: hands each stage its tick and keeps its time."""
+
+    watch: Callable[[Event], None] | None = None
+    cancel: CancelToken | None = None
+    timings_s: dict[str, float] = field(default_factory=dict)
+    _began: float = field(default_factory=time.perf_counter)
+    _done: float = 0.0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Tick]:
+        """The tick of stage `name`; its time is counted when the block ends."""
+        names = list(STAGES)
+        before = sum(STAGES[n] for n in names[: names.index(name)])
+
+        def tick(done: float) -> None:
+            if self.cancel is not None and self.cancel.is_canceled:
+                raise CanceledError(f"canceled during '{name}'")
+            self._done = max(self._done, min(before + STAGES[name] * done, 0.999))
+            if self.watch is not None:
+                self.watch(Event(name, done, self._done, time.perf_counter() - self._began))
+
+        began = time.perf_counter()
+        tick(0.0)
+        yield tick
+        tick(1.0)
+        self.timings_s[name] = self.timings_s.get(name, 0.0) + time.perf_counter() - began

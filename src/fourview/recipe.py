@@ -1,0 +1,164 @@
+"""Every knob of one run, in one frozen definition, from which each door derives its own.
+
+Owns      names, types, ranges, defaults and the sentence that explains each knob; which engine uses which knob.
+Not here  what a knob does (the step it belongs to), how it is typed in (the doors).
+
+A knob has a path in the nested recipe (`surface.octree_resolution`) and one flat public name, its last word,
+used by every door. This file imports nothing heavy, so that a front desk validates requests without the machinery.
+"""
+
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from fourview.errors import RecipeError
+
+SEED_MAX = 2**63 - 1
+
+
+def knob(default: Any, doc: str, low: float | None = None, high: float | None = None, only: str = "") -> Any:
+    """A field with its range and its sentence; `only` names the engines (space separated) that use it, "" = all."""
+    return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high, "only": only})
+
+
+@dataclass(frozen=True)
+class ViewsRecipe:
+    """Pictures become views."""
+
+    remove_background: Literal["auto", "always", "never"] = knob(
+        "auto",
+        "auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is",
+    )
+
+
+@dataclass(frozen=True)
+class ShapeRecipe:
+    """Views become a field."""
+
+    engine: Literal["hull"] = knob("hull", "what turns the views into a shape")
+    seed: int = knob(-1, "-1 draws a fresh seed; the seed that was used is in the report", -1, SEED_MAX)
+    steps: int = knob(30, "sampling steps", 1, 100, only="hunyuan2mv")
+    guidance_scale: float = knob(5.0, "classifier-free guidance", 0, 50, only="hunyuan2mv")
+
+
+@dataclass(frozen=True)
+class SurfaceRecipe:
+    """A field becomes a mesh."""
+
+    octree_resolution: int = knob(256, "cells along the longest side of the field's box", 16, 512)
+    num_chunks: int = knob(
+        200_000, "points a decoding pass takes: a memory knob, it never changes the result", 1_000, 5_000_000
+    )
+
+
+@dataclass(frozen=True)
+class MeshRecipe:
+    """A mesh becomes clean."""
+
+    target_face_num: int = knob(10_000, "faces after simplification", 100, 1_000_000)
+
+
+@dataclass(frozen=True)
+class TextureRecipe:
+    """Views are painted on it."""
+
+    texture: Literal["project", "off"] = knob("project", "project paints the given pictures on the model")
+    texture_size: int = knob(1024, "side of the texture, texels", 256, 8192)
+
+
+@dataclass(frozen=True)
+class ExportRecipe:
+    """It leaves the house."""
+
+    file_type: Literal["glb", "obj", "ply", "stl"] = knob("glb", "format of the model's file")
+    texture_format: Literal["png", "webp"] = knob("png", "how a GLB carries its texture; webp is smaller, lossless too")
+    height_m: float | None = knob(None, "height of the model, metres; unset: the longest side is 1 m", 1e-4, 1e4)
+    origin: Literal["center", "bottom"] = knob("center", "where the model's origin lies: its middle, or under its feet")
+    up: Literal["y", "z"] | None = knob(None, "the axis that points up; unset: y, but z in STL")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run. `Recipe.of(octree_resolution=128)` builds one from flat names and checks every value."""
+
+    views: ViewsRecipe = ViewsRecipe()
+    shape: ShapeRecipe = ShapeRecipe()
+    surface: SurfaceRecipe = SurfaceRecipe()
+    mesh: MeshRecipe = MeshRecipe()
+    texture: TextureRecipe = TextureRecipe()
+    export: ExportRecipe = ExportRecipe()
+
+    @classmethod
+    def of(cls, **flat: Any) -> "Recipe":
+        """A recipe from flat names; raises `RecipeError` on an unknown name or a value out of range."""
+        return with_knobs(cls(), flat)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One knob as a door sees it."""
+
+    path: str
+    name: str
+    type: type
+    choices: tuple[str, ...]
+    optional: bool
+    default: Any
+    low: float | None
+    high: float | None
+    doc: str
+    engines: tuple[str, ...]
+
+    @property
+    def range(self) -> str:
+        """The values it takes, as a person reads them."""
+        if self.choices:
+            return ", ".join(self.choices)
+        return f"{self.low:g} .. {SEED_MAX if self.high == SEED_MAX else format(self.high, 'g')}"
+
+
+def knobs() -> Iterator[Knob]:
+    """Every knob of a recipe, in the order of the journey."""
+    for part in dataclasses.fields(Recipe):
+        hints = get_type_hints(part.type)
+        for field in dataclasses.fields(part.type):  # type: ignore[arg-type]
+            hint, optional = hints[field.name], False
+            if get_origin(hint) in (types.UnionType,) or type(None) in get_args(hint):
+                optional = True
+                hint = next(a for a in get_args(hint) if a is not type(None))
+            choices = get_args(hint) if get_origin(hint) is Literal else ()
+            meta = field.metadata
+            yield Knob(
+                f"{part.name}.{field.name}", field.name, str if choices else hint, choices, optional,
+                field.default, meta["low"], meta["high"], meta["doc"], tuple(meta["only"].split()),
+            )  # fmt: skip
+
+
+def with_knobs(recipe: Recipe, flat: Mapping[str, Any]) -> Recipe:
+    """`recipe` with the knobs named in `flat` set; raises `RecipeError` with value, expectation and cure."""
+    known = {k.name: k for k in knobs()}
+    for name, value in flat.items():
+        if name not in known:
+            raise RecipeError(f"there is no knob '{name}'; the knobs are {', '.join(known)}")
+        k = known[name]
+        part, field = k.path.split(".")
+        changed = dataclasses.replace(getattr(recipe, part), **{field: _checked(k, value)})
+        recipe = dataclasses.replace(recipe, **{part: changed})
+    return recipe
+
+
+def _checked(k: Knob, value: Any) -> Any:
+    if value is None and k.optional:
+        return None
+    if k.choices:
+        if value not in k.choices:
+            raise RecipeError(f"{k.name} is {value!r}; it takes one of {k.range}")
+        return value
+    wanted = {int: "a whole number", float: "a number"}[k.type]
+    if isinstance(value, bool) or not isinstance(value, int | float) or (k.type is int and value != int(value)):
+        raise RecipeError(f"{k.name} is {value!r}; it takes {wanted} in {k.range}")
+    if k.low is not None and k.high is not None and not k.low <= value <= k.high:
+        raise RecipeError(f"{k.name} is {value}; it takes {wanted} in {k.range}")
+    return k.type(value)

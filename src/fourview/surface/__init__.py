@@ -1,0 +1,1 @@
+"""A field becomes a mesh."""

@@ -1,0 +1,1 @@
+"""Views are painted on the mesh."""

@@ -1,0 +1,1 @@
+"""Pictures become views: decoded, matted, framed together."""
