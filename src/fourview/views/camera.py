@@ -32,7 +32,7 @@ def side_camera(
     right = np.round([np.cos(a), 0.0, -np.sin(a)], 12)
     toward = np.round([np.sin(a), 0.0, np.cos(a)], 12)
     view_from_world = np.eye(4)
-    view_from_world[:3, :3] = [right, [0.0, 1.0, 0.0], toward]
+    view_from_world[:3, :3] = np.stack([right, np.array([0.0, 1.0, 0.0]), toward])
     view_from_world[:2, 3] = [-centre[0], -centre[1]]
     return Camera(view_from_world, half_extent)
 
