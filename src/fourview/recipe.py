@@ -38,7 +38,9 @@ class ShapeRecipe:
     """Views become a field."""
 
     engine: Literal["hull"] = knob("hull", "what turns the views into a shape")
-    seed: int = knob(-1, "-1 draws a fresh seed; the seed that was used is in the report", -1, SEED_MAX)
+    seed: int = knob(
+        -1, "-1 draws a fresh seed; the seed that was used is in the report", -1, SEED_MAX, only="hunyuan2mv"
+    )
     steps: int = knob(30, "sampling steps", 1, 100, only="hunyuan2mv")
     guidance_scale: float = knob(5.0, "classifier-free guidance", 0, 50, only="hunyuan2mv")
 
@@ -89,6 +91,7 @@ class Recipe:
     mesh: MeshRecipe = MeshRecipe()
     texture: TextureRecipe = TextureRecipe()
     export: ExportRecipe = ExportRecipe()
+    given: frozenset[str] = frozenset()  # flat names the caller set: only these are worth a warning
 
     @classmethod
     def of(cls, **flat: Any) -> "Recipe":
@@ -122,6 +125,8 @@ class Knob:
 def knobs() -> Iterator[Knob]:
     """Every knob of a recipe, in the order of the journey."""
     for part in dataclasses.fields(Recipe):
+        if part.name == "given":
+            continue
         hints = get_type_hints(part.type)
         for field in dataclasses.fields(part.type):  # type: ignore[arg-type]
             hint, optional = hints[field.name], False
@@ -136,17 +141,22 @@ def knobs() -> Iterator[Knob]:
             )  # fmt: skip
 
 
-def with_knobs(recipe: Recipe, flat: Mapping[str, Any]) -> Recipe:
-    """`recipe` with the knobs named in `flat` set; raises `RecipeError` with value, expectation and cure."""
+def with_knobs(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """`recipe` with the knobs named in `values` set; raises `RecipeError` with value, expectation and cure."""
     known = {k.name: k for k in knobs()}
-    for name, value in flat.items():
+    for name, value in values.items():
         if name not in known:
             raise RecipeError(f"there is no knob '{name}'; the knobs are {', '.join(known)}")
         k = known[name]
         part, field = k.path.split(".")
         changed = dataclasses.replace(getattr(recipe, part), **{field: _checked(k, value)})
         recipe = dataclasses.replace(recipe, **{part: changed})
-    return recipe
+    return dataclasses.replace(recipe, given=recipe.given | set(values))
+
+
+def flat(recipe: Recipe) -> dict[str, Any]:
+    """The value of every knob by its flat name."""
+    return {k.name: getattr(getattr(recipe, k.path.split(".")[0]), k.name) for k in knobs()}
 
 
 def _checked(k: Knob, value: Any) -> Any:

@@ -1,0 +1,35 @@
+# Two commands do everything: `make demo` and `make test`. A fresh machine needs Python 3.11-3.13 with venv and pip.
+
+PYTHON ?= python3
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
+
+.PHONY: demo test check soak clean
+
+demo: .venv/base  ## the main job on the example pictures
+	$(BIN)/fourview demo -o out
+
+test: .venv/all  ## every test
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: .venv/all  ## the long forms of the tests
+	$(BIN)/python -m pytest -m soak
+
+check: .venv/all  ## style, types, imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/base: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) -e .
+	touch $@
+
+.venv/all: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) -c constraints.txt -e ".[rembg,test,check]"
+	touch $@ .venv/base
+
+clean:
+	rm -rf .venv out build dist

@@ -1,0 +1,299 @@
+"""The commands of the terminal: demo, generate, batch, inspect, render.
+
+Owns      options and what is printed. Options are made from the recipe, so names, ranges and texts are the same at
+          every door. Not here  `doctor`, which must run when half of the packages are missing.
+Heavy modules are imported inside the commands: `--threads` must act before numpy loads.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fourview import __version__
+from fourview.cli.bar import bar
+from fourview.errors import CanceledError, ChildError, FourviewError, OutputError, PictureError
+from fourview.recipe import Knob, Recipe, flat, knobs
+
+if TYPE_CHECKING:
+    from fourview.pipeline import Result
+
+SIDES = ("front", "left", "back", "right")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fourview")
+def app() -> None:
+    """Four pictures of a thing go in, one clean, textured 3D model comes out."""
+
+
+def run_app() -> int:
+    """Run the command of this process; an error is one line on stderr and an exit code."""
+    try:
+        status = app.main(standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        message, code = error.format_message(), 2
+    except (KeyboardInterrupt, click.Abort, CanceledError):
+        message, code = "interrupted; nothing was left half-written", 130
+    except ChildError as error:
+        message, code = str(error), 1
+    except FourviewError as error:
+        message, code = str(error), 2
+    click.echo("error: " + " ".join(message.split()), err=True)
+    return code
+
+
+def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """One option for each knob of the recipe; only those that were typed in are handed on."""
+    for k in reversed(list(knobs())):
+        if k.name == "file_type":
+            continue  # the output's suffix says it
+        command = click.option("--" + k.name.replace("_", "-"), k.name, type=_type(k), help=_help(k))(command)
+    return command
+
+
+def _type(k: Knob) -> click.ParamType:
+    # Ranges and choices are checked by the recipe: one text for all doors.
+    return {int: click.INT, float: click.FLOAT, str: click.STRING}[k.type]
+
+
+def _help(k: Knob) -> str:
+    engines = f" Used by {', '.join(k.engines)}." if k.engines else ""
+    default = "" if k.default is None else f", default {k.default}"
+    return f"{k.doc[0].upper()}{k.doc[1:]}.{engines}  [{k.range}{default}]"
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--threads", type=click.IntRange(1), help="Threads to use at most (default: one a core).")(
+        command
+    )
+    return click.option("-q", "--quiet", is_flag=True, help="No bar, no summary.")(command)
+
+
+def _prepare(threads: int | None) -> None:
+    if threads is None:
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    from fourview.compute import set_threads
+
+    set_threads(threads)
+
+
+def _recipe(given: dict[str, Any], file_type: str) -> Recipe:
+    return Recipe.of(**{name: value for name, value in given.items() if value is not None}, file_type=file_type)
+
+
+@app.command()
+@click.argument("front", required=False)
+@click.option("--left", help="The subject's own left side: the nose points to the picture's left edge.")
+@click.option("--back", help="The back.")
+@click.option("--right", help="The subject's own right side: the nose points to the picture's right edge.")
+@click.option("-o", "--output", required=True, help="Where the model goes: .glb, .obj, .zip (OBJ), .ply or .stl.")
+@click.option("--preview", help="Also draw the model to this PNG.")
+@click.option("--report", help="Also write mesh measures, timings and warnings to this JSON.")
+@click.option("--save-mattes", help="Also write each picture's matte and cut-out into this folder.")
+@_recipe_options
+@_run_options
+def generate(
+    front: str | None, left: str | None, back: str | None, right: str | None, output: str, preview: str | None,
+    report: str | None, save_mattes: str | None, threads: int | None, quiet: bool, **given: Any,
+) -> None:  # fmt: skip
+    """Make a model from FRONT and up to three more pictures."""
+    if front is None:
+        raise PictureError("the front picture is missing: `fourview generate FRONT --left L -o model.glb`")
+    _prepare(threads)
+    from fourview.export.write import check_writable
+
+    recipe = _recipe(given, check_writable(output))
+    for side_file, suffix in ((preview, ".png"), (report, ".json")):
+        if side_file is not None:
+            _check_side_file(side_file, suffix)
+    pictures = {"front": front, "left": left, "back": back, "right": right}
+    result = _generate({side: path for side, path in pictures.items() if path}, recipe, Path(output).name, quiet)
+    _write(result, output, preview, report, save_mattes)
+    if not quiet:
+        _summary(result, [p for p in (output, preview, report, save_mattes) if p])
+
+
+@app.command()
+@click.option("-o", "--output", default="fourview-demo", show_default=True, help="Folder for the models and previews.")
+@_run_options
+def demo(output: str, threads: int | None, quiet: bool) -> None:
+    """Make the example models: a robot cut out already, and the same robot in a photographed room."""
+    _prepare(threads)
+    examples = Path(__file__).parent.parent / "examples"
+    folder = Path(output)
+    for name in ("robot", "robot_photo"):
+        folder.mkdir(parents=True, exist_ok=True)
+        result = _generate(_case_pictures(examples / name), Recipe(), name, quiet)
+        paths = [str(folder / f"{name}{suffix}") for suffix in (".glb", ".png", ".json")]
+        mattes = str(folder / f"{name}_mattes")
+        _write(result, *paths, mattes)
+        _summary(result, [*paths, mattes])
+
+
+@app.command()
+@click.argument("cases", type=click.Path(file_okay=False, exists=True))
+@click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder for the models.")
+@click.option("--format", "file_type", default="glb", show_default=True, help="glb, obj, ply or stl.")
+@click.option("--force", is_flag=True, help="Make models again that are there already.")
+@_recipe_options
+@_run_options
+def batch(cases: str, output: str, file_type: str, force: bool, threads: int | None, quiet: bool, **given: Any) -> int:
+    """Make a model of every folder in CASES that holds a front picture.
+
+    Writes OUTPUT/NAME.glb and its report OUTPUT/NAME.json. A model is skipped when it is there and its report says
+    that it was made from the same pictures with the same recipe: a run that was stopped goes on where it was.
+    """
+    _prepare(threads)
+    recipe = _recipe(given, file_type)
+    folders = [folder for folder in sorted(Path(cases).iterdir()) if folder.is_dir() and _case_pictures(folder)]
+    if not folders:
+        raise PictureError(f"no folder in '{cases}' holds a front picture; expected {cases}/NAME/front.png")
+    suffix = ".zip" if file_type == "obj" else f".{file_type}"
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder '{output}' cannot be made ({error.strerror}); name one that can") from error
+    failed = 0
+    for number, folder in enumerate(folders, 1):
+        model, report = Path(output) / f"{folder.name}{suffix}", Path(output) / f"{folder.name}.json"
+        pictures = _case_pictures(folder)
+        made_from = _fingerprint(pictures, recipe)
+        title = f"[{number}/{len(folders)}] {folder.name}"
+        if not force and model.exists() and _made_from(report) == made_from:
+            click.echo(f"{title}: is there")
+            continue
+        try:
+            result = _generate(pictures, recipe, title, quiet)
+            _write(result, str(model), None, str(report), None, made_from)
+            click.echo(f"{title}: {result.report.mesh.faces} faces, {sum(result.report.timings_s.values()):.1f} s")
+        except FourviewError as error:
+            failed += 1
+            click.echo(f"{title}: error: {error}", err=True)
+    return 3 if failed else 0
+
+
+@app.command()
+@click.argument("mesh")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(mesh: str, as_json: bool) -> None:
+    """Measure MESH (GLB, OBJ, PLY, STL): faces, closed, 2-manifold, parts, volume, bounds."""
+    from dataclasses import asdict
+
+    from fourview.export.read import read_mesh
+    from fourview.mesh.measure import measure
+
+    health = asdict(measure(read_mesh(mesh).mesh))
+    if as_json:
+        click.echo(json.dumps(health))
+        return
+    for name, value in health.items():
+        click.echo(f"{name:<12} {value}")
+
+
+@app.command()
+@click.argument("mesh")
+@click.option("-o", "--output", required=True, help="The PNG to write.")
+@click.option("--size", default=256, show_default=True, type=click.IntRange(64, 1024), help="Pixels of one side.")
+def render(mesh: str, output: str, size: int) -> None:
+    """Draw MESH from eight sides on one sheet."""
+    _check_side_file(output, ".png")
+    from fourview.export.read import read_mesh
+    from fourview.export.sheet import sheet
+
+    model = read_mesh(mesh)
+    _save_png(sheet(model.mesh, model.texture, size=size), output)
+
+
+def _case_pictures(folder: Path) -> dict[str, str]:
+    """The pictures of a case by side, empty where there is no front."""
+    found = {side: folder / f"{side}{suffix}" for side in SIDES for suffix in SUFFIXES[::-1]
+             if (folder / f"{side}{suffix}").is_file()}  # fmt: skip
+    return {side: str(path) for side, path in found.items()} if "front" in found else {}
+
+
+def _fingerprint(pictures: dict[str, str], recipe: Recipe) -> str:
+    """What a model is made from, as one word."""
+    seen = hashlib.sha256(json.dumps([__version__, flat(recipe)], sort_keys=True).encode())
+    for side, path in sorted(pictures.items()):
+        seen.update(side.encode() + hashlib.sha256(Path(path).read_bytes()).digest())
+    return seen.hexdigest()
+
+
+def _made_from(report: Path) -> str | None:
+    try:
+        made_from = json.loads(report.read_text())["made_from"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(made_from)
+
+
+def _generate(pictures: dict[str, str], recipe: Recipe, title: str, quiet: bool) -> "Result":
+    from fourview.pipeline import generate as make
+
+    with bar(title, quiet) as watch:
+        return make(pictures, recipe, progress=watch)
+
+
+def _check_side_file(path: str, suffix: str) -> None:
+    if not path.lower().endswith(suffix):
+        raise OutputError(f"'{path}' does not end in {suffix}, which is what is written there; name it so")
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise OutputError(f"'{path}' cannot be written; name a file in a folder that exists and is writable")
+
+
+def _write(
+    result: "Result", output: str, preview: str | None, report: str | None, mattes: str | None, made_from: str = ""
+) -> None:
+    from fourview.export.sheet import preview as draw
+    from fourview.export.write import save
+    from fourview.pipeline import write
+    from fourview.views.load import save_mattes
+
+    write(result, output)
+    if preview:
+        _save_png(draw(result.mesh, result.texture), preview)
+    if report:
+        text = json.dumps({**result.report.as_dict(), "made_from": made_from or None}, indent=2)
+        save(report, text.encode())
+    if mattes:
+        save_mattes(mattes, result.views)
+
+
+def _save_png(image: Any, path: str) -> None:
+    import io
+
+    from fourview.export.write import save
+
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    save(path, buffer.getvalue())
+
+
+def _summary(result: "Result", paths: list[str]) -> None:
+    """What came out and how long it took; only the paths when the output is piped."""
+    if not sys.stdout.isatty():
+        for path in paths:
+            click.echo(path)
+    else:
+        health, times = result.report.mesh, result.report.timings_s
+        closed = "closed and 2-manifold" if health.watertight and health.manifold else "NOT closed"
+        click.echo(f"{health.faces} faces, {closed}, {sum(times.values()):.1f} s: "
+                   + ", ".join(f"{stage} {s:.1f}" for stage, s in times.items() if s >= 0.05))  # fmt: skip
+        for path in paths:
+            click.echo(f"  {path}")
+    for notice in result.report.warnings:
+        click.echo(f"warning: {notice.code}: {notice.message}", err=True)

@@ -1,0 +1,22 @@
+"""Progress on a terminal: one bar with the stage's name and the time. Silent where nobody looks."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from fourview.progress import Event
+
+
+@contextmanager
+def bar(title: str, quiet: bool) -> Iterator[Callable[[Event], None] | None]:
+    """A watcher for `generate` that draws on stderr, or None when stderr is no terminal or `quiet`."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=1.0)
+        yield lambda event: progress.update(task, completed=event.done, description=f"{title}  {event.stage:<9}")

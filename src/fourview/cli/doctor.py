@@ -1,0 +1,141 @@
+"""`fourview doctor`: what is installed, what the machine has, what is missing and the line that mends it.
+
+Owns      the check of every part the base needs. Standard library alone: it must answer when all else is broken.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent
+NETWORK, NETWORK_MD5 = PACKAGE / "views" / "u2netp.onnx", "8e83ca70e441ab06c318d82300c84806"
+EXAMPLES = [
+    *(PACKAGE / "examples" / "robot" / f"{side}.png" for side in ("front", "left", "back", "right")),
+    *(PACKAGE / "examples" / "robot_photo" / f"{side}.jpg" for side in ("front", "left", "back", "right")),
+]
+MODULES = {"pillow": "PIL"}  # distributions whose module has another name than theirs
+EXTRAS = {"rembg": "larger matting networks"}
+LOW_MEMORY_MIB, LOW_DISK_MIB = 1500, 500
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: `state` is ok, missing (the base needs it) or absent (an extra); `mend` is a line for the shell."""
+
+    part: str
+    state: str
+    detail: str
+    mend: str = ""
+
+
+def run(arguments: list[str]) -> int:
+    """Print the findings, as JSON with `--json`; 0 when the base is whole, else 2."""
+    if {"-h", "--help"} & set(arguments):
+        print("Usage: fourview doctor [--json]\n\n  " + (__doc__ or "").splitlines()[0])
+        return 0
+    if unknown := [a for a in arguments if a != "--json"]:
+        print(f"error: doctor does not know {unknown[0]!r}; it takes --json", file=sys.stderr)
+        return 2
+    findings = [*machine(), *packages(), *shipped(), *extras()]
+    if "--json" in arguments:
+        print(json.dumps([vars(f) for f in findings], indent=1))
+    else:
+        for f in findings:
+            print(f"{f.state:<8} {f.part:<20} {f.detail}")
+            if f.mend:
+                print(f"{'':<8} {'':<20} mend: {f.mend}" if f.state == "missing" else f"{'':<29} {f.mend}")
+    return 2 if any(f.state == "missing" for f in findings) else 0
+
+
+def machine() -> list[Finding]:
+    """What this machine has."""
+    memory_mib, disk_mib = _memory_mib(), shutil.disk_usage(tempfile.gettempdir()).free // 2**20
+    version_ok = sys.version_info >= (3, 11)
+    return [
+        Finding("python", "ok" if version_ok else "missing", f"{platform.python_version()} on {platform.platform()}",
+                "" if version_ok else "install Python 3.11 or newer"),
+        Finding("cores", "ok", str(os.cpu_count())),
+        Finding("memory", "ok", "unknown" if memory_mib is None else f"{memory_mib} MiB"
+                + (f", less than the {LOW_MEMORY_MIB} a run may take" if memory_mib < LOW_MEMORY_MIB else "")),
+        Finding("scratch disk", "ok", f"{disk_mib} MiB free in {tempfile.gettempdir()}"
+                + (f", less than the advised {LOW_DISK_MIB}" if disk_mib < LOW_DISK_MIB else "")),
+    ]  # fmt: skip
+
+
+def packages() -> list[Finding]:
+    """Every package the base depends on, imported in a Python of its own: a broken one may not break the report."""
+    findings = []
+    for requirement in importlib.metadata.requires("fourview") or []:
+        if "extra ==" in requirement:
+            continue
+        wanted = requirement.split(";")[0].strip()
+        name = re.split(r"[<>=!~ \[]", wanted)[0]
+        module = MODULES.get(name.lower(), name.replace("-", "_"))
+        probe = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            version = ""
+        if probe.returncode == 0 and version:
+            findings.append(Finding(name, "ok", version))
+            continue
+        why = probe.stderr.strip().splitlines()[-1] if probe.returncode else "not installed as a package"
+        again = "--force-reinstall --no-deps " if version else ""
+        findings.append(Finding(name, "missing", why, f"{_pip()} install {again}{shlex.quote(wanted)}"))
+    return findings
+
+
+def shipped() -> list[Finding]:
+    """The files that come with the package itself."""
+    mend = f"{_pip()} install --force-reinstall --no-deps {_origin()}"
+    network_ok = NETWORK.is_file() and hashlib.md5(NETWORK.read_bytes()).hexdigest() == NETWORK_MD5
+    gone = [str(path.relative_to(PACKAGE)) for path in EXAMPLES if not path.is_file()]
+    return [
+        Finding("matting network", "ok" if network_ok else "missing",
+                "U-2-Net-p" if network_ok else f"{NETWORK.name} is not the genuine file", "" if network_ok else mend),
+        Finding("example pictures", "missing" if gone else "ok", ", ".join(gone) or f"{len(EXAMPLES)} pictures",
+                mend if gone else ""),
+    ]  # fmt: skip
+
+
+def extras() -> list[Finding]:
+    """Optional parts; their absence is no illness."""
+    findings = []
+    for name, purpose in EXTRAS.items():
+        try:
+            findings.append(Finding(name, "ok", f"{importlib.metadata.version(name)}, {purpose}"))
+        except importlib.metadata.PackageNotFoundError:
+            line = f"{_pip()} install {_origin(f'[{name}]')}"
+            findings.append(Finding(name, "absent", f"optional: {purpose}", line))
+    return findings
+
+
+def _pip() -> str:
+    return f"{shlex.quote(sys.executable)} -m pip"
+
+
+def _origin(extra: str = "") -> str:
+    """What to hand pip to get this very package again: where it was installed from, or its name and version."""
+    distribution = importlib.metadata.distribution("fourview")
+    source = json.loads(distribution.read_text("direct_url.json") or "{}")
+    path = str(source.get("url", "")).removeprefix("file://")
+    if not path:
+        return shlex.quote(f"fourview{extra}=={distribution.version}")
+    return ("-e " if source.get("dir_info", {}).get("editable") else "") + shlex.quote(path + extra)
+
+
+def _memory_mib() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    except (AttributeError, ValueError, OSError):
+        return None

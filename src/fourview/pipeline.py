@@ -1,0 +1,131 @@
+"""The journey on one page: pictures -> views -> field -> mesh -> texture -> file.
+
+Owns      the order of the steps, and the report of a run. Not here: the work of any step.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from typing import Any
+
+from fourview import __version__
+from fourview.export.write import encode, save
+from fourview.mesh.crumbs import drop_crumbs
+from fourview.mesh.measure import Health, measure
+from fourview.mesh.mesh import Mesh
+from fourview.mesh.simplify import simplify
+from fourview.notice import Notice
+from fourview.progress import CancelToken, Event, Journey
+from fourview.recipe import SEED_MAX, Recipe, flat, knobs
+from fourview.shape.engine import Engine, find
+from fourview.surface.extract import extract
+from fourview.surface.octree import sample
+from fourview.texture.bake import bake
+from fourview.texture.texture import Texture
+from fourview.views.framing import frame
+from fourview.views.load import Source, read_pictures
+from fourview.views.matting import cut_out
+from fourview.views.view import View
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run says of itself, ready for JSON with `as_dict`."""
+
+    version: str
+    engine: dict[str, str]  # name, version, licence
+    recipe: dict[str, Any]  # every knob by its flat name
+    seed_used: int
+    timings_s: dict[str, float]  # by stage, in order
+    mesh: Health
+    faces_extracted: int
+    seen: float | None  # share of the surface that a picture saw
+    warnings: tuple[Notice, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, words and lists."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: `file` holds the model as `recipe.export.file_type` asks, the rest is what it was made from."""
+
+    mesh: Mesh
+    texture: Texture | None
+    file: bytes
+    report: Report
+    views: tuple[View, ...]
+
+
+def generate(
+    pictures: Mapping[str, Source],
+    recipe: Recipe | None = None,
+    *,
+    engine: Engine | None = None,
+    progress: Callable[[Event], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> Result:
+    """One model from 1-4 pictures named `front` (required), `left`, `back`, `right`.
+
+    A picture is a path, the bytes of a file, or a PIL image. `engine` overrides the recipe's; `progress` is called
+    with an `Event` several times a second; `cancel` stops the run with `CanceledError` within a second.
+    Raises the errors of `fourview.errors`, those about pictures and knobs before any heavy work.
+    """
+    recipe = recipe or Recipe()
+    engine = engine or find(recipe.shape.engine)
+    seed = secrets.randbelow(SEED_MAX) if recipe.shape.seed == -1 else recipe.shape.seed
+    journey = Journey(progress, cancel)
+    notices = _idle_knobs(recipe, engine)
+
+    with journey.stage("fetch"):
+        loaded = read_pictures(pictures)
+    with journey.stage("matte") as tick:
+        mattes, found = cut_out(loaded, recipe.views.remove_background, tick)
+        views, disagreements = frame(loaded, mattes)
+        notices += [*found, *disagreements]
+    with journey.stage("encode") as tick:
+        field, found = engine.field(views, recipe, tick)
+        notices += found
+    with journey.stage("decode") as tick:
+        samples = sample(field, recipe.surface.octree_resolution, recipe.surface.num_chunks, tick)
+    with journey.stage("extract") as tick:
+        mesh = extract(samples, tick)
+        faces_extracted = len(mesh.faces)
+    with journey.stage("clean") as tick:
+        mesh, crumbs = drop_crumbs(mesh)
+        if crumbs:
+            notices.append(Notice("crumbs_dropped", f"{crumbs} small loose or hidden parts were dropped"))
+    with journey.stage("simplify") as tick:
+        mesh, found = simplify(mesh, recipe.mesh.target_face_num, tick)
+        notices += found
+    texture, seen = None, None
+    if recipe.texture.texture == "project":
+        with journey.stage("texture") as tick:
+            baked = bake(mesh, views, recipe.texture.texture_size, tick)
+            mesh, texture, seen = baked.mesh, baked.texture, baked.covered_fraction
+            notices += baked.notices
+    with journey.stage("export"):
+        made_by = {"engine": engine.name, "licence": engine.licence, "seed": seed}
+        file = encode(mesh, texture, recipe.export, made_by)
+
+    report = Report(
+        __version__, {"name": engine.name, "version": engine.version, "licence": engine.licence}, flat(recipe), seed,
+        journey.timings_s, measure(mesh), faces_extracted, seen, tuple(notices),
+    )  # fmt: skip
+    return Result(mesh, texture, file, report, tuple(views))
+
+
+def write(result: Result, path: str | PathLike[str]) -> None:
+    """Put the model's file at `path`, whole or not at all."""
+    save(path, result.file)
+
+
+def _idle_knobs(recipe: Recipe, engine: Engine) -> list[Notice]:
+    """A notice for each knob that the caller set and this engine does not read."""
+    return [
+        Notice("knob_unused", f"the engine '{engine.name}' has no use for {k.name}", k.name)
+        for k in knobs()
+        if k.name in recipe.given and k.engines and engine.name not in k.engines
+    ]
