@@ -1,1 +1,1 @@
-"""The mesh leaves the house, and foreign meshes come in."""
+"""The mesh leaves the house (`write`, one format a file), foreign meshes come in (`read`), both are shown (`sheet`)."""
