@@ -1,0 +1,241 @@
+"""Pictures are read: any common file becomes upright sRGB with straight alpha, or a clear error before it is decoded.
+
+Owns      file kinds, size limits, orientation, bit depth, palettes and colour profiles; writing mattes to look at.
+Not here  what belongs to the subject (`matting`), where the camera stands (`framing`).
+
+Files are opened with Pillow's reader of the very kind their first bytes name. `Image.open` would warn about, or refuse,
+large headers by a limit that is global to the process, and would take the extra frames of a phone's JPEG for a film.
+"""
+
+import io
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageFile, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from fourview.arrays import Byte
+from fourview.errors import OutputError, PictureError
+from fourview.views.camera import AZIMUTH_DEG
+from fourview.views.view import Picture, View
+
+Source = str | os.PathLike[str] | bytes | Image.Image
+
+SIDE_MIN_PX = 16  # below this neither the matting network nor a hull has anything to hold on to
+SIDE_MAX_PX = 16_384
+PIXELS_MAX = 25_000_000  # a decoded picture of this size takes 100 MB; four of them must fit beside the run
+LONG_SIDE_PX = 2048  # larger pictures are reduced: four of them feed a texture of 1024..8192 texels amply
+
+_KINDS = "PNG, JPEG or WebP"
+# What damaged files make Pillow's readers raise.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, struct.error, zlib.error)
+
+
+def read_pictures(sources: Mapping[str, Source | None]) -> list[Picture]:
+    """The pictures in the order front, left, back, right; sides that are None are left out, front is required."""
+    unknown = [name for name in sources if name not in AZIMUTH_DEG]
+    if unknown:
+        raise PictureError(f"there is no view '{unknown[0]}'; the views are {', '.join(AZIMUTH_DEG)}")
+    given = {name: source for name in AZIMUTH_DEG if (source := sources.get(name)) is not None}
+    if "front" not in given:
+        others = f"only {', '.join(given)}" if given else "no picture"
+        raise PictureError(f"the 'front' picture is missing ({others} given); it is required: give the object's front")
+    return [read_picture(name, source) for name, source in given.items()]
+
+
+def read_picture(name: str, source: Source) -> Picture:
+    """One picture from a path, the bytes of a file, or a PIL image; raises `PictureError`. The source is left as is."""
+    try:
+        if isinstance(source, Image.Image):
+            _check_size(name, source.size)
+            return _decode(name, source)
+        with _open(name, _read_bytes(name, source)) as image:
+            _check_size(name, image.size)
+            _check_still(name, image)
+            return _decode(name, image)
+    except _BROKEN as error:
+        raise PictureError(
+            f"the '{name}' picture is damaged ({error}); a complete {_KINDS} is needed: export it again"
+        ) from error
+
+
+def save_mattes(folder: str | os.PathLike[str], views: Sequence[View]) -> list[Path]:
+    """Write `NAME_matte.png` (grey) and `NAME_cutout.png` (RGBA) of each view; each appears whole or not at all."""
+    written = []
+    for view in views:
+        alpha = np.round(view.matte * 255).astype(np.uint8)  # (h, w)
+        colour = np.where(alpha[..., None] > 0, view.image, 0)
+        for kind, pixels in (("matte", alpha), ("cutout", np.dstack([colour, alpha]))):
+            path = Path(folder) / f"{view.name}_{kind}.png"
+            _write_png(path, pixels)
+            written.append(path)
+    return written
+
+
+def _write_png(path: Path, pixels: Byte) -> None:
+    scratch = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            scratch = file.name
+            Image.fromarray(pixels).save(file, "PNG")
+        os.replace(scratch, path)
+    except OSError as error:
+        if scratch is not None:
+            Path(scratch).unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise OutputError(f"cannot write {path} ({reason}); choose a folder you can write to") from error
+
+
+def _read_bytes(name: str, source: object) -> bytes:
+    if isinstance(source, bytes):
+        data = source
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.is_dir():
+            raise PictureError(f"the '{name}' picture {path} is a folder; name a {_KINDS} file in it")
+        if not path.exists():
+            raise PictureError(f"the '{name}' picture {path} does not exist; check the path")
+        if not path.is_file():
+            raise PictureError(f"the '{name}' picture {path} is not a plain file; a {_KINDS} file is needed")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise PictureError(f"the '{name}' picture {path} cannot be read: {error.strerror or error}") from error
+    else:
+        kind = type(source).__name__
+        raise PictureError(f"the '{name}' picture is a {kind}; give a path, the bytes of a file, or a PIL image")
+    if not data:
+        raise PictureError(f"the '{name}' picture is empty (0 bytes); a {_KINDS} file is needed: export it again")
+    return data
+
+
+def _open(name: str, data: bytes) -> ImageFile.ImageFile:
+    """The picture with its header read; pixels are decoded later."""
+    file = io.BytesIO(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImageFile(file)
+    if data.startswith(b"\xff\xd8\xff"):
+        return JpegImageFile(file)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        _check_size(name, _webp_size(data))  # its reader sets up whole frames at once
+        return WebPImageFile(file)
+    raise PictureError(f"the '{name}' picture is {_foreign_kind(data)}; {_KINDS} is needed: convert it to PNG")
+
+
+def _foreign_kind(data: bytes) -> str:
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if data[4:8] == b"ftyp":
+        return "an AVIF file" if data[8:12] in (b"avif", b"avis") else "a HEIC file"
+    if head.startswith((b"<svg", b"<?xml", b"<!DOCTYPE svg")) or b"<svg" in head:
+        return "an SVG drawing"
+    if data.startswith(b"\x1f\x8b"):
+        return "a compressed (gzip) file, perhaps SVGZ"
+    kinds = {b"GIF8": "a GIF", b"II*\0": "a TIFF", b"MM\0*": "a TIFF", b"II+\0": "a TIFF", b"MM\0+": "a TIFF",
+             b"BM": "a BMP", b"%PDF": "a PDF", b"8BPS": "a Photoshop file"}  # fmt: skip
+    return next((kind for magic, kind in kinds.items() if data.startswith(magic)), "of an unknown kind")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height in the header of a WebP file (its specification, "Simple" and "Extended File Format")."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack("<HH", data[26:30])
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _check_size(name: str, size: tuple[int, int]) -> None:
+    width, height = size
+    if min(size) < SIDE_MIN_PX:
+        raise PictureError(
+            f"the '{name}' picture is {width} x {height} pixels; at least {SIDE_MIN_PX} x {SIDE_MIN_PX} are needed: "
+            "send a larger picture"
+        )
+    if max(size) > SIDE_MAX_PX or width * height > PIXELS_MAX:
+        raise PictureError(
+            f"the '{name}' picture is {width} x {height} pixels; at most {PIXELS_MAX // 1_000_000} megapixels and "
+            f"{SIDE_MAX_PX} a side are read: scale it down, {LONG_SIDE_PX} pixels are plenty"
+        )
+
+
+def _check_still(name: str, image: ImageFile.ImageFile) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise PictureError(f"the '{name}' picture is an animation of {frames} frames; send one frame as PNG")
+
+
+def _decode(name: str, image: Image.Image) -> Picture:
+    image.load()
+    profile = image.info.get("icc_profile")
+    image = _upright(image.convert("LA") if image.mode == "La" else image)
+    colour, alpha = _colour_and_alpha(name, image)
+    if profile:
+        colour = _to_srgb(colour, profile)
+    colour = colour.convert("RGB")
+    long_side = max(colour.size)
+    if long_side > LONG_SIDE_PX:
+        width, height = (max(SIDE_MIN_PX, round(side * LONG_SIDE_PX / long_side)) for side in colour.size)
+        colour, alpha = _reduced(colour, alpha, (width, height))
+    pixels = np.array(colour, np.uint8)  # (h, w, 3)
+    return Picture(name, pixels, None if alpha is None else np.asarray(alpha, np.float32) / np.float32(255))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except _BROKEN:  # a camera's garbled note is no reason to refuse its picture
+        return image
+
+
+def _colour_and_alpha(name: str, image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Colours in the picture's own colour space (8 bits a channel), and the alpha `L`, or None where it has none."""
+    clear = image.info.get("transparency")
+    if image.mode.startswith("I"):  # 16 bits of grey
+        grey = np.asarray(image).astype(np.int64)
+        opaque = None if clear is None else Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8))
+        return Image.fromarray(np.round(np.clip(grey, 0, 65535) / 257).astype(np.uint8)), opaque
+    if image.mode == "F":
+        raise PictureError(f"the '{name}' picture holds floats; 8 or 16 bits are read: convert it to RGB")
+    if clear is not None and image.mode == "RGB":
+        key = np.array([v >> 8 if max(clear) > 255 else v for v in clear])  # 16-bit files keep a 16-bit key
+        keyed = (np.asarray(image) == key).all(axis=2)
+        return image, Image.fromarray(np.where(keyed, 0, 255).astype(np.uint8))
+    if clear is not None or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        rgba = image.convert("RGBA")
+        return rgba.convert("RGB"), rgba.getchannel("A")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB"), None
+
+
+def _to_srgb(colour: Image.Image, profile: bytes) -> Image.Image:
+    """`colour` in sRGB; a profile that is broken or made for another kind of picture is ignored."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(source):  # a round trip through it would only cost a last bit
+            return colour
+        converted = ImageCms.profileToProfile(colour, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, *_BROKEN):
+        return colour
+    return colour if converted is None else converted
+
+
+def _reduced(
+    colour: Image.Image, alpha: Image.Image | None, size: tuple[int, int]
+) -> tuple[Image.Image, Image.Image | None]:
+    """Both at `size`; colours weigh as much as they are opaque. Hamming's filter rings less than Lanczos'."""
+    if alpha is None:
+        return colour.resize(size, Image.Resampling.HAMMING), None
+    rgba = colour.copy()
+    rgba.putalpha(alpha)
+    rgba = rgba.resize(size, Image.Resampling.HAMMING)  # Pillow multiplies by alpha before and divides after
+    return rgba.convert("RGB"), rgba.getchannel("A")
