@@ -167,7 +167,7 @@ def _checked(k: Knob, value: Any) -> Any:
             raise RecipeError(f"{k.name} is {value!r}; it takes one of {k.range}")
         return value
     wanted = {int: "a whole number", float: "a number"}[k.type]
-    if isinstance(value, bool) or not isinstance(value, int | float) or (k.type is int and value != int(value)):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or (k.type is int and value % 1):
         raise RecipeError(f"{k.name} is {value!r}; it takes {wanted} in {k.range}")
     if k.low is not None and k.high is not None and not k.low <= value <= k.high:
         raise RecipeError(f"{k.name} is {value}; it takes {wanted} in {k.range}")

@@ -15,6 +15,9 @@ def main() -> None:
     try:
         from fourview.cli.app import run_app
     except ModuleNotFoundError as error:
-        print(f"error: the module {error.name!r} is missing; `fourview doctor` prints the line that brings it back")
+        print(
+            f"error: the module {error.name!r} is missing; `fourview doctor` prints the line that brings it back",
+            file=sys.stderr,
+        )
         sys.exit(2)
     sys.exit(run_app())

@@ -113,9 +113,10 @@ def generate(
     if front is None:
         raise PictureError("the front picture is missing: `fourview generate FRONT --left L -o model.glb`")
     _prepare(threads)
-    from fourview.export.write import check_writable
+    from fourview.export.write import check_place, file_type_of
 
-    recipe = _recipe(given, check_writable(output))
+    recipe = _recipe(given, file_type_of(output))
+    check_place(output)
     for side_file, suffix in ((preview, ".png"), (report, ".json")):
         if side_file is not None:
             _check_side_file(side_file, suffix)
@@ -248,11 +249,11 @@ def _generate(pictures: dict[str, str], recipe: Recipe, title: str, quiet: bool)
 
 
 def _check_side_file(path: str, suffix: str) -> None:
+    from fourview.export.write import check_place
+
     if not path.lower().endswith(suffix):
         raise OutputError(f"'{path}' does not end in {suffix}, which is what is written there; name it so")
-    folder = Path(path).absolute().parent
-    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise OutputError(f"'{path}' cannot be written; name a file in a folder that exists and is writable")
+    check_place(path)
 
 
 def _write(

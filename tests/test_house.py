@@ -1,0 +1,40 @@
+"""The package as a whole: importing does nothing, and the doors name what they know."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import fourview
+from fourview.recipe import knobs
+
+ROOT = Path(__file__).parent.parent
+
+
+def loaded_after(statement):
+    code = f"import sys\n{statement}\nprint(' '.join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    heavy = {"numpy", "PIL", "mahotas", "onnxruntime", "trimesh", "manifold3d", "xatlas", "click", "rich"}
+
+    assert not loaded_after("import fourview") & heavy
+
+
+def test_the_recipe_can_be_read_without_the_machinery():
+    assert "numpy" not in loaded_after("import fourview.recipe, fourview.progress, fourview.notice")
+
+
+def test_the_whole_journey_loads_neither_torch_nor_scipy():
+    assert not loaded_after("import fourview.pipeline, fourview.cli.app") & {"torch", "scipy"}
+
+
+def test_every_public_name_loads():
+    for name in fourview.__all__:
+        assert getattr(fourview, name) is not None
+
+
+def test_every_knob_is_explained_in_the_docs():
+    text = (ROOT / "docs/recipe.md").read_text()
+
+    assert not [knob.name for knob in knobs() if f"`{knob.name}`" not in text]
