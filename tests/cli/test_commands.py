@@ -1,0 +1,173 @@
+"""The terminal, run as a user runs it: a process, files, exit codes, one line for each mistake."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import fourview
+
+ROBOT = Path(fourview.__path__[0]) / "examples" / "robot"
+SMALL = ("--octree-resolution", "48", "--target-face-num", "1000", "--texture-size", "256")
+
+
+def fourview_cli(*words, **more):
+    command = [sys.executable, "-m", "fourview", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a small robot and everything that can be written beside it."""
+    folder = tmp_path_factory.mktemp("made")
+    sides = [f"--{side}={ROBOT / side}.png" for side in ("left", "back", "right")]
+    files = ["-o", folder / "m.glb", "--preview", folder / "p.png", "--report", folder / "r.json"]
+    process = fourview_cli("generate", ROBOT / "front.png", *sides, *files, "--save-mattes", folder / "mattes", *SMALL)
+    assert process.returncode == 0, process.stderr
+    return folder, process
+
+
+def test_generate_writes_the_model_and_all_that_was_asked_for(made):
+    folder, process = made
+
+    assert sorted(p.name for p in folder.iterdir()) == ["m.glb", "mattes", "p.png", "r.json"]
+    assert len(list((folder / "mattes").glob("*_matte.png"))) == 4
+    assert np.asarray(Image.open(folder / "p.png").convert("L")).std() > 10
+    assert process.stdout.split() == [str(folder / name) for name in ("m.glb", "p.png", "r.json", "mattes")]
+
+
+def test_the_report_tells_mesh_timings_engine_and_recipe(made):
+    report = json.loads((made[0] / "r.json").read_text())
+
+    assert report["mesh"]["watertight"]
+    assert report["mesh"]["manifold"]
+    assert 980 <= report["mesh"]["faces"] <= 1000
+    assert next(iter(report["timings_s"])) == "fetch"
+    assert list(report["timings_s"])[-1] == "export"
+    assert report["engine"]["name"] == "hull"
+    assert report["recipe"]["octree_resolution"] == 48
+
+
+def test_piped_output_holds_no_bar_and_no_colour(made):
+    assert "\x1b" not in made[1].stdout + made[1].stderr
+
+
+def test_inspect_agrees_with_the_report(made):
+    folder, _ = made
+
+    inspected = json.loads(fourview_cli("inspect", folder / "m.glb", "--json").stdout)
+
+    report = json.loads((folder / "r.json").read_text())["mesh"]
+    assert {k: inspected[k] for k in ("faces", "watertight", "manifold", "components", "euler")} == {
+        k: report[k] for k in ("faces", "watertight", "manifold", "components", "euler")
+    }
+
+
+def test_render_draws_a_sheet(made, tmp_path):
+    process = fourview_cli("render", made[0] / "m.glb", "-o", tmp_path / "sheet.png", "--size", 64)
+
+    assert process.returncode == 0, process.stderr
+    assert np.asarray(Image.open(tmp_path / "sheet.png").convert("L")).std() > 10
+
+
+def test_batch_makes_every_case_once_and_goes_on_after_a_bad_one(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "cases" / name).mkdir(parents=True)
+        (tmp_path / "cases" / name / "front.png").write_bytes((ROBOT / "front.png").read_bytes())
+    (tmp_path / "cases" / "a" / "front.png").write_bytes(b"not a picture")
+    (tmp_path / "cases" / "notes").mkdir()
+
+    first = fourview_cli("batch", tmp_path / "cases", "-o", tmp_path / "out", *SMALL)
+    made = (tmp_path / "out" / "b.glb").stat().st_mtime_ns
+    again = fourview_cli("batch", tmp_path / "cases", "-o", tmp_path / "out", *SMALL)
+    kept = (tmp_path / "out" / "b.glb").stat().st_mtime_ns
+    other = fourview_cli("batch", tmp_path / "cases", "-o", tmp_path / "out", *SMALL, "--origin", "bottom")
+
+    assert (first.returncode, again.returncode) == (3, 3)
+    assert "[1/2] a: error: the 'front' picture" in first.stderr
+    assert "[2/2] b: is there" in again.stdout
+    assert made == kept
+    assert "is there" not in other.stdout
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b.glb", "b.json"]
+
+
+def picture(folder, name, pixels):
+    Image.fromarray(pixels).save(folder / name)
+    return folder / name
+
+
+def mistakes(folder):
+    """Every wrong input of a user: words of the command line, and what the error must say."""
+    good = ROBOT / "front.png"
+    out = ("-o", folder / "never.glb")
+    clear = picture(folder, "clear.png", np.zeros((64, 64, 4), np.uint8))
+    noise = np.random.default_rng(1).integers(0, 256, (256, 256, 3), np.uint8)
+    tiny = picture(folder, "tiny.png", np.zeros((1, 1, 3), np.uint8))
+    text = folder / "text.png"
+    text.write_text("hello")
+    huge = bytearray(tiny.read_bytes())
+    huge[16:24] = (40_000).to_bytes(4, "big") * 2
+    (folder / "huge.png").write_bytes(huge)
+    two = Image.new("RGBA", (256, 256))
+    for left in (20, 150):
+        ImageDraw.Draw(two).rectangle((left, 60, left + 80, 200), (200, 30, 30, 255))
+    two.save(folder / "two.png")
+    return {
+        "no front": (("--left", good, *out), "front picture is missing"),
+        "no file": ((folder / "nothing.png", *out), "does not exist"),
+        "unreadable": ((text, *out), "PNG, JPEG or WebP is needed"),
+        "1 x 1": ((tiny, *out), "1 x 1 pixels; at least 16 x 16"),
+        "40,000 x 40,000": ((folder / "huge.png", *out), "40000 x 40000"),
+        "all transparent": ((clear, *out), "'front'"),
+        "noise": ((picture(folder, "noise.png", noise), *out), "'front'"),
+        "two subjects": ((folder / "two.png", *out), "two"),
+        "range": ((good, *out, "--octree-resolution", "7"), "is 7; it takes a whole number in 16 .. 512"),
+        "type": ((good, *out, "--octree-resolution", "many"), "'many' is not a valid integer"),
+        "choice": ((good, *out, "--origin", "sky"), "origin is 'sky'; it takes one of center, bottom"),
+        "unknown option": ((good, *out, "--colour", "red"), "--colour"),
+        "unknown format": ((good, "-o", folder / "never.fbx"), ".glb, .obj, .zip, .ply, .stl"),
+        "no folder": ((good, "-o", folder / "nowhere" / "m.glb"), "does not exist"),
+        "folder as file": ((good, "-o", folder), "folder"),
+        "preview": ((good, *out, "--preview", folder / "p.bmp"), ".png"),
+        "no output": ((good,), "output"),
+    }  # fmt: skip
+
+
+def test_every_mistake_is_one_line_with_exit_code_2_and_leaves_nothing_behind(tmp_path):
+    cases = mistakes(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+
+    for name, (words, said) in cases.items():
+        process = fourview_cli("generate", *words)
+
+        assert process.returncode == 2, (name, process.stderr)
+        assert process.stderr.startswith("error: "), (name, process.stderr)
+        assert process.stderr.count("\n") == 1, (name, process.stderr)
+        assert said in process.stderr, (name, process.stderr)
+        assert process.stdout == "", name
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_unwritable_output_is_refused_before_any_work(tmp_path):
+    process = fourview_cli("generate", ROBOT / "front.png", "-o", "/proc/model.glb")
+
+    assert process.returncode == 2
+    assert "/proc/model.glb" in process.stderr
+
+
+def test_interrupt_ends_with_130_and_leaves_nothing(tmp_path):
+    words = ["generate", ROBOT / "front.png", "-o", tmp_path / "m.glb", "--octree-resolution", "512"]
+    process = subprocess.Popen([sys.executable, "-m", "fourview", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130, said
+    assert said.startswith("error: interrupted")
+    assert list(tmp_path.iterdir()) == []
