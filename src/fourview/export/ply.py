@@ -36,7 +36,8 @@ def encode(mesh: Mesh, texture: Texture | None) -> bytes:
 
 
 def sample(texture: Texture, uv: Float) -> Float:
-    """Linear colours `(n, 3)` at `uv (n, 2)`, interpolated between the four nearest texels."""
+    """Linear colours `(n, 3)` at `uv (n, 2)`, interpolated between the four nearest texels; beyond 0..1 it repeats."""
+    uv = np.where((uv < 0) | (uv > 1), uv - np.floor(uv), uv)
     side_v, side_u = texture.albedo.shape[:2]
     column = np.clip(uv[:, 0] * side_u - 0.5, 0, side_u - 1)
     row = np.clip((1 - uv[:, 1]) * side_v - 0.5, 0, side_v - 1)
