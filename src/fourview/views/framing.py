@@ -1,0 +1,290 @@
+"""Frame the pictures together: one object, one box, a camera for each picture.
+
+Owns      the scale, the offset and the stretch of every picture's camera; the warnings about pictures that disagree.
+Not here  the matte (`matting`); pixels: none moves.
+
+Orthographic pictures of one object obey three rules: all show the same height, opposite ones are mirror images of each
+other's outline, and one scale serves all. Rendered sets obey to a fraction of a pixel and get exactly one scale. Drawn
+or photographed sets obey roughly: then each picture's scale follows its height, opposite outlines are laid on each
+other, and a small stretch takes up the rest, because an engine keeps only what every outline holds, so parts that
+miss each other by a little are lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import mahotas
+import numpy as np
+
+from fourview.arrays import Bool, Float
+from fourview.errors import PictureError
+from fourview.notice import Notice
+from fourview.views.camera import AZIMUTH_DEG, side_camera
+from fourview.views.view import Picture, View
+
+OPPOSITE = (("front", "back"), ("left", "right"))
+# The world axis along a picture's rows, and whether it grows to the picture's right.
+SIDEWAYS = {"front": (0, 1), "left": (2, -1), "back": (0, -1), "right": (2, 1)}
+
+SPECK = 0.002  # parts of an outline below this share of it say nothing about where the object ends
+THIN = 0.012  # of the outline's larger side: a stroke thinner than twice this may be an antenna that one view misses
+SAME_SCALE = 0.012  # heights within this are one scale: half the error of a careful drawing, ten times a rendering's
+SAME_SCALE_PX = 2.0  # and so are heights that differ by this little
+SAME_PLACE_PX = 1.5  # centres within this lie on one axis: what an outline's soft rim leaves open
+SCALE_PRIOR = 0.1  # how far apart the scales of pictures in one frame are expected, logarithm
+EXTENT_ERROR = 0.01  # how well an outline's height is known, of the outline's larger side
+STRETCH_MAX = 0.08  # a camera's pixels are at most this far from square; 5 degrees of yaw widen a cube's side by 8 %
+MISMATCH = 0.04  # heights that differ by more are worth a word
+STRETCHED = 0.03  # pixels further from square than this are worth a word
+AGREE = 0.98  # opposite outlines that overlap by this much are left as they lie
+CELLS = 96  # of the grid on which outlines are compared
+SEARCH_STEPS = (0.04, 0.02, 0.01, 0.005, 0.0025)  # of half the width, and of the stretch
+STRETCH_COST = 0.1  # overlap that a unit of stretch must gain: without it noise would unsquare the pixels
+DISAGREE = 0.85  # opposite outlines that overlap by less are worth a word; clean sets reach 0.98
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Where a picture's object ends, in pixels with fractions: the crossings of 0.5."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture lies in the frame: units a pixel across and down, and the pixel that looks at the origin."""
+
+    across: float
+    down: float
+    column: float
+    row: float
+
+
+def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[View], list[Notice]]:
+    """Views with cameras that agree, and what they disagree about.
+
+    `mattes` `(h, w)` float32 0..1, one a picture, in the pictures' order; a front must be among them. The box of the
+    object is centred at the origin and its longest known side reaches from -1 to 1.
+    """
+    parts = {p.name: main_parts(p.name, m) for p, m in zip(pictures, mattes, strict=True)}
+    if "front" not in parts:
+        raise PictureError(f"the pictures are {', '.join(parts) or 'none'}; a front picture is needed: add one")
+    places, notices = place_heights(parts)
+    for pair in OPPOSITE:
+        if all(name in parts for name in pair):
+            notices += _overlap_notices(pair, lay_on_each_other(parts, places, pair))
+    places = centre_box(parts, places)
+    notices += _stretch_notices(places)
+    views = []
+    for picture, matte in zip(pictures, mattes, strict=True):
+        place, (h, w) = places[picture.name], matte.shape
+        half_extent = (w / 2 * place.across, h / 2 * place.down)
+        centre = ((w / 2 - place.column) * place.across, (place.row - h / 2) * place.down)
+        camera = side_camera(AZIMUTH_DEG[picture.name], half_extent, centre)
+        views.append(View(picture.name, picture.image, matte, camera))
+    return views, notices
+
+
+def main_parts(name: str, matte: Float) -> Float:
+    """The matte without specks, so that a stray pixel does not move the object's end."""
+    inside = matte >= 0.5
+    if not inside.any():
+        raise PictureError(f"the '{name}' picture shows no object; its matte never reaches one half: check the cut-out")
+    labels, count = mahotas.label(inside, np.ones((3, 3), bool))
+    if count == 1:
+        return matte
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    speck = (sizes < SPECK * sizes.sum()) & (sizes < sizes.max())
+    speck[0] = False
+    return np.where(speck[labels], np.float32(0), matte)
+
+
+def outline(matte: Float) -> Outline:
+    """Where the matte crosses one half, to a fraction of a pixel."""
+    left, right = _ends(matte.max(axis=0))
+    top, bottom = _ends(matte.max(axis=1))
+    return Outline(left, right, top, bottom)
+
+
+def _ends(profile: Float) -> tuple[float, float]:
+    """First and last crossing of one half along a profile whose samples lie at +0.5, outside it 0."""
+    padded = np.concatenate([[0.0], profile.astype(np.float64), [0.0]])
+    inside = np.flatnonzero(padded >= 0.5)
+    first, last = int(inside[0]), int(inside[-1])
+    low = first - 0.5 - (padded[first] - 0.5) / (padded[first] - padded[first - 1])
+    high = last - 0.5 + (padded[last] - 0.5) / (padded[last] - padded[last + 1])
+    return float(low), float(high)
+
+
+def without_strokes(matte: Float) -> Float:
+    """The matte where it is wider than a stroke: an opening by a disc. An object that is all strokes stays."""
+    whole = outline(matte)
+    radius = THIN * max(whole.width, whole.height)
+    inside = np.pad(matte >= 0.5, 1)
+    core = mahotas.distance(inside) > radius**2
+    if not core.any():
+        return matte
+    opened: Bool = (mahotas.distance(~core) <= (radius + 1) ** 2)[1:-1, 1:-1]
+    return np.where(opened, matte, np.float32(0))
+
+
+def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notice]]:
+    """A scale and a middle row for each picture, so that all show one height; columns by the outlines' middles."""
+    picture_h = {n: m.shape[0] for n, m in parts.items()}
+    whole = {n: outline(m) for n, m in parts.items()}
+    unit, spread, is_one_scale = _common_unit(whole, picture_h)
+    ends = whole
+    if not is_one_scale:
+        solid = {n: outline(without_strokes(m)) for n, m in parts.items()}
+        found = _common_unit(solid, picture_h)
+        if found[1] < spread / 2:  # most of what differs are strokes, such as an antenna, that some pictures lack
+            (unit, spread, is_one_scale), ends = found, solid
+    scale = {n: 1 / unit[n] for n in parts}
+    row = {n: (o.top + o.bottom) / 2 for n, o in ends.items()}
+    column = {n: (o.left + o.right) / 2 for n, o in whole.items()}
+    if is_one_scale:
+        off = {n: (row[n] - picture_h[n] / 2) * scale[n] for n in parts}
+        axis = float(np.median(list(off.values())))
+        if all(abs(off[n] - axis) * unit[n] <= SAME_PLACE_PX for n in parts):
+            row = {n: picture_h[n] / 2 + axis * unit[n] for n in parts}
+        return {n: Place(scale[n], scale[n], column[n], row[n]) for n in parts}, []
+
+    height = float(np.median([ends[n].height / unit[n] for n in parts]))
+    places = {}
+    for n, o in ends.items():
+        error = EXTENT_ERROR * max(o.width, o.height) / o.height
+        trust = SCALE_PRIOR**2 / (SCALE_PRIOR**2 + error**2)  # a flat thing's height says little about its scale
+        across = float((height * unit[n] / o.height) ** trust / unit[n])
+        down = across * float(np.clip(height / (across * o.height), 1 / (1 + STRETCH_MAX), 1 + STRETCH_MAX))
+        places[n] = Place(across, down, column[n], row[n])
+    return places, _scale_notices({n: o.height / unit[n] / height for n, o in ends.items()}, places)
+
+
+def _common_unit(ends: dict[str, Outline], picture_h: dict[str, int]) -> tuple[dict[str, float], float, bool]:
+    """What the heights are told in, pixels or shares of the picture; how far they differ; whether that is nothing."""
+    answers = []
+    for unit in (dict.fromkeys(ends, 1.0), {n: h / picture_h["front"] for n, h in picture_h.items()}):
+        heights = [o.height / unit[n] for n, o in ends.items()]
+        spread = max(heights) / min(heights) - 1
+        answers.append((unit, spread, spread <= max(SAME_SCALE, SAME_SCALE_PX / min(o.height for o in ends.values()))))
+    return min(answers, key=lambda answer: answer[1])
+
+
+def lay_on_each_other(parts: dict[str, Float], places: dict[str, Place], pair: tuple[str, str]) -> float:
+    """Shift and stretch the pair's `places` sideways until one outline lies on the other's mirror image.
+
+    Both pictures take half of the correction. Returns the overlap that is reached, intersection over union.
+    """
+    start = [places[n] for n in pair]
+    ends = [outline(parts[n]) for n in pair]
+    half = 0.55 * max(o.width * p.across for o, p in zip(ends, start, strict=True))
+    high = max((p.row - o.top) * p.down for o, p in zip(ends, start, strict=True))
+    low = min((p.row - o.bottom) * p.down for o, p in zip(ends, start, strict=True))
+    x, y = np.linspace(-half, half, CELLS + 1), np.linspace(high, low, CELLS + 1)
+    rows = [_share(p.row - y / p.down, m.shape[0]) @ m for p, m in zip(start, (parts[n] for n in pair), strict=True)]
+
+    def moved(shift: float, stretch: float) -> list[Place]:
+        factors = np.exp(stretch / 2), np.exp(-stretch / 2)
+        return [
+            replace(p, across=p.across * f, column=p.column + shift / 2 / (p.across * f))
+            for p, f in zip(start, factors, strict=True)
+        ]
+
+    def overlap(shift: float, stretch: float) -> float:
+        a, b = moved(shift, stretch)
+        one = rows[0] @ _share(a.column + x / a.across, rows[0].shape[1]).T
+        other = (rows[1] @ _share(b.column + x / b.across, rows[1].shape[1]).T)[:, ::-1]
+        return float(np.minimum(one, other).sum() / np.maximum(one, other).sum())
+
+    best, reached = (0.0, 0.0), overlap(0.0, 0.0)
+    if reached >= AGREE:
+        return reached
+    gain = reached
+    for step in SEARCH_STEPS:
+        moves = [(best[0] + i * step * half, best[1] + j * step) for i in (-2, -1, 0, 1, 2) for j in (-2, -1, 0, 1, 2)]
+        for move in moves:
+            if abs(move[1]) <= 2 * np.log(1 + STRETCH_MAX):
+                value = overlap(*move)
+                if value - STRETCH_COST * abs(move[1]) > gain:
+                    best, reached, gain = move, value, value - STRETCH_COST * abs(move[1])
+    places.update(zip(pair, moved(*best), strict=True))
+    return reached
+
+
+def _share(edges: Float, size: int) -> Float:
+    """How much of each cell between ascending `edges (m + 1,)` lies in each of `size` pixels, `(m, size)`."""
+    pixel = np.arange(size)
+    part = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+    share: Float = np.clip(part, 0, None) / np.diff(edges)[:, None]
+    return share
+
+
+def centre_box(parts: dict[str, Float], places: dict[str, Place]) -> dict[str, Place]:
+    """The places moved and scaled so that the box all pictures allow is centred and its longest side is 2.
+
+    The box is the overlap of what the pictures allow: an engine keeps nothing that one of them lacks.
+    """
+    low, high = np.full(3, -np.inf), np.full(3, np.inf)
+    for n, place in places.items():
+        o = outline(parts[n])
+        axis, sign = SIDEWAYS[n]
+        span = sorted(sign * (c - place.column) * place.across for c in (o.left, o.right))
+        low[axis], high[axis] = max(low[axis], span[0]), min(high[axis], span[1])
+        low[1] = max(low[1], (place.row - o.bottom) * place.down)
+        high[1] = min(high[1], (place.row - o.top) * place.down)
+    known = np.isfinite(low)
+    scale = float(2 / (high - low)[known].max())
+    middle = np.zeros(3)
+    middle[known] = (low[known] + high[known]) / 2
+    centred = {}
+    for n, p in places.items():
+        axis, sign = SIDEWAYS[n]
+        column, row = p.column + sign * middle[axis] / p.across, p.row - middle[1] / p.down
+        centred[n] = Place(p.across * scale, p.down * scale, float(column), float(row))
+    return centred
+
+
+def _scale_notices(heights: dict[str, float], places: dict[str, Place]) -> list[Notice]:
+    """What differs in height: `heights` are shares of the common one."""
+    differs = max(heights.values()) / min(heights.values()) - 1
+    if differs < MISMATCH:
+        return []
+    odd = max(heights, key=lambda n: abs(np.log(heights[n])))
+    shares = ", ".join(f"{n} {share:.0%}" for n, share in heights.items())
+    message = (
+        f"the object's heights differ by {differs:.0%} ({shares} of the common one); the pictures were scaled to agree"
+    )
+    return [Notice("view_scale_mismatch", message, odd)]
+
+
+def _overlap_notices(pair: tuple[str, str], overlap: float) -> list[Notice]:
+    if overlap >= DISAGREE:
+        return []
+    message = (
+        f"the '{pair[0]}' outline and the mirrored '{pair[1]}' outline overlap by {overlap:.0%}, {DISAGREE:.0%} are"
+        " expected; what only one of them shows is lost: check that both show the same object and pose"
+    )
+    return [Notice("views_disagree", message, pair[1])]
+
+
+def _stretch_notices(places: dict[str, Place]) -> list[Notice]:
+    notices = []
+    for n, p in places.items():
+        stretch = p.across / p.down - 1
+        if abs(stretch) > STRETCHED:
+            way = "widened" if stretch > 0 else "narrowed"
+            message = f"the '{n}' picture was {way} by {abs(stretch):.0%} to agree with the others"
+            notices.append(Notice("view_stretched", message, n))
+    return notices
