@@ -1,0 +1,107 @@
+"""The grid on which a field is sampled, and the samples.
+
+Owns      where the samples lie and how they are numbered (`Grid`), what is known of the field there (`Samples`).
+Not here  which samples are asked for (`octree`), and the surface between them (`extract`).
+
+The cells are cubes, exactly `octree_resolution` of them along the longest side of the field's box; the other sides are
+rounded up to whole cells, and the grid sits in the middle of the box. Around it lie nodes that are outside by
+definition, one layer below and as many above as fill the last coarse cell, so that every surface closes. A node is
+numbered from the first of them: `(i, j, k)`, or flat in C order.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from fourview.arrays import Float, Int
+from fourview.errors import SurfaceError
+
+COARSE_CELLS = 64  # along the longest side, at least: the first level then asks for about 65^3 points, 1.6 % at 256
+MARGIN = 0.02  # of a cell: no vertex lies nearer to a sample, so that two never meet at one float32 position
+MARGIN_ULPS = 16  # float32 steps that a margin must be wide where the box lies
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`cells (3,)` cubes of side `cell`; node (0, 0, 0), which is padding, lies at `origin (3,)`. Box units."""
+
+    origin: Float
+    cell: float
+    cells: tuple[int, int, int]
+    coarsest: int  # cells along a cell of the first level, a power of two >= 2
+
+    @classmethod
+    def of(cls, bounds: Float, octree_resolution: int) -> Self:
+        """The grid for a field's `bounds (2, 3)`."""
+        low, high = np.asarray(bounds, np.float64)
+        sides = high - low
+        cell = sides.max() / octree_resolution
+        step = float(np.spacing(np.float32(np.abs(bounds).max())))
+        if not (sides.min() >= 0 and cell * MARGIN > MARGIN_ULPS * step):  # also where anything is NaN
+            raise SurfaceError(
+                f"the field's box reaches from {low.tolist()} to {high.tolist()}; its longest side must be at least "
+                f"{MARGIN_ULPS * step * octree_resolution / MARGIN:.3g} there for {octree_resolution} cells: "
+                "let the engine give bounds in box units, about -1 to 1"
+            )
+        # A side that is a whole number of cells may miss it by float32's rounding: 1e-3 of a cell is not a cell.
+        cells = np.maximum(np.ceil(sides / cell - 1e-3), 1).astype(int)
+        coarsest = 2
+        while octree_resolution >= 2 * coarsest * COARSE_CELLS:
+            coarsest *= 2
+        origin = (low + high) / 2 - (cells / 2 + 1) * cell
+        return cls(origin, float(cell), (int(cells[0]), int(cells[1]), int(cells[2])), coarsest)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Nodes along each axis, padding included: whole coarse cells, the last node always padding."""
+        x, y, z = (-(-(cells + 2) // self.coarsest) * self.coarsest + 1 for cells in self.cells)
+        return x, y, z
+
+    @property
+    def strides(self) -> Int:
+        """What to add to a flat node for the next one along each axis, `(3,)`."""
+        _, y, z = self.shape
+        return np.array([y * z, z, 1])
+
+    def block_shape(self, step: int) -> tuple[int, int, int]:
+        """Blocks along each axis, where a block is 2 x 2 x 2 cells of `step` grid cells a side."""
+        x, y, z = ((nodes - 1) // (2 * step) for nodes in self.shape)
+        return x, y, z
+
+    def first_nodes(self, blocks: Int, step: int) -> Int:
+        """The flat number `(n,)` of the least node of each of the flat `blocks (n,)`."""
+        nodes: Int = np.ravel_multi_index(np.unravel_index(blocks, self.block_shape(step)), self.shape) * (2 * step)
+        return nodes
+
+    def offsets(self, step: int) -> Int:
+        """What to add to a block's least node to get each of its 3 x 3 x 3 nodes, `(27,)` in C order."""
+        nodes: Int = self.strides @ np.indices((3, 3, 3)).reshape(3, 27) * step
+        return nodes
+
+    def points(self, ijk: Float | Int) -> Float:
+        """Positions `(n, 3) float32` of nodes, or of places between them."""
+        return (self.origin + self.cell * ijk).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A field on a grid, known around its surface.
+
+    `values`, `grid.shape` float32: positive inside, negative outside, 0 where nobody asked.
+    `blocks (n,)`: the flat numbers, rising, of the blocks (of step 1) that the surface passes through; all their
+    nodes are known. `signs (n,) uint32`: bit b says that node b of the block is inside.
+    `asked`: at how many points the field was evaluated.
+    """
+
+    grid: Grid
+    values: Float
+    blocks: Int
+    signs: Int
+    asked: int
+
+    @property
+    def share(self) -> float:
+        """Points evaluated, of all the points of the grid."""
+        x, y, z = self.grid.cells
+        return self.asked / ((x + 1) * (y + 1) * (z + 1))
