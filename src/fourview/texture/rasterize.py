@@ -39,6 +39,18 @@ def rasterize(xy_px: Float, depth: Float | None, faces: Int, size: tuple[int, in
     either winding.
     """
     width, height = size
+    shown = nearest_faces(xy_px, depth, faces, size)
+    barycentric = np.zeros((width * height, 3), np.float32)
+    at = np.flatnonzero(shown >= 0)
+    middle = np.stack([at % width, at // width], axis=1) + 0.5
+    weight = np.clip(barycentric_at(xy_px, faces[shown.ravel()[at]], middle), 0, 1)
+    barycentric[at] = weight / weight.sum(axis=1, keepdims=True)
+    return Fragments(shown, barycentric.reshape(height, width, 3))
+
+
+def nearest_faces(xy_px: Float, depth: Float | None, faces: Int, size: tuple[int, int]) -> Int:
+    """Only the face at each pixel `(h, w) int32`, -1 for none; arguments as for `rasterize`."""
+    width, height = size
     corner = xy_px.astype(np.float64)[faces]  # (f, 3, 2)
     nearness = _depth_steps(depth)[faces] if depth is not None else None  # (f, 3) 0..DEPTH_STEPS
     best = np.full(width * height, -1, np.int64)
@@ -61,13 +73,8 @@ def rasterize(xy_px: Float, depth: Float | None, faces: Int, size: tuple[int, in
         np.maximum.at(best, pixel, key)
         start = stop
 
-    seen = best >= 0
-    shown = np.where(seen, DEPTH_STEPS - (best & DEPTH_STEPS), -1).astype(np.int32)
-    barycentric = np.zeros((width * height, 3), np.float32)
-    at = np.flatnonzero(seen)
-    middle = np.stack([at % width, at // width], axis=1) + 0.5
-    barycentric[at] = _barycentric(corner, shown[at], middle)
-    return Fragments(shown.reshape(height, width), barycentric.reshape(height, width, 3))
+    shown = np.where(best >= 0, DEPTH_STEPS - (best & DEPTH_STEPS), -1).astype(np.int32)
+    return shown.reshape(height, width)
 
 
 def interpolate(fragments: Fragments, faces: Int, values: Float) -> Float:
@@ -78,6 +85,16 @@ def interpolate(fragments: Fragments, faces: Int, values: Float) -> Float:
     weight = fragments.barycentric[seen]  # (n, 3)
     out[seen] = sum(weight[:, k, None] * values[corners[:, k]].astype(np.float32) for k in range(3))
     return out
+
+
+def barycentric_at(xy_px: Float, corners: Int, point: Float) -> Float:
+    """Weights `(n, 3)` with which the vertices `corners (n, 3)` make `point (n, 2)`; beyond 0..1 outside the face."""
+    a, b, c = (xy_px.astype(np.float64)[corners[:, k]] for k in range(3))
+    ab, ac, ap = b - a, c - a, point - a
+    area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
+    at_b = (ap[:, 0] * ac[:, 1] - ap[:, 1] * ac[:, 0]) / area
+    at_c = (ab[:, 0] * ap[:, 1] - ab[:, 1] * ap[:, 0]) / area
+    return np.stack([1 - at_b - at_c, at_b, at_c], axis=1)
 
 
 def _spans(corner: Float, width: int, height: int) -> tuple[Int, Int, Int, Int]:
@@ -133,15 +150,3 @@ def _double_area(corner: Float) -> Float:
     one, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
     area: Float = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
     return area
-
-
-def _barycentric(corner: Float, face: Int, point: Float) -> Float:
-    """Weights `(n, 3)` of the corners of `face (n,)` at `point (n, 2)`, clipped into the triangle."""
-    a, b, c = (corner[face, k] for k in range(3))
-    area = _double_area(corner)[face]
-    ab, ac, ap = b - a, c - a, point - a
-    at_b = (ap[:, 0] * ac[:, 1] - ap[:, 1] * ac[:, 0]) / area
-    at_c = (ab[:, 0] * ap[:, 1] - ab[:, 1] * ap[:, 0]) / area
-    weight = np.clip(np.stack([1 - at_b - at_c, at_b, at_c], axis=1), 0, 1)
-    normed: Float = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-    return normed
