@@ -9,23 +9,26 @@ that opens the file finds the surface closed.
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 
 from fourview import __version__
 from fourview.arrays import Float, Int
 from fourview.mesh.mesh import Mesh, merge_vertices, vertex_normals
+from fourview.progress import Tick, no_tick
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name: equal models are equal files
+BATCH = 1 << 16  # lines written between two ticks
 MATERIAL = "newmtl surface\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture}\n"
 
 
-def encode(mesh: Mesh, png: bytes | None) -> bytes:
+def encode(mesh: Mesh, png: bytes | None, tick: Tick = no_tick) -> bytes:
     """`mesh` (as placed) as a plain OBJ, or with `png` as a zip of `model.obj`, `model.mtl` and `model.png`."""
     if png is None or mesh.uv is None:
-        return _text(mesh, has_picture=False)
+        return _text(mesh, False, tick)
     material = MATERIAL.format(picture="model.png").encode()
-    return pack({"model.obj": _text(mesh, has_picture=True), "model.mtl": material, "model.png": png})
+    return pack({"model.obj": _text(mesh, True, tick), "model.mtl": material, "model.png": png})
 
 
 def pack(files: dict[str, bytes]) -> bytes:
@@ -55,20 +58,24 @@ def is_zip(data: bytes) -> bool:
     return data[:4] == b"PK\3\4"
 
 
-def _text(mesh: Mesh, has_picture: bool) -> bytes:
+def _text(mesh: Mesh, has_picture: bool, tick: Tick) -> bytes:
     welded, _ = merge_vertices(mesh)
     corners = [welded.faces, mesh.faces, welded.faces] if has_picture else [welded.faces, welded.faces]
     parts = [f"# fourview {__version__}\n", "mtllib model.mtl\n" if has_picture else "", "o model\n"]
-    parts.append(_lines("v %.9g %.9g %.9g\n", welded.vertices))  # nine digits bring a float32 back to the last bit
+    # Nine digits bring a float32 back to the last bit.
+    parts += _lines("v %.9g %.9g %.9g\n", welded.vertices, tick)
     if has_picture and mesh.uv is not None:
-        parts.append(_lines("vt %.9g %.9g\n", mesh.uv))
-    parts.append(_lines("vn %.5g %.5g %.5g\n", vertex_normals(welded)))
+        parts += _lines("vt %.9g %.9g\n", mesh.uv, tick)
+    parts += _lines("vn %.5g %.5g %.5g\n", vertex_normals(welded), tick)
     parts.append("usemtl surface\n" if has_picture else "")
     line = "f %d/%d/%d %d/%d/%d %d/%d/%d\n" if has_picture else "f %d//%d %d//%d %d//%d\n"
-    parts.append(_lines(line, np.stack(corners, axis=2).reshape(len(mesh.faces), -1) + 1))
+    parts += _lines(line, np.stack(corners, axis=2).reshape(len(mesh.faces), -1) + 1, tick)
     return "".join(parts).encode()
 
 
-def _lines(line: str, values: Float | Int) -> str:
+def _lines(line: str, values: Float | Int, tick: Tick) -> Iterator[str]:
     """`line` once for each row of `values (n, c)`."""
-    return (line * len(values)) % tuple(values.ravel().tolist())
+    for start in range(0, len(values), BATCH):
+        tick(0.9)
+        rows = values[start : start + BATCH]
+        yield (line * len(rows)) % tuple(rows.ravel().tolist())

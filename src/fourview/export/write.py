@@ -36,15 +36,19 @@ def encode(
     A texture goes into GLB and OBJ as a picture, into PLY as vertex colours; STL has no place for it.
     """
     placed = place(mesh, recipe)
+    tick(0.1)
     if recipe.file_type == "ply":
         return ply.encode(placed, texture)
     if recipe.file_type == "stl":
         return stl.encode(placed)
     image_format = recipe.texture_format if recipe.file_type == "glb" else "png"
-    image = encode_image(texture, image_format, tick) if texture is not None and mesh.uv is not None else None
+    image = None
+    if texture is not None and mesh.uv is not None:
+        image = encode_image(texture, image_format, lambda done: tick(0.1 + 0.7 * done))
+    tick(0.8)
     if recipe.file_type == "glb":
         return glb.encode(placed, image, image_format, extras)
-    return obj.encode(placed, image)
+    return obj.encode(placed, image, tick)
 
 
 def file_type_of(path: str | os.PathLike[str]) -> str:

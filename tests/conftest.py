@@ -1,0 +1,21 @@
+"""Under `FOURVIEW_REQUIRE=all` nothing may be skipped: a skip, for whatever reason, becomes a failure."""
+
+import pytest
+from require import is_required
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    return _without_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return _without_skip((yield))
+
+
+def _without_skip(report):
+    if report.skipped and not hasattr(report, "wasxfail") and is_required("all"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome, report.longrepr = "failed", f"skipped under FOURVIEW_REQUIRE=all: {reason}"
+    return report

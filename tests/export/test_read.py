@@ -1,0 +1,160 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import trimesh
+from export.marked import CODES, HIGH, LOW, SIGNS, corners, is_closed, marked, painted
+
+from fourview.errors import MeshError
+from fourview.export.read import read_mesh
+from fourview.export.write import encode, save
+from fourview.recipe import ExportRecipe
+from fourview.texture.texture import srgb_from_linear
+
+MIDDLE = (LOW + HIGH) / 2
+
+
+def as_it_is(file_type, **more):
+    """A recipe under which a file holds the very numbers of `marked`, around its middle."""
+    return ExportRecipe(file_type=file_type, height_m=(HIGH - LOW)[1], **more)
+
+
+@pytest.mark.parametrize("file_type", ["glb", "obj", "ply", "stl"])
+@pytest.mark.parametrize("texture", [painted(), None], ids=["painted", "plain"])
+def test_every_format_brings_back_the_same_triangles_closed(file_type, texture):
+    read = read_mesh(encode(marked(), texture, as_it_is(file_type)), file_type).mesh
+
+    unit = 1000 if file_type == "stl" else 1
+    np.testing.assert_allclose(corners(read) / unit, corners(marked()) - MIDDLE, atol=1e-6)
+    assert is_closed(read.vertices, read.faces)
+
+
+@pytest.mark.parametrize("file_type", ["glb", "obj"])
+def test_texture_formats_bring_back_uv_and_picture(file_type):
+    read = read_mesh(encode(marked(), painted(), as_it_is(file_type)), file_type)
+
+    np.testing.assert_allclose(read.mesh.uv[read.mesh.faces], marked().uv[marked().faces], atol=1e-6)
+    np.testing.assert_array_equal(srgb_from_linear(read.texture.albedo), srgb_from_linear(painted().albedo))
+
+
+def test_ply_brings_back_the_colour_of_every_octant():
+    read = read_mesh(encode(marked(), painted(), as_it_is("ply")), "ply")
+
+    position = read.mesh.vertices + MIDDLE
+    codes = srgb_from_linear(read.colours)
+    for sign, code in zip(SIGNS, CODES, strict=True):
+        inside = (position * sign > 0.01).all(axis=1)  # vertices on a seam belong to several octants
+        assert inside.any()
+        np.testing.assert_array_equal(codes[inside], np.broadcast_to(code, codes[inside].shape))
+
+
+@pytest.mark.parametrize("up", ["y", "z"])
+def test_the_up_axis_that_was_written_can_be_read_back(up):
+    data = encode(marked(), None, as_it_is("ply", up=up))
+
+    read = read_mesh(data, "ply", up=up).mesh
+
+    np.testing.assert_allclose(corners(read), corners(marked()) - MIDDLE, atol=1e-6)
+
+
+def test_an_obj_on_the_disk_finds_its_picture(tmp_path):
+    path = tmp_path / "my robot.obj"
+    save(path, encode(marked(), painted(), as_it_is("obj")))
+
+    read = read_mesh(path)
+
+    np.testing.assert_array_equal(srgb_from_linear(read.texture.albedo), srgb_from_linear(painted().albedo))
+
+
+def test_a_foreign_scene_comes_in_with_its_places_and_colours_kept():
+    one = trimesh.creation.box((1, 1, 1))
+    one.visual.vertex_colors = [255, 0, 0, 255]
+    other = trimesh.creation.box((1, 1, 1))
+    scene = trimesh.Scene()
+    scene.add_geometry(one, transform=trimesh.transformations.translation_matrix([5, 0, 0]))
+    scene.add_geometry(other, transform=trimesh.transformations.scale_matrix(2))
+
+    read = read_mesh(scene.export(file_type="glb"), "glb")
+
+    assert len(read.mesh.faces) == 24
+    np.testing.assert_allclose(read.mesh.vertices.max(axis=0), [5.5, 1, 1])
+    is_one = read.mesh.vertices[:, 0] > 4
+    np.testing.assert_array_equal(read.colours[is_one], np.broadcast_to([1, 0, 0], (is_one.sum(), 3)))
+    assert (read.colours[~is_one] == read.colours[~is_one][0]).all()
+
+
+def test_a_gltf_finds_the_files_beside_it(tmp_path):
+    for name, data in trimesh.Scene(trimesh.creation.box((1, 2, 3))).export(file_type="gltf").items():
+        (tmp_path / name).write_bytes(data)
+
+    read = read_mesh(tmp_path / "model.gltf").mesh
+
+    np.testing.assert_allclose(np.ptp(read.vertices, axis=0), [1, 2, 3])
+
+
+def test_text_stl_and_polygons_with_many_corners_are_read():
+    stl = trimesh.creation.box((1, 2, 3)).export(file_type="stl_ascii").encode()
+    obj = b"v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1 2 3 4\n"
+
+    assert len(read_mesh(stl, "stl").mesh.faces) == 12
+    assert len(read_mesh(obj, "obj").mesh.faces) == 2
+
+
+def nan_ply():
+    broken = marked()
+    vertices = broken.vertices.copy()
+    vertices[3] = np.nan
+    return trimesh.Trimesh(vertices, broken.faces, process=False).export(file_type="ply")
+
+
+@pytest.mark.parametrize(("data", "file_type", "said"), [
+    (b"", "glb", "cannot be read as glb"),
+    (b"glTF" + bytes(40), "glb", "cannot be read as glb"),
+    (encode(marked(), painted(), ExportRecipe())[:3000], "glb", "cannot be read as glb"),
+    (b"PK\3\4 no archive", "obj", "cannot be read as zip"),
+    (b"solid nothing\nendsolid", "stl", "holds no triangles"),
+    (b"# empty\n", "obj", "holds no triangles"),
+    (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "obj", "obj"),
+    (b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\n"
+     b"end_header\n0 0 0\n", "ply", "holds no triangles"),
+    (nan_ply(), "ply", "not finite"),
+    (b"anything", "fbx", "type 'fbx'"),
+])  # fmt: skip
+def test_a_file_that_is_no_mesh_is_refused_with_cause_and_cure(data, file_type, said):
+    with pytest.raises(MeshError, match=r"export it again as GLB, OBJ, PLY or STL") as refused:
+        read_mesh(data, file_type)
+
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_path_that_leads_nowhere_is_named(tmp_path):
+    with pytest.raises(MeshError, match=r"lost\.glb cannot be read \(No such file"):
+        read_mesh(tmp_path / "lost.glb")
+
+
+def test_bytes_without_a_type_are_refused():
+    with pytest.raises(MeshError, match="file_type"):
+        read_mesh(b"glTF")
+
+
+def test_reading_needs_nothing_but_the_base_install(tmp_path):
+    """The test environment holds scipy and more; here a Python reads all four formats without them."""
+    file_types = ["glb", "obj", "ply", "stl"]
+    for file_type in file_types:
+        save(tmp_path / f"model.{file_type}", encode(marked(), painted(), ExportRecipe(file_type=file_type)))
+    lines = """
+import sys
+for name in ("scipy", "networkx", "shapely", "rtree", "lxml", "requests", "httpx", "jsonschema", "torch"):
+    sys.modules[name] = None
+from pathlib import Path
+from fourview.export.read import read_mesh
+print([len(read_mesh(Path(sys.argv[1], f"model.{file_type}")).mesh.faces) for file_type in sys.argv[2:]])
+"""
+
+    command = [sys.executable, "-W", "error", "-c", lines, tmp_path, *file_types]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert done.stderr == ""
+    assert done.stdout.strip() == str([len(marked().faces)] * 4)
