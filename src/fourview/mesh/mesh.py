@@ -52,8 +52,10 @@ def vertex_normals(mesh: Mesh) -> Float:
 def merge_vertices(mesh: Mesh) -> tuple[Mesh, Int]:
     """The mesh with one vertex a position, and which of them each old vertex became, `(v,) int`. Drops `uv`."""
     positions = np.ascontiguousarray(mesh.vertices, np.float32) + np.float32(0)  # -0.0 becomes 0.0
-    keys = positions.view([("x", np.float32), ("y", np.float32), ("z", np.float32)]).ravel()
-    _, first, vertex = np.unique(keys, return_index=True, return_inverse=True)
+    bits = positions.view(np.uint32).astype(np.uint64)
+    for_xy = np.unique(bits[:, 0] << np.uint64(32) | bits[:, 1], return_inverse=True)[1].reshape(-1).astype(np.uint64)
+    # Sorting integers twice is five times faster than sorting triples of floats once.
+    _, first, vertex = np.unique(for_xy << np.uint64(32) | bits[:, 2], return_index=True, return_inverse=True)
     vertex = vertex.reshape(-1).astype(np.int32)
     return Mesh(positions[first], vertex[mesh.faces]), vertex
 
