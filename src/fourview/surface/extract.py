@@ -44,7 +44,8 @@ def extract(samples: Samples, tick: Tick = no_tick) -> Mesh:
         ids[part] = np.cumsum(is_crossed, dtype=np.int32).reshape(-1, 24) + (known - 1)
         vertices.append(_vertices(samples, samples.blocks[part], np.flatnonzero(is_crossed)))
         known += len(vertices[-1])
-    row_of_block = np.zeros(math.prod(samples.grid.block_shape(1)), np.int32)
+    # One layer more than there are blocks: the neighbours of the last are looked up too, though nothing is in them.
+    row_of_block = np.zeros(math.prod(np.add(samples.grid.block_shape(1), 1)), np.int32)
     row_of_block[samples.blocks] = np.arange(count, dtype=np.int32)
     for done, part in enumerate(passes):
         tick(0.4 + 0.6 * done / len(passes))
@@ -86,8 +87,8 @@ def _faces(samples: Samples, part: slice, row_of_block: Int, ids: Int) -> Int:
     home = np.repeat(np.arange(len(case)), count)  # (f,) the cell of each face
     turn = np.arange(len(home)) - np.repeat(np.cumsum(count) - count, count)  # (f,) 0, 1, .. within its cell
     edge = edges[case[home], turn]  # (f, 3)
-    block, part = home[:, None] // 8, home[:, None] % 8
+    block, place = home[:, None] // 8, home[:, None] % 8
     shape = samples.grid.block_shape(1)
     owners = blocks[:, None] + CORNERS @ [shape[1] * shape[2], shape[2], 1]  # (blocks, 8)
-    faces: Int = ids[row_of_block[owners][block, _OWNER[part, edge]] * 24 + _SLOT[part, edge]]
+    faces: Int = ids[row_of_block[owners][block, _OWNER[place, edge]] * 24 + _SLOT[place, edge]]
     return faces

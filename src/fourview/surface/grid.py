@@ -32,8 +32,8 @@ class Grid:
     coarsest: int  # cells along a cell of the first level, a power of two >= 2
 
     @classmethod
-    def of(cls, bounds: Float, octree_resolution: int) -> Self:
-        """The grid for a field's `bounds (2, 3)`."""
+    def of(cls, bounds: Float, octree_resolution: int, coarse_cells: int = COARSE_CELLS) -> Self:
+        """The grid for a field's `bounds (2, 3)`; its first level has at least `coarse_cells` along the longest side."""
         low, high = np.asarray(bounds, np.float64)
         sides = high - low
         cell = sides.max() / octree_resolution
@@ -47,7 +47,7 @@ class Grid:
         # A side that is a whole number of cells may miss it by float32's rounding: 1e-3 of a cell is not a cell.
         cells = np.maximum(np.ceil(sides / cell - 1e-3), 1).astype(int)
         coarsest = 2
-        while octree_resolution >= 2 * coarsest * COARSE_CELLS:
+        while octree_resolution >= 2 * coarsest * coarse_cells:
             coarsest *= 2
         origin = (low + high) / 2 - (cells / 2 + 1) * cell
         return cls(origin, float(cell), (int(cells[0]), int(cells[1]), int(cells[2])), coarsest)

@@ -20,7 +20,7 @@ from fourview.arrays import Float, Int
 from fourview.errors import SurfaceError
 from fourview.progress import Tick, no_tick
 from fourview.surface.field import Field
-from fourview.surface.grid import Grid, Samples
+from fourview.surface.grid import COARSE_CELLS, Grid, Samples
 
 LARGEST_PASS = 262_144  # points; larger passes gain nothing and would make a cancel wait
 SLAB = 1_048_576  # points of the plain path made at a time
@@ -34,12 +34,18 @@ _CELLS = [int(np.sum(1 << _NODES[i : i + 2, j : j + 2, k : k + 2])) for i, j, k 
 _SIDES = [(axis, way, int(np.sum(1 << _NODES.take(way + 1, axis)))) for axis in range(3) for way in (-1, 1)]
 
 
-def sample(field: Field, octree_resolution: int, num_chunks: int = 200_000, tick: Tick = no_tick) -> Samples:
+def sample(
+    field: Field,
+    octree_resolution: int,
+    num_chunks: int = 200_000,
+    tick: Tick = no_tick,
+    coarse_cells: int = COARSE_CELLS,
+) -> Samples:
     """`field` around its surface, on `octree_resolution` cells along the longest side of its box.
 
     At most `num_chunks` points go to the field at once, or one tile if that is more; the result does not depend on it.
     """
-    asking = _Asking(field, Grid.of(field.bounds, octree_resolution), num_chunks, tick)
+    asking = _Asking(field, Grid.of(field.bounds, octree_resolution, coarse_cells), num_chunks, tick)
     grid, step = asking.grid, asking.grid.coarsest
     shares = [4.0**-level for level in range(step.bit_length())][::-1]  # each level asks about 4 times the one before
     shares = (np.cumsum(shares) / np.sum(shares)).tolist()
