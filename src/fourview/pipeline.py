@@ -106,9 +106,9 @@ def generate(
             baked = bake(mesh, views, recipe.texture.texture_size, tick)
             mesh, texture, seen = baked.mesh, baked.texture, baked.covered_fraction
             notices += baked.notices
-    with journey.stage("export"):
+    with journey.stage("export") as tick:
         made_by = {"engine": engine.name, "licence": engine.licence, "seed": seed}
-        file = encode(mesh, texture, recipe.export, made_by)
+        file = encode(mesh, texture, recipe.export, made_by, tick)
 
     report = Report(
         __version__, {"name": engine.name, "version": engine.version, "licence": engine.licence}, flat(recipe), seed,
