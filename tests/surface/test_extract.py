@@ -7,7 +7,7 @@ from surface.truths import BOX, area, cuboid, euler, faults, lattice, sphere, to
 
 from fourview.errors import CanceledError, SurfaceError
 from fourview.mesh.mesh import merge_vertices
-from fourview.surface.extract import BLOCKS_A_PASS, extract
+from fourview.surface.extract import CELLS_A_PASS, extract
 from fourview.surface.field import Field
 from fourview.surface.octree import sample, sample_dense
 
@@ -179,7 +179,7 @@ def test_the_tick_rises_and_stops_the_work():
     extract(samples, ticks.append)
 
     assert ticks == sorted(ticks)
-    assert len(ticks) >= 2 * len(samples.blocks) / BLOCKS_A_PASS
+    assert len(ticks) >= 2 * len(samples.cells) / CELLS_A_PASS
 
     def cancel(done):
         raise CanceledError("stop")

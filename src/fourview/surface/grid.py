@@ -16,6 +16,7 @@ import numpy as np
 
 from fourview.arrays import Float, Int
 from fourview.errors import SurfaceError
+from fourview.surface.cases import CORNERS
 
 COARSE_CELLS = 64  # along the longest side, at least: the first level then asks for about 65^3 points, 1.6 % at 256
 MARGIN = 0.02  # of a cell: no vertex lies nearer to a sample, so that two never meet at one float32 position
@@ -33,7 +34,7 @@ class Grid:
 
     @classmethod
     def of(cls, bounds: Float, octree_resolution: int, coarse_cells: int = COARSE_CELLS) -> Self:
-        """The grid for a field's `bounds (2, 3)`; its first level has at least `coarse_cells` along the longest side."""
+        """The grid for a field's `bounds (2, 3)`; its first level has `coarse_cells` or more along the longest side."""
         low, high = np.asarray(bounds, np.float64)
         sides = high - low
         cell = sides.max() / octree_resolution
@@ -64,20 +65,10 @@ class Grid:
         _, y, z = self.shape
         return np.array([y * z, z, 1])
 
-    def block_shape(self, step: int) -> tuple[int, int, int]:
-        """Blocks along each axis, where a block is 2 x 2 x 2 cells of `step` grid cells a side."""
-        x, y, z = ((nodes - 1) // (2 * step) for nodes in self.shape)
-        return x, y, z
-
-    def first_nodes(self, blocks: Int, step: int) -> Int:
-        """The flat number `(n,)` of the least node of each of the flat `blocks (n,)`."""
-        nodes: Int = np.ravel_multi_index(np.unravel_index(blocks, self.block_shape(step)), self.shape) * (2 * step)
-        return nodes
-
-    def offsets(self, step: int) -> Int:
-        """What to add to a block's least node to get each of its 3 x 3 x 3 nodes, `(27,)` in C order."""
-        nodes: Int = self.strides @ np.indices((3, 3, 3)).reshape(3, 27) * step
-        return nodes
+    def corners(self, step: int) -> Int:
+        """What to add to the least node of a cell of side `step` to get each of its corners, `(8,)`."""
+        corners: Int = CORNERS @ self.strides * step
+        return corners
 
     def points(self, ijk: Float | Int) -> Float:
         """Positions `(n, 3) float32` of nodes, or of places between them."""
@@ -89,15 +80,15 @@ class Samples:
     """A field on a grid, known around its surface.
 
     `values`, `grid.shape` float32: positive inside, negative outside, 0 where nobody asked.
-    `blocks (n,)`: the flat numbers, rising, of the blocks (of step 1) that the surface passes through; all their
-    nodes are known. `signs (n,) uint32`: bit b says that node b of the block is inside.
+    `cells (n,)`: the cells that the surface passes through, each by the flat number of its least node, rising.
+    `cases (n,) uint8`: which of their corners are inside, numbered as in `cases`.
     `asked`: at how many points the field was evaluated.
     """
 
     grid: Grid
     values: Float
-    blocks: Int
-    signs: Int
+    cells: Int
+    cases: Int
     asked: int
 
     @property
