@@ -1,0 +1,143 @@
+"""A plain backdrop is keyed: a picture of something before one colour needs no network.
+
+Owns      whether the border shows one colour (perhaps with a gentle gradient, a vignette, noise), what differs from it.
+Not here  soft edges (`edges`), what to do where colour cannot tell (`matting` asks the network there).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fourview.arrays import Bool, Byte, Float
+from fourview.views.edges import box_sum, depth, flood, parts
+
+# The backdrop, as the border shows it.
+_RIM_SHARE = 0.02  # of the shorter side
+_RIM_SAMPLES = 4000
+_RIM_PLAIN_SHARE = 0.8  # of the rim must be backdrop; the subject may leave the picture over the rest
+_NOISE_MAX_LEVELS = 5.0  # standard deviation; sensor noise and JPEG stay below, textures do not
+_SLOPE_MAX_LEVELS = 70.0  # how much a gradient may change over the picture; a wall in uneven light changes more
+
+# What differs from it.
+_TOLERANCE_LEVELS = 9.0  # at least; JPEG moves flat areas beside an edge by this much
+_SPECK_SHARE = 0.0002  # of the picture: grains smaller than this are no subject
+_HOLE_SURE_SHARE = 0.015  # of the subject: enclosed backdrop colour this large is a way through it
+_HOLE_LEAST_SHARE = 0.001  # smaller than this it is a highlight, or an eye: kept solid
+
+# Shadows darken the backdrop and come in softly.
+_SHADOW_DARKEST = 0.3
+_SHADOW_HUE_LEVELS = 12.0
+_SHADOW_SLOPE_LEVELS = 4.0  # a pixel, in a picture of 512; edges of things are steeper
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """`silhouette (h, w)`; `doubtful (h, w)`: what may be shadow, hole or subject of the backdrop's colour;
+    `backdrop (h, w, 3) float32` levels: what would be seen without the subject."""
+
+    silhouette: Bool
+    doubtful: Bool
+    backdrop: Float
+
+
+def key(image: Byte) -> Keyed | None:
+    """What stands before the plain backdrop of `image (h, w, 3)`, or None where the backdrop is not plain."""
+    pixels = image.astype(np.float32)
+    found = _fit_backdrop(pixels)
+    if found is None:
+        return None
+    backdrop, noise = found
+    away = np.abs(pixels - backdrop).max(axis=2)
+    tolerance = max(_TOLERANCE_LEVELS, 4 * noise)
+    plain = away < tolerance
+    rim = _rim(plain.shape)
+    ground = flood(plain, rim)
+    labels, areas = parts(~ground)
+    ground |= (areas < _SPECK_SHARE * ground.size)[labels]
+    area = max(int(np.count_nonzero(~ground)), 1)
+    holes, hole_areas = parts(plain & ~ground & (depth(~ground) > 1))
+    level = np.bincount(holes.ravel(), away.ravel()) / np.maximum(hole_areas, 1)  # (holes + 1,)
+    like_backdrop = level < max(3.0, 1.5 * noise)
+    through = like_backdrop & (hole_areas >= _HOLE_SURE_SHARE * area)
+    unsure = like_backdrop & ~through & (hole_areas >= _HOLE_LEAST_SHARE * area)
+    silhouette = ~ground & ~through[holes]
+    shadow = _shadow(pixels, backdrop, ground, noise)
+    doubtful = unsure[holes]
+    if np.count_nonzero(shadow) > 0.003 * area:
+        doubtful = doubtful | shadow
+    else:
+        silhouette &= ~shadow
+    if _has_weak_edge(silhouette & ~shadow, away, tolerance):
+        doubtful = doubtful | (ground & _surroundings(silhouette))
+    return Keyed(silhouette, doubtful, backdrop)
+
+
+def _rim(shape: tuple[int, ...]) -> Bool:
+    rim = np.ones(shape[:2], bool)
+    width = max(2, round(_RIM_SHARE * min(shape[:2])))
+    rim[width:-width, width:-width] = False
+    return rim
+
+
+def _fit_backdrop(pixels: Float) -> tuple[Float, float] | None:
+    """A colour that changes at most quadratically over the picture, `(h, w, 3)`, and its noise in levels; robust."""
+    height, width = pixels.shape[:2]
+    rows, columns = np.nonzero(_rim(pixels.shape))
+    step = max(1, len(rows) // _RIM_SAMPLES)
+    rows, columns = rows[::step], columns[::step]
+    seen = pixels[rows, columns].astype(np.float64)  # (n, 3)
+    at = np.stack(_terms(2 * rows / (height - 1) - 1, 2 * columns / (width - 1) - 1), axis=1)  # (n, 6)
+    keep = np.abs(seen - np.median(seen, axis=0)).max(axis=1) < _SLOPE_MAX_LEVELS
+    for _ in range(5):
+        if np.mean(keep) < 0.5:
+            return None
+        terms, colours = at[keep], seen[keep]
+        square = (terms[:, :, None] * terms[:, None, :]).sum(axis=0)  # sums, not products of matrices: the same bits
+        mixed = (terms[:, :, None] * colours[:, None, :]).sum(axis=0)  # at any number of threads
+        weights = np.linalg.solve(square + 1e-6 * np.eye(6), mixed)  # (6, 3)
+        fitted = (at[:, :, None] * weights).sum(axis=1)  # (n, 3)
+        left = np.abs(seen - fitted).max(axis=1)
+        noise = 1.48 * float(np.median(left[keep])) / 1.6  # the median of the greatest of three is 1.6 of one's
+        keep = left < max(6.0, 4 * noise)
+    slope = float((fitted.max(axis=0) - fitted.min(axis=0)).max())
+    if np.mean(keep) < _RIM_PLAIN_SHARE or noise > _NOISE_MAX_LEVELS or slope > _SLOPE_MAX_LEVELS:
+        return None
+    row = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    column = np.linspace(-1, 1, width, dtype=np.float32)
+    backdrop = np.zeros(pixels.shape, np.float32)
+    for term, weight in zip(_terms(row, column), weights.astype(np.float32), strict=True):
+        backdrop += np.asarray(term)[..., None] * weight
+    return np.clip(backdrop, 0, 255), noise
+
+
+def _terms(row: Float, column: Float) -> list[Float]:
+    """The six terms of a quadratic in the place in the picture, -1..1 each way."""
+    return [np.ones_like(row), row, column, row * row, column * column, row * column]
+
+
+def _shadow(pixels: Float, backdrop: Float, ground: Bool, noise: float) -> Bool:
+    """What is a darker backdrop and joins it without an edge."""
+    bright = (backdrop * backdrop).sum(axis=2)
+    share = (pixels * backdrop).sum(axis=2) / np.maximum(bright, 1)
+    hue = np.abs(pixels - share[..., None] * backdrop).max(axis=2)
+    smooth = box_sum(pixels.mean(axis=2, keepdims=True), 1)[..., 0] / 9
+    slope = np.hypot(*np.gradient(smooth)) * max(pixels.shape[:2]) / 512
+    darker = (share > _SHADOW_DARKEST) & (share < 1) & (hue < max(_SHADOW_HUE_LEVELS, 4 * noise)) & (bright > 3 * 50**2)
+    return flood(ground | (darker & (slope < _SHADOW_SLOPE_LEVELS + noise)), ground) & ~ground
+
+
+def _has_weak_edge(silhouette: Bool, away: Float, tolerance: float) -> bool:
+    """Whether the subject's colour runs into the backdrop's along a part of its outline."""
+    inner = depth(silhouette)
+    outline = (inner > 1.5) & (inner <= 3)
+    return bool(outline.any()) and float(np.mean(away[outline] < 2 * tolerance)) > 0.1
+
+
+def _surroundings(silhouette: Bool) -> Bool:
+    """The box around the silhouette, a tenth larger."""
+    around = np.zeros_like(silhouette)
+    rows, columns = (np.flatnonzero(silhouette.any(axis=axis)) for axis in (1, 0))
+    if len(rows):
+        pad = max(rows[-1] - rows[0], columns[-1] - columns[0]) // 10
+        around[max(rows[0] - pad, 0) : rows[-1] + pad + 1, max(columns[0] - pad, 0) : columns[-1] + pad + 1] = True
+    return around

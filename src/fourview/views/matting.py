@@ -1,0 +1,233 @@
+"""What belongs to the subject: a matte for every picture.
+
+Owns      choosing between the picture's own alpha, a plain backdrop and the network; cleaning; what is refused.
+Not here  keying (`backdrop`), the network (`saliency`), its quarrels between views (`agreement`), edges (`edges`).
+
+Colours under alpha 0 have no meaning, so a picture with alpha is laid on a plain grey before anything looks at it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from fourview.arrays import Bool, Byte, Float
+from fourview.errors import PictureError
+from fourview.notice import Notice
+from fourview.progress import Tick, no_tick
+from fourview.views import agreement, backdrop, edges, saliency
+from fourview.views.view import Picture
+
+# An alpha channel that somebody cut, as opposed to one that is merely there.
+_CLEAR = 0.1
+_HAZE = 0.02  # fainter alpha is a remnant of somebody's cutting
+_CLEAR_LEAST_SHARE = 0.01  # of the picture; rounded corners of a screenshot are less
+
+# The network's answer.
+_SURE_AGREEMENT = 0.6  # IoU of its answers to a picture and to its mirror image; subjects score 0.8..1, noise 0..0.2
+_NO_SUBJECT_AGREEMENT = 0.15
+
+# Parts of a subject.
+_NEAR_SHARE = 0.05  # of the picture's longer side: parts closer than this are one subject
+_SECOND_SUBJECT_SHARE = 0.4  # of the main part's area
+_PART_LEAST_SHARE = 0.03  # smaller ones are dropped
+_PINHOLE_SHARE = 0.0003  # of the subject's area
+_SUBJECT_LEAST_SHARE = 0.001  # of the picture
+_TOUCH_SHARE = 0.02  # of a side's length
+
+
+def cut_out(
+    pictures: Sequence[Picture],
+    remove_background: Literal["auto", "always", "never"] = "auto",
+    tick: Tick = no_tick,
+    network: str = saliency.OWN_NETWORK,
+) -> tuple[list[Float], list[Notice]]:
+    """A matte `(h, w) float32` 0..1 for each picture, and what the caller should know.
+
+    auto: the picture's alpha if somebody cut it, else a plain backdrop is keyed, else the network decides;
+    always: the same without the picture's alpha; never: the picture's alpha as it is.
+    """
+    for picture in pictures:
+        _check_alpha(picture, remove_background)
+    if remove_background == "never":
+        mattes = [p.alpha for p in pictures if p.alpha is not None]
+        return mattes, [n for p, m in zip(pictures, mattes, strict=True) for n in _border_notices(p.name, m)]
+    shown = [_over_grey(p) for p in pictures]
+    cut = [p.alpha if remove_background == "auto" and _is_cut_out(p.alpha) else None for p in pictures]
+    keyed = [backdrop.key(i) if alpha is None else None for i, alpha in zip(shown, cut, strict=True)]
+    known = [alpha if k is None else k.silhouette.astype(np.float32) for alpha, k in zip(cut, keyed, strict=True)]
+    asked = [alpha is None and (k is None or bool(k.doubtful.any())) for alpha, k in zip(cut, keyed, strict=True)]
+    answers = _ask_network(pictures, shown, known, asked, network, tick) if any(asked) else [None] * len(pictures)
+    mattes, notices = [], []
+    for picture, image, alpha, key, answer in zip(pictures, shown, cut, keyed, answers, strict=True):
+        if alpha is not None:
+            matte = np.where(alpha < _HAZE, 0, alpha)
+        else:
+            matte = _edged(image, key, answer)
+            matte = matte if picture.alpha is None else np.minimum(matte, picture.alpha)
+        weight = answer.belief if answer is not None and key is None else np.ones_like(matte)
+        matte, dropped = _one_subject(picture.name, matte, weight)
+        notices += _unsure_notices(picture.name, answer) + dropped + _border_notices(picture.name, matte)
+        mattes.append(matte)
+    tick(1.0)
+    return mattes, notices
+
+
+def _check_alpha(picture: Picture, remove_background: str) -> None:
+    alpha, name = picture.alpha, picture.name
+    if alpha is not None and alpha.max() < 0.5:
+        raise PictureError(
+            f"the '{name}' picture is transparent all over (its alpha reaches {alpha.max():.2f}); a part must be "
+            "opaque: send a picture with its subject in it"
+        )
+    if remove_background == "never" and (alpha is None or alpha.min() >= 0.5):
+        raise PictureError(
+            f"the '{name}' picture is opaque all over and remove_background is never; its alpha must show the subject: "
+            "cut it out, or use remove_background auto"
+        )
+
+
+def _is_cut_out(alpha: Float | None) -> bool:
+    return alpha is not None and float(np.mean(alpha <= _CLEAR)) >= _CLEAR_LEAST_SHARE
+
+
+def _over_grey(picture: Picture) -> Byte:
+    """The picture as it looks on the grey, black or white that differs most from it."""
+    if picture.alpha is None:
+        return picture.image
+    opaque = picture.alpha >= 0.5
+    grey = 255.0 if picture.image[opaque].mean() < 128 else 0.0
+    alpha = picture.alpha[..., None]
+    laid = np.where(alpha > 0, picture.image, 0) * alpha + grey * (1 - alpha)
+    return np.round(laid).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The network's `belief (h, w)`; how far it agrees with itself, 0..1; what the views settled on, `(h, w)`."""
+
+    belief: Float
+    agreement: float
+    settled: Float
+
+
+def _ask_network(
+    pictures: Sequence[Picture],
+    shown: Sequence[Byte],
+    known: Sequence[Float | None],
+    asked: Sequence[bool],
+    network: str,
+    tick: Tick,
+) -> list[_Answer | None]:
+    """The answers for the pictures that are `asked`; the `known` mattes of the others have a voice in them."""
+    beliefs, trust = [], []
+    for k, (image, matte) in enumerate(zip(shown, known, strict=True)):
+        tick(0.9 * k / len(shown))
+        if matte is not None and not asked[k]:
+            beliefs.append(matte)
+            trust.append(1.0)
+            continue
+        straight = saliency.look(image, network)
+        tick(0.9 * (k + 0.5) / len(shown))
+        mirrored = saliency.look(np.ascontiguousarray(image[:, ::-1]), network)[:, ::-1]
+        beliefs.append((straight + mirrored) / 2)
+        trust.append(_overlap(straight >= 0.5, mirrored >= 0.5))
+    if max(trust) < _NO_SUBJECT_AGREEMENT:
+        why = f"two looks at it agree over {trust[0]:.0%}, {_SURE_AGREEMENT:.0%} is usual"
+        raise PictureError(_no_subject(pictures[0].name, why))
+    sizes = [_working_size(image) for image in shown]
+    small = [
+        np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))
+        for image, size in zip(shown, sizes, strict=True)
+    ]
+    coarse = agreement.settle(small, [saliency.resized(b, s) for b, s in zip(beliefs, sizes, strict=True)], trust)
+    tick(0.95)
+    return [
+        _Answer(belief, agreed, saliency.resized(settled, belief.shape)) if wanted else None
+        for belief, agreed, settled, wanted in zip(beliefs, trust, coarse, asked, strict=True)
+    ]
+
+
+def _working_size(image: Byte) -> tuple[int, int]:
+    height, width = image.shape[:2]
+    scale = min(1.0, agreement.WORKING_SIDE_PX / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _overlap(a: Bool, b: Bool) -> float:
+    return int(np.count_nonzero(a & b)) / max(int(np.count_nonzero(a | b)), 1)
+
+
+def _no_subject(name: str, why: str) -> str:
+    return (
+        f"no subject was found in the '{name}' picture ({why}); one that stands out is needed: send it on a "
+        "transparent or plain background"
+    )
+
+
+def _edged(image: Byte, key: backdrop.Keyed | None, answer: _Answer | None) -> Float:
+    """The matte `(h, w)` with soft edges, from what keying said and, where it is in doubt, the network."""
+    pixels = image.astype(np.float32)
+    scale = float(np.max(image.shape)) / agreement.WORKING_SIDE_PX
+    if key is None:
+        assert answer is not None, "without a plain backdrop the network is always asked"
+        return edges.soften(pixels, answer.settled >= 0.5, 1.5 * scale)
+    silhouette = key.silhouette if answer is None else np.where(key.doubtful, answer.settled >= 0.5, key.silhouette)
+    return edges.soften(pixels, silhouette, max(2.0, 0.75 * scale), key.backdrop)
+
+
+def _one_subject(name: str, matte: Float, weight: Float) -> tuple[Float, list[Notice]]:
+    """The matte `(h, w) float32` without specks and pinholes; raises `PictureError` if there is no subject, or two.
+
+    `weight (h, w)` 0..1 says how much each pixel counts when parts are compared.
+    """
+    solid = matte >= 0.5
+    _, areas = edges.parts(solid)
+    if areas.max() < _SUBJECT_LEAST_SHARE * solid.size:
+        raise PictureError(_no_subject(name, f"the largest thing in it covers {areas.max()} pixels"))
+    reach = _NEAR_SHARE * max(solid.shape) / 2
+    groups, _ = edges.parts(edges.depth(~solid) <= reach)
+    weights = np.bincount(groups[solid], weight[solid])  # (groups + 1,)
+    order = np.argsort(-weights, kind="stable")
+    main = weights[order[0]]
+    if len(order) > 1 and weights[order[1]] >= _SECOND_SUBJECT_SHARE * main:
+        first, second = np.bincount(groups[solid])[order[:2]]
+        raise PictureError(
+            f"the '{name}' picture shows two subjects, of {first} and {second} pixels; one is needed: crop to the "
+            "one you mean, or cut it out and use remove_background never"
+        )
+    kept = (weights >= _PART_LEAST_SHARE * main)[groups] & solid
+    left = solid & ~kept
+    matte = np.where(edges.flood((matte > 0) & ~left, kept), matte, 0).astype(np.float32)
+    holes, hole_areas = edges.parts(matte < 0.5)
+    area = np.count_nonzero(kept)
+    matte[(hole_areas < _PINHOLE_SHARE * area)[holes] & (matte < 0.5)] = 1
+    share = np.count_nonzero(left) / area
+    if share < 0.001:
+        return matte, []
+    message = f"parts beside the '{name}' picture's subject were dropped, {share:.1%} of its area"
+    return matte, [Notice("small_parts_dropped", message, name)]
+
+
+def _unsure_notices(name: str, answer: _Answer | None) -> list[Notice]:
+    if answer is None or answer.agreement >= _SURE_AGREEMENT:
+        return []
+    message = (
+        f"the '{name}' picture's subject is uncertain: two looks at it agree over {answer.agreement:.0%}, "
+        f"{_SURE_AGREEMENT:.0%} is usual; a plain or transparent background would settle it"
+    )
+    return [Notice("matte_unsure", message, name)]
+
+
+def _border_notices(name: str, matte: Float) -> list[Notice]:
+    """One notice that names each side the subject runs out of."""
+    solid = matte >= 0.5
+    sides = {"top": solid[0], "bottom": solid[-1], "left": solid[:, 0], "right": solid[:, -1]}
+    counts = {side: int(np.count_nonzero(row)) for side, row in sides.items()}
+    touched = [f"{side} ({n} px)" for side, n in counts.items() if n >= max(2, _TOUCH_SHARE * len(sides[side]))]
+    if not touched:
+        return []
+    message = f"the '{name}' picture's subject runs out of the picture: {', '.join(touched)}; leave a margin around it"
+    return [Notice("matte_touches_border", message, name)]

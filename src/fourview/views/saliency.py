@@ -1,0 +1,79 @@
+"""What stands out: a network looks at a picture and says where its subject is.
+
+Owns      the network sessions and what a network is fed.
+Not here  what is made of its answer (`agreement`, `matting`).
+
+U-2-Net-p (Qin et al., "U2-Net: Going deeper with nested U-structure for salient object detection", 2020) ships as
+package data: u2netp.onnx, Apache-2.0, credits in u2netp.LICENSE. Other networks come with the `rembg` extra.
+Answers are used as they leave the network: stretching them to 0..1, as is often done, makes a subject out of noise.
+"""
+
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fourview import compute
+from fourview.arrays import Byte, Float
+from fourview.errors import MissingExtraError
+
+OWN_NETWORK = "u2netp"
+
+_SIDE_PX = 320  # the network takes squares of this size
+_MEAN = np.array(
+    [0.485, 0.456, 0.406], np.float32
+)  # of the pictures it was trained on, in shares of each picture's brightest
+_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def look(image: Byte, network: str = OWN_NETWORK) -> Float:
+    """How surely each pixel of `image (h, w, 3)` belongs to the subject, `(h, w) float32` 0..1."""
+    if network != OWN_NETWORK:
+        return _rembg_look(image, network)
+    height, width = image.shape[:2]
+    small = Image.fromarray(image).resize((_SIDE_PX, _SIDE_PX), Image.Resampling.LANCZOS)
+    values = np.asarray(small, np.float32)
+    values = (values / max(values.max(), 1.0) - _MEAN) / _SPREAD
+    session = _session(compute.threads())
+    answer = session.run(
+        [session.get_outputs()[0].name], {session.get_inputs()[0].name: values.transpose(2, 0, 1)[None]}
+    )
+    return resized(answer[0][0, 0], (height, width))
+
+
+def resized(values: Float, size: tuple[int, int]) -> Float:
+    """`values` 0..1 at (height, width), averaged when smaller and interpolated when larger, `(h, w) float32`."""
+    image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    method = Image.Resampling.BOX if size[0] < values.shape[0] else Image.Resampling.BICUBIC
+    out: Float = np.clip(np.asarray(image.resize((size[1], size[0]), method)), 0, 1)
+    return out
+
+
+@lru_cache(maxsize=1)
+def _session(threads: int) -> Any:
+    import onnxruntime  # takes 0.1 s, and pictures that are cut out already never need it
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    weights = resources.files("fourview.views").joinpath("u2netp.onnx").read_bytes()
+    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
+def _rembg_look(image: Byte, network: str) -> Float:
+    answer = _rembg_session(network).predict(Image.fromarray(image))[0]
+    return resized(np.asarray(answer.convert("L"), np.float32) / 255, (image.shape[0], image.shape[1]))
+
+
+@lru_cache(maxsize=1)
+def _rembg_session(network: str) -> Any:
+    try:
+        import rembg
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the matting network '{network}' needs an extra that is not installed; "
+            f"pip install \"fourview[rembg]\", or use '{OWN_NETWORK}'"
+        ) from error
+    return rembg.new_session(network)
