@@ -82,7 +82,7 @@ def generate(
     with journey.stage("fetch"):
         loaded = read_pictures(pictures)
     with journey.stage("matte") as tick:
-        mattes, found = cut_out(loaded, recipe.views.remove_background, tick)
+        mattes, found = cut_out(loaded, recipe.views.remove_background, tick, recipe.views.matting_network)
         views, disagreements = frame(loaded, mattes)
         notices += [*found, *disagreements]
     with journey.stage("encode") as tick:

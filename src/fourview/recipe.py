@@ -31,6 +31,10 @@ class ViewsRecipe:
         "auto",
         "auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is",
     )
+    matting_network: Literal["u2netp", "u2net", "isnet-general-use", "birefnet-general"] = knob(
+        "u2netp",
+        "what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them",
+    )
 
 
 @dataclass(frozen=True)
