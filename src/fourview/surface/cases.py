@@ -14,6 +14,7 @@ the holes of tables that do not). Why the result is 2-manifold, for any signs:
 3. no loop is cut along a diagonal whose two ends lie in one face: the cell beyond might draw the same diagonal.
 """
 
+import math
 from collections.abc import Iterator
 from functools import cache
 
@@ -88,8 +89,9 @@ def _triangulations(loop: Loop) -> Iterator[list[Triangle]]:
 
 @cache
 def _area(triangle: Triangle) -> float:
-    a, b, c = _MIDDLES[list(triangle)]
-    return float(np.linalg.norm(np.cross(b - a, c - a)))
+    (x, y, z), b, c = (_MIDDLES[e] for e in triangle)
+    (p, q, r), (s, t, u) = ((e[0] - x, e[1] - y, e[2] - z) for e in (b, c))
+    return math.hypot(q * u - r * t, r * s - p * u, p * t - q * s)
 
 
 def _edge(a: int, b: int) -> int:
@@ -105,9 +107,9 @@ def _ring(axis: int, side: int) -> list[int]:
 
 
 def _share_a_face(d: int, e: int) -> bool:
-    return bool(np.any((_MIDDLES[d] != 0.5) & (_MIDDLES[d] == _MIDDLES[e])))
+    return any(p == q != 1 for p, q in zip(_MIDDLES[d], _MIDDLES[e], strict=True))
 
 
 _FACES = [_ring(axis, side) for axis in range(3) for side in range(2)]
-_EDGES = [(4 >> e // 4, start) for e, start in enumerate(EDGE_STARTS)]
-_MIDDLES = np.array([CORNERS[start] + 0.5 * np.eye(3)[e // 4] for e, start in enumerate(EDGE_STARTS)])  # (12, 3)
+_EDGES = [(4 >> e // 4, start) for e, start in enumerate(EDGE_STARTS)]  # (the bit that changes, the corner)
+_MIDDLES = [tuple(2 * CORNERS[start] + np.eye(3, dtype=int)[e // 4]) for e, start in enumerate(EDGE_STARTS)]  # x 2

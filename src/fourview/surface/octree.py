@@ -11,19 +11,21 @@ missed. Following a surface from a seed is as old as Wyvill, McPheeters and Wyvi
 1986. Almost all points that are asked for are corners of cells that the surface passes through.
 """
 
+import math
+import mmap
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from fourview.arrays import Bool, Int
+from fourview.arrays import Bool, Float, Int
 from fourview.errors import SurfaceError
 from fourview.progress import Tick, no_tick
 from fourview.surface.cases import CORNERS
 from fourview.surface.field import Field
 from fourview.surface.grid import COARSE_CELLS, Grid, Samples
 
-LARGEST_PASS = 262_144  # points; larger passes gain nothing and would make a cancel wait
-SLAB = 1_048_576  # nodes of the plain path that are looked at together
+LARGEST_PASS = 262_144  # points; larger passes gain nothing, take memory, and would make a cancel wait
 # An exact zero counts as inside; the least positive number keeps 0 free to mean "not asked".
 NUDGE = np.float32(np.finfo(np.float32).smallest_subnormal)
 
@@ -68,8 +70,8 @@ def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000
     """`field` at every point of the grid: the plain way, which misses nothing."""
     asking = _Asking(field, Grid.of(field.bounds, octree_resolution), num_chunks, tick)
     count = asking.values.size
-    for start in range(0, count, SLAB):
-        end = min(start + SLAB, count)
+    for start in range(0, count, LARGEST_PASS):
+        end = min(start + LARGEST_PASS, count)
         asking.ask(np.arange(start, end), start / count, end / count)
     if not asking.has_positive:
         raise SurfaceError(
@@ -79,9 +81,8 @@ def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000
     cells: list[Int] = []
     cases: list[Int] = []
     last = count - int(asking.grid.strides.sum())  # beyond and behind the other sides there is only padding
-    for start in range(0, last, SLAB):
-        tick(1.0)
-        slab = np.arange(start, min(start + SLAB, last))
+    for start in range(0, last, LARGEST_PASS):
+        slab = np.arange(start, min(start + LARGEST_PASS, last))
         case = asking.cases(slab, 1)
         mixed = _is_mixed(case)
         cells.append(slab[mixed])
@@ -96,38 +97,45 @@ class _Asking:
         self.field, self.grid, self.tick = field, grid, tick
         # Whole tiles, so that every tile holds the same points whatever `num_chunks` is.
         self.points_a_pass = max(min(num_chunks, LARGEST_PASS) // field.tile, 1) * field.tile
-        self.values = np.zeros(grid.shape, np.float32)  # the system hands out only the pages that are touched
+        self.values = _sparse(grid.shape, np.float32)
         self.flat = self.values.reshape(-1)
         self.count = 0
         self.has_positive = False
+        self.done = 0.0  # what the tick was told last
 
     def ask(self, nodes: Int, start: float, end: float) -> None:
         """Learn the values at `nodes (n,)`, distinct; the tick goes from `start` to `end`."""
-        ijk = np.stack(np.unravel_index(nodes, self.grid.shape), axis=1)  # (n, 3)
-        is_padding = ((ijk < 1) | (ijk > np.add(self.grid.cells, 1))).any(axis=1)
-        self.flat[nodes[is_padding]] = -np.inf
-        nodes, ijk = nodes[~is_padding], ijk[~is_padding]
-        for first in range(0, len(nodes), self.points_a_pass):
-            part = slice(first, first + self.points_a_pass)
-            points = self.grid.points(ijk[part])
-            with np.errstate(over="ignore"):  # beyond float32 is infinite, and that has a clear sign
-                values = np.asarray(self.field(points), np.float32)
-            unclear = np.isnan(values)
-            if unclear.any():
-                raise SurfaceError(
-                    f"the field is not a number at {np.count_nonzero(unclear):,} of {len(points):,} points, the first "
-                    f"at {points[unclear.argmax()].round(4).tolist()}; every value must be a number, positive inside: "
-                    "check the engine's input and weights"
-                )
-            self.has_positive = self.has_positive or bool((values > 0).any())
-            self.flat[nodes[part]] = np.where(values == 0, NUDGE, values)
-            self.tick(start + (end - start) * min(1.0, part.stop / len(nodes)))
+        for first in range(0, len(nodes), LARGEST_PASS):
+            self.done = start + (end - start) * first / len(nodes)
+            part = nodes[first : first + LARGEST_PASS]
+            ijk = np.stack(np.unravel_index(part, self.grid.shape), axis=1)  # (n, 3)
+            is_padding = ((ijk < 1) | (ijk > np.add(self.grid.cells, 1))).any(axis=1)
+            self.flat[part[is_padding]] = -np.inf
+            part, points = part[~is_padding], self.grid.points(ijk[~is_padding])
+            for at in range(0, len(part), self.points_a_pass):
+                self.tick(self.done)
+                self._evaluate(part[at : at + self.points_a_pass], points[at : at + self.points_a_pass])
+        self.done = end
+
+    def _evaluate(self, nodes: Int, points: Float) -> None:
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and that has a clear sign
+            values = np.asarray(self.field(points), np.float32)
+        unclear = np.isnan(values)
+        if unclear.any():
+            raise SurfaceError(
+                f"the field is not a number at {np.count_nonzero(unclear):,} of {len(points):,} points, the first at "
+                f"{points[unclear.argmax()].round(4).tolist()}; every value must be a number, positive inside: "
+                "check the engine's input and weights"
+            )
+        self.has_positive = self.has_positive or bool((values > 0).any())
+        self.flat[nodes] = np.where(values == 0, NUDGE, values)
         self.count += len(nodes)
 
     def ask_around(self, cells: Int, offsets: Int, start: float, end: float) -> None:
         """Learn what is not yet known of the nodes `cells (n,) + offsets (m,)`; the cells differ."""
         unknown = []
         for offset in offsets:  # within one turn no node comes twice
+            self.tick(start)
             nodes = cells + offset
             nodes = nodes[self.flat[nodes] == 0]
             self.flat[nodes] = np.nan  # spoken for
@@ -138,8 +146,14 @@ class _Asking:
         """`(n,) uint8`: bit c says that corner c of the cell is inside."""
         cases = np.zeros(len(cells), np.uint8)
         for corner, offset in enumerate(self.grid.corners(step)):
+            self.tick(self.done)
             cases |= (self.flat[cells + offset] > 0).view(np.uint8) << np.uint8(corner)
         return cases
+
+
+def _sparse(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Zeros, of which only the pages that are touched take memory; numpy's own would come in huge pages on Linux."""
+    return np.frombuffer(mmap.mmap(-1, math.prod(shape) * np.dtype(dtype).itemsize), dtype).reshape(shape)
 
 
 def _lattice(grid: Grid, step: int, beyond: int = 0) -> Int:
@@ -170,7 +184,7 @@ def _halve(asking: _Asking, cells: Int, cases: Int, step: int, done: float) -> l
 def _follow(asking: _Asking, seeds: list[Int], step: int, start: float, end: float) -> tuple[Int, Int]:
     """The cells `(n,)`, rising, to which the surface leads from `seeds`, and their cases. No list may repeat a cell."""
     strides, corners = asking.grid.strides * step, asking.grid.corners(step)
-    is_taken = np.zeros(asking.values.size, bool)
+    is_taken = _sparse(asking.values.shape, np.bool_).reshape(-1)
     taken: list[Int] = [np.zeros(0, np.int64)]
     cases: list[Int] = [np.zeros(0, np.uint8)]
     while sum(map(len, seeds)):
