@@ -1,13 +1,13 @@
 """Make a closed but pinched mesh 2-manifold again.
 
-Owns      doubly covered faces, edges with four faces, vertices with two fans; distinct positions for all vertices.
-Not here  holes: a mesh with an open border stays as it is.
+Owns      doubly covered faces, edges with four faces, vertices with two fans, two vertices at one position.
+Not here  holes: a mesh with an open border is beyond this repair.
 
 Fast simplifiers collapse edges without asking for the topology. Where a thin wall, a narrow neck or a small hole
 collapsed, two faces may cover each other back to back, four faces may share an edge, two surfaces a vertex. The remedy
-is that of Guéziec, Taubin, Lazarus, Horn (Cutting and stitching, IEEE TVCG 2001): remove what cancels out, pair the faces
-around each edge, give each fan of faces its own vertex. Pairs are made across the empty side of an edge: necks stay
-connected and squeezed holes close.
+is that of Guéziec, Taubin, Lazarus, Horn (Cutting and stitching, IEEE TVCG 2001): remove what cancels out, pair the
+faces around each edge, give each fan of faces its own vertex. Faces are paired that see each other across empty space:
+so necks stay connected, and squeezed holes close and leave at most a splinter inside.
 """
 
 import numpy as np
@@ -20,82 +20,98 @@ GRID = 2.0**-18  # step of the final positions, of the mesh's size: no change of
 
 
 def make_manifold(vertices: Float, faces: Int) -> tuple[Float, Int] | None:
-    """The mesh with two faces an edge and one fan a vertex, without vertices that no face uses; None if it is not closed.
+    """The mesh with two faces an edge and one fan a vertex; None if it is not closed.
 
     `vertices (v, 3) float64`, `faces (f, 3)`.
     """
-    faces = cancel_doubles(faces[(faces != faces[:, [1, 2, 0]]).all(axis=1)])
-    while True:
-        pairs = pair_across_empty(vertices, faces)
-        if pairs is None:
-            return None
-        up, down = pairs
+    faces = cancel_doubles(faces)
+    while (pairs := pair_across_empty(vertices, faces)) is not None:
+        up, down, alone = pairs
         vertices, faces = split_fans(vertices, faces, up, down)
         start, end = half_edges(faces)
-        _, first = np.unique(edge_keys(start[up], end[up]), return_index=True)
+        _, first = np.unique(edge_keys(start[up[alone:]], end[up[alone:]]), return_index=True)
         crowded = np.ones(len(up), bool)
-        crowded[first] = False
+        crowded[:alone] = False
+        crowded[alone + first] = False
         if not crowded.any():
             return vertices, faces
         vertices, faces = insert_middles(vertices, faces, up[crowded], down[crowded])
+    return None
 
 
 def cancel_doubles(faces: Int) -> Int:
     """The faces without those that cover each other back to back."""
-    low = faces.argmin(axis=1)
-    rows = np.arange(len(faces))
-    a, b, c = (faces[rows, (low + k) % 3] for k in range(3))  # the smallest vertex first, winding kept
-    key = np.stack([a, np.minimum(b, c), np.maximum(b, c)])
-    order = np.lexsort(key[::-1])
-    new = (key[:, order[1:]] != key[:, order[:-1]]).any(axis=0)
-    group = np.concatenate([[0], np.cumsum(new)])
-    side = np.where(b < c, 1, -1)[order]
+    p, q, r = faces.T
+    low, high = np.minimum(np.minimum(p, q), r), np.maximum(np.maximum(p, q), r)
+    # Three vertices are the same if the smallest, the greatest and their sum are.
+    sums = p.astype(np.int64) + q + r
+    order = np.argsort(low.astype(np.int64) << 32 | high)
+    twice = np.flatnonzero((low[order[1:]] == low[order[:-1]]) & (high[order[1:]] == high[order[:-1]]))
+    few = np.unique(order[np.concatenate([twice, twice + 1])])  # the only ones that may have a double
+    a, b, c = low[few], (sums - low - high)[few], high[few]
+    group = np.unique(np.stack([a, b, c]), axis=1, return_inverse=True)[1].reshape(-1)
+    upward = ((p[few] < q[few]).astype(int) + (q[few] < r[few]) + (r[few] < p[few])) == 2
+    side = np.where(upward, 1, -1)
     surplus = np.bincount(group, side)[group]  # faces more on one side than on the other
-    stays = side == np.sign(surplus)
-    count = np.cumsum(stays)
-    nth = count - (count - stays)[np.concatenate([[0], np.flatnonzero(new) + 1])][group]
-    return faces[np.sort(order[stays & (nth <= abs(surplus))])]
+    stays = np.zeros(len(few), bool)
+    for nth in range(int(abs(surplus).max(initial=0))):
+        left = np.flatnonzero(~stays & (side == np.sign(surplus)) & (abs(surplus) > nth))
+        stays[left[np.unique(group[left], return_index=True)[1]]] = True
+    keep = np.ones(len(faces), bool)
+    keep[few[~stays]] = False
+    kept: Int = faces[keep]
+    return kept
 
 
-def pair_across_empty(vertices: Float, faces: Int) -> tuple[Int, Int] | None:
-    """Half-edges `up (p,)`, `down (p,)` that belong together, each once; None where an edge has an odd one out.
+def pair_across_empty(vertices: Float, faces: Int) -> tuple[Int, Int, int] | None:
+    """Half-edges `up (p,)` and `down (p,)` that belong together, the first `alone` of them alone on their edge.
 
-    Of several faces around an edge those are paired that see each other across empty space.
+    Of several faces around an edge those are paired that see each other across empty space. None where an edge does
+    not have as many half-edges up as down.
     """
     start, end = half_edges(faces)
-    is_down = start > end
-    keys = edge_keys(start, end)
-    order = np.lexsort((is_down, keys))
-    keys, is_down = keys[order], is_down[order]
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    keys = edge_keys(start, end) << 1 | (start > end)
+    order = np.argsort(keys)
+    keys = keys[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] >> 1 != keys[:-1] >> 1]))
     size = np.diff(np.append(first, len(keys)))
-    if not np.array_equal(np.add.reduceat(is_down, first, dtype=int) * 2, size):
+    if not np.array_equal(np.add.reduceat(keys & 1, first) * 2, size):
         return None
     ups, downs = [], []
     for many in np.unique(size) // 2:
         edge = first[size == 2 * many, None] + np.arange(many)
-        up, down = order[edge], order[edge + many]  # (edges, many)
+        up, down = np.sort(order[edge], axis=1), np.sort(order[edge + many], axis=1)  # (edges, many)
         if many > 1:
-            apex_up, apex_down = (vertices[faces.ravel()[next_corner(next_corner(h))]] for h in (up, down))
-            angle_up, angle_down = angles_around(vertices[start[up[:, 0]]], vertices[end[up[:, 0]]], apex_up, apex_down)
-            up = np.take_along_axis(up, np.argsort(angle_up, axis=1, kind="stable"), axis=1)
-            down = np.take_along_axis(down, np.argsort(angle_down, axis=1, kind="stable"), axis=1)
-            angle_up, angle_down = np.sort(angle_up, axis=1), np.sort(angle_down, axis=1)
-            gaps = [((np.roll(angle_down, -k, axis=1) - angle_up) % (2 * np.pi)).sum(axis=1) for k in range(many)]
-            shift = (np.argmin(gaps, axis=0)[:, None] + np.arange(many)) % many
-            down = np.take_along_axis(down, shift, axis=1)
+            down = down_across(vertices, faces, up, down)
         ups.append(up.ravel())
         downs.append(down.ravel())
-    return np.concatenate(ups), np.concatenate(downs)
+    return np.concatenate(ups), np.concatenate(downs), int((size == 2).sum())
 
 
-def angles_around(a: Float, b: Float, *apexes: Float) -> list[Float]:
-    """Angles `(n, m)` of `apexes (n, m, 3)` around the axes from `a (n, 3)` to `b (n, 3)`, counter-clockwise."""
-    axis = (b - a) / np.maximum(np.linalg.norm(b - a, axis=1, keepdims=True), 1e-300)
-    across = np.cross(axis, np.eye(3)[abs(axis).argmin(axis=1)])
-    upward = np.cross(axis, across)
-    arms = [apex - a[:, None] for apex in apexes]
-    return [np.arctan2(np.einsum("nmk,nk->nm", arm, upward), np.einsum("nmk,nk->nm", arm, across)) for arm in arms]
+def down_across(vertices: Float, faces: Int, up: Int, down: Int) -> Int:
+    """The half-edges `down (n, m)` of `n` edges in that order in which each sees its partner in `up (n, m)`.
+
+    Counter-clockwise around an edge, a face that runs up has empty space behind it, until the next that runs down.
+    """
+    start, end = half_edges(faces)
+    foot, top = vertices[start[up[:, 0]]], vertices[end[up[:, 0]]]
+    across = np.cross(top - foot, np.eye(3)[abs(top - foot).argmin(axis=1)])
+    upward = np.cross(top - foot, across) / np.maximum(np.linalg.norm(top - foot, axis=1, keepdims=True), 1e-300)
+    arms = [vertices[end[next_corner(half)]] - foot[:, None] for half in (up, down)]  # to the faces' third corners
+    angle_up, angle_down = (
+        np.arctan2(np.einsum("nmk,nk->nm", arm, upward), np.einsum("nmk,nk->nm", arm, across)) for arm in arms
+    )
+    by_up, by_down = (np.argsort(angle, axis=1, kind="stable") for angle in (angle_up, angle_down))
+    turns = []  # (m, n, m) which to take, turned by so many steps; the least sum of the gaps nests the pairs
+    gaps = []
+    for step in range(up.shape[1]):
+        turned = np.empty_like(by_down)
+        np.put_along_axis(turned, by_up, np.roll(by_down, -step, axis=1), axis=1)
+        turns.append(turned)
+        gaps.append(((np.take_along_axis(angle_down, turned, axis=1) - angle_up) % (2 * np.pi)).sum(axis=1))
+    best = np.stack(turns)[np.argmin(gaps, axis=0), np.arange(len(up))]
+    across_empty: Int = np.take_along_axis(down, best, axis=1)
+    return across_empty
 
 
 def split_fans(vertices: Float, faces: Int, up: Int, down: Int) -> tuple[Float, Int]:
@@ -114,8 +130,11 @@ def split_fans(vertices: Float, faces: Int, up: Int, down: Int) -> tuple[Float, 
     return placed, fan.reshape(-1, 3)
 
 
-def insert_middles(vertices: Float, faces: Int, up: Int, down: Int) -> tuple[Float, Int]:
-    """Pairs of half-edges `up (p,)`, `down (p,)` bent over a vertex of their own, as many as share no face."""
+def insert_middles(vertices: Float, faces: Int, up: Int, down: Int, bend: float = RETREAT) -> tuple[Float, Int]:
+    """Pairs of half-edges `up (p,)`, `down (p,)` halved by a vertex of their own, as many as share no face.
+
+    The vertex is moved towards the two faces' third corners by `bend` of the way.
+    """
     touched = np.stack([up // 3, down // 3], axis=1).ravel()
     first = np.zeros(len(touched), bool)
     first[np.unique(touched, return_index=True)[1]] = True
@@ -130,7 +149,7 @@ def insert_middles(vertices: Float, faces: Int, up: Int, down: Int) -> tuple[Flo
     kept = np.ones(len(faces), bool)
     kept[face] = False
     halves = np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)
-    return np.concatenate([vertices, edge + RETREAT * (apex - edge)]), np.concatenate([faces[kept], *halves])
+    return np.concatenate([vertices, edge + bend * (apex - edge)]), np.concatenate([faces[kept], *halves])
 
 
 def settle(vertices: Float) -> Float:
@@ -144,4 +163,5 @@ def settle(vertices: Float) -> Float:
         if not again.any():
             break
         cells[again, turn % 3] += 1
-    return (cells * step).astype(np.float32)
+    settled: Float = (cells * step).astype(np.float32)
+    return settled

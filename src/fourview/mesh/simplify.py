@@ -12,60 +12,104 @@ import numpy as np
 
 from fourview import child
 from fourview.arrays import Float, Int
-from fourview.mesh.collapse import collapse
-from fourview.mesh.crumbs import drop_crumbs
-from fourview.mesh.measure import measure
-from fourview.mesh.mesh import Mesh, keep_faces
-from fourview.mesh.repair import make_manifold, settle
+from fourview.mesh.collapse import collapse, squeeze
+from fourview.mesh.crumbs import part_volumes
+from fourview.mesh.mesh import Mesh, face_areas, keep_faces
+from fourview.mesh.repair import insert_middles, make_manifold, pair_across_empty, settle
+from fourview.mesh.topology import half_edges, label_parts
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
 
 LOWEST_SHARE = 0.98  # of the target, that the result has at least
-LEFT_TO_FINISH = 2.0  # the fast start stops at so many times the target ...
-LEFT_AT_MOST = 30_000  # ... but leaves no more faces than this to the finish, which is slower
-CHILD_FACES = 500_000  # the fast start takes about half a second for so many: more run where they can be killed
+FINISH = 60_000  # faces that our own, better and slower, collapse takes away at the end
+CHILD_FACES = 800_000  # the fast start takes nearly a second for so many: more run where they can be killed
+TRIES = 200  # times the topology may be simplified
+BITE = 8  # each time by so many-th of the edges that are too many
+SPLINTER = 0.005  # of the largest part's area: no loss that one could see
 
 
 def simplify(mesh: Mesh, target_face_num: int, tick: Tick = no_tick) -> tuple[Mesh, list[Notice]]:
     """The mesh with at most `target_face_num` faces and at least 98 % of them; itself if it has no more to begin with.
 
-    Expects one vertex a position. What is closed and 2-manifold stays so; what is not comes as near as it can. What is
-    missed is said in a notice.
+    Expects one vertex a position. A closed mesh comes back closed and 2-manifold, with no more parts than it had. Its
+    holes and parts stay as long as the target allows. What is missed is said in a notice.
     """
     if len(mesh.faces) <= target_face_num:
         return mesh, []
-    vertices, faces = mesh.vertices.astype(np.float64), mesh.faces
-    start = target_face_num + min(int((LEFT_TO_FINISH - 1) * target_face_num), LEFT_AT_MOST)
-    if len(faces) > start:
-        if len(faces) > CHILD_FACES:
-            vertices, faces = child.call(fast_start, vertices, faces, start, tick=tick)
-        else:
-            vertices, faces = fast_start(vertices, faces, start)
+    vertices: Float = mesh.vertices.astype(np.float64)
+    faces = mesh.faces
+    parts = int(label_parts(faces, len(vertices)).max()) + 1
+    sound = None
+    if len(faces) > 2 * FINISH + target_face_num:
+        sound = fast_start(vertices, faces, target_face_num + FINISH, parts, tick)
+    sound = sound or make_manifold(vertices, faces)
     tick(0.5)
-    sound = make_manifold(vertices, faces)
-    if sound is not None:
-        vertices, faces = collapse(*sound, target_face_num, lambda done: tick(0.5 + done / 2))
+    if sound is None:
+        vertices, faces = fewer_faces(vertices, faces, target_face_num)
+    else:
+        vertices, faces = finish(*sound, target_face_num, parts, tick)
     small = keep_faces(Mesh(vertices, faces), np.ones(len(faces), bool))
     small = Mesh(settle(small.vertices), small.faces)
-    return small, missed(small, target_face_num)
+    count = len(faces)
+    if LOWEST_SHARE * target_face_num <= count <= target_face_num:
+        return small, []
+    why = "is not closed" if sound is None else "has too many holes and parts"
+    message = f"{count} faces instead of {target_face_num}: the mesh {why}; ask for at least {count} faces"
+    return small, [Notice("face_target_missed", message, "target_face_num")]
 
 
-def fast_start(vertices: Float, faces: Int, target: int) -> tuple[Float, Int]:
-    """About `target` faces, closed if the mesh was, but perhaps pinched."""
-    vertices, faces = fast_simplification.simplify(vertices, faces, target_count=target)
-    return vertices.astype(np.float64), faces.astype(np.int32)
-
-
-def missed(mesh: Mesh, target: int) -> list[Notice]:
-    """What the result does not keep of the promise, and why."""
-    count = len(mesh.faces)
-    if LOWEST_SHARE * target <= count <= target:
-        return []
-    health = measure(mesh)
-    if not health.watertight or not health.manifold:
-        why = "the mesh is not closed"
+def fast_start(vertices: Float, faces: Int, target: int, parts: int, tick: Tick) -> tuple[Float, Int] | None:
+    """About `target` faces, closed and 2-manifold, at most `parts` parts; None where more than splinters broke off."""
+    if len(faces) > CHILD_FACES:
+        pinched = child.call(fewer_faces, vertices, faces, target, tick=tick)
     else:
-        holes = health.components - health.euler // 2
-        why = f"its {health.components} parts with {holes} holes through them need more"
-    message = f"{count} faces instead of {target}: {why}; ask for at least {count} faces"
-    return [Notice("face_target_missed", message, "target_face_num")]
+        pinched = fewer_faces(vertices, faces, target)
+    sound = make_manifold(*pinched)
+    return sound and largest_parts(*sound, parts, SPLINTER)
+
+
+def fewer_faces(vertices: Float, faces: Int, target: int) -> tuple[Float, Int]:
+    """About `target` faces, closed if the mesh was, but perhaps pinched."""
+    points, triangles = fast_simplification.simplify(vertices, faces, target_count=target)
+    return points.astype(np.float64), triangles.astype(np.int32)
+
+
+def largest_parts(vertices: Float, faces: Int, count: int, splinter: float) -> tuple[Float, Int] | None:
+    """The `count` parts of the greatest volume; None if another has more than `splinter` of the largest part's area."""
+    mesh = Mesh(vertices, faces)
+    part = label_parts(faces, len(vertices))
+    volume = abs(part_volumes(mesh, part))
+    if len(volume) <= count:
+        return vertices, faces
+    area = np.bincount(part, face_areas(mesh))
+    keep = np.zeros(len(volume), bool)
+    keep[np.argsort(-volume, kind="stable")[:count]] = True
+    if area[~keep].max() > splinter * area.max():
+        return None
+    return vertices, faces[keep[part]]
+
+
+def finish(vertices: Float, faces: Int, target: int, parts: int, tick: Tick) -> tuple[Float, Int]:
+    """The closed 2-manifold with `target` faces, or one less if that is odd.
+
+    Where every edge left would tear or fold the mesh, some of the cheapest go all the same, and the repair closes a
+    hole or drops a part. That may take more faces than wanted: then the longest edges are halved.
+    """
+    vertices, faces = collapse(vertices, faces, target, lambda done: tick(0.5 + done / 2))
+    for _ in range(TRIES):
+        if len(faces) <= target:
+            break
+        tick(1.0)
+        torn = squeeze(vertices, faces, 1 + (len(faces) - target) // BITE)
+        mended = make_manifold(*torn)
+        whole = mended and largest_parts(*mended, parts, np.inf)
+        if whole is None or not len(whole[1]):
+            break
+        vertices, faces = collapse(*whole, target)
+    while len(faces) < LOWEST_SHARE * target and (pairs := pair_across_empty(vertices, faces)) is not None:
+        up, down, _ = pairs
+        start, end = half_edges(faces)
+        longest = np.argsort(-np.linalg.norm(vertices[start[up]] - vertices[end[up]], axis=1), kind="stable")
+        halved = longest[: (target - len(faces)) // 2]
+        vertices, faces = insert_middles(vertices, faces, up[halved], down[halved], 0.0)
+    return vertices, faces
