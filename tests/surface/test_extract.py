@@ -77,6 +77,17 @@ def test_a_field_that_is_positive_everywhere_becomes_its_box(r, value):
     assert volume(mesh) == pytest.approx(8, rel=0.15 if np.isfinite(value) and value < BIG else 10)
 
 
+@pytest.mark.parametrize("r", [16, 17, 101, 251])
+def test_the_mesh_has_exactly_as_many_cells_as_were_asked_for(r):
+    """Above each sample on the upper side of a full box stands one vertex."""
+    bounds = np.array([[-1, -0.1, -0.05], [1, 0.1, 0.05]], np.float32)
+    mesh = extract(sample(Field(lambda p: np.ones(len(p), np.float32), bounds), r))
+    top = mesh.vertices[mesh.vertices[:, 2] == mesh.vertices[:, 2].max()]
+
+    assert len(np.unique(top[:, 0])) == r + 1
+    assert (top[:, 0].min(), top[:, 0].max()) == (-1, 1)
+
+
 def test_values_beyond_float32_have_a_clear_sign():
     mesh = extract(sample(Field(lambda p: (0.51 - np.abs(p).max(axis=1)) * np.float64(1e300), BOX), 16))
 

@@ -39,6 +39,14 @@ def test_sparse_is_dense_face_for_face(name, r, coarse_cells):
         assert same(extract(sparse), extract(dense))
 
 
+def test_sparse_is_dense_at_256_cells_with_the_usual_first_level():
+    field = cuboid((0.9, 0.8, 0.1), np.array([[-1, -1, -0.15], [1, 1, 0.15]], np.float32))
+    sparse = sample(field, 256)
+
+    assert sparse.grid.coarsest == 4
+    assert same(extract(sparse), extract(sample_dense(field, 256)))
+
+
 @settings(max_examples=40)
 @given(st.data())
 def test_sparse_is_dense_for_any_two_balls_that_hold_a_coarse_cell(data):

@@ -6,7 +6,7 @@ Not here  the geometry of the grid (`grid`), triangles (`extract`).
 The first level asks at every node of a coarse grid. Each further level halves the cells, asks in the middle of every
 edge whose ends differ, and so knows smaller edges whose ends differ; from the cells around those it *follows the
 surface*: where the signs on a side of a cell differ, the surface enters the neighbour, until nothing is left. So a
-surface is known completely as soon as one coarse edge met it, however thin it gets; docs/surface.md tells what can be
+surface is known completely as soon as one coarse edge shows it, however thin it gets; docs/surface.md tells what can be
 missed. Following a surface from a seed is as old as Wyvill, McPheeters and Wyvill, "Data structure for soft objects",
 1986. Almost all points that are asked for are corners of cells that the surface passes through.
 """
