@@ -215,7 +215,7 @@ def render(mesh: str, output: str, size: int) -> None:
     from fourview.export.sheet import sheet
 
     model = read_mesh(mesh)
-    _save_png(sheet(model.mesh, model.texture, size=size), output)
+    _save_png(sheet(model.mesh, model.texture, size=size, colours=model.colours), output)
 
 
 def _case_pictures(folder: Path) -> dict[str, str]:
