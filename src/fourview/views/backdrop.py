@@ -27,7 +27,8 @@ _HOLE_LEAST_SHARE = 0.001  # smaller than this it is a highlight, or an eye: kep
 # Shadows darken the backdrop and come in softly.
 _SHADOW_DARKEST = 0.3
 _SHADOW_HUE_LEVELS = 12.0
-_SHADOW_SLOPE_LEVELS = 4.0  # a pixel, in a picture of 512; edges of things are steeper
+_SHADOW_SLOPE_LEVELS = 14.0  # a pixel, in a picture of 512; edges of things are steeper
+_SHADOW_RING_PX = 4.0  # in a picture of 512
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,14 @@ def _shadow(pixels: Float, backdrop: Float, ground: Bool, noise: float) -> Bool:
     share = (pixels * backdrop).sum(axis=2) / np.maximum(bright, 1)
     hue = np.abs(pixels - share[..., None] * backdrop).max(axis=2)
     smooth = box_sum(pixels.mean(axis=2, keepdims=True), 1)[..., 0] / 9
-    slope = np.hypot(*np.gradient(smooth)) * max(pixels.shape[:2]) / 512
+    scale = float(np.max(pixels.shape)) / 512
+    slope = np.hypot(*np.gradient(smooth)) * scale
     darker = (share > _SHADOW_DARKEST) & (share < 1) & (hue < max(_SHADOW_HUE_LEVELS, 4 * noise)) & (bright > 3 * 50**2)
-    return flood(ground | (darker & (slope < _SHADOW_SLOPE_LEVELS + noise)), ground) & ~ground
+    reached = flood(ground | (darker & (slope < _SHADOW_SLOPE_LEVELS + noise)), ground)
+    rests, areas = parts(darker & ~reached)  # the steepest ring of a shadow, reached from both sides
+    thickest = np.zeros(len(areas))
+    np.maximum.at(thickest, rests.ravel(), depth(rests > 0).ravel())
+    return (reached | ((thickest < _SHADOW_RING_PX * scale) & (areas > 0))[rests]) & ~ground
 
 
 def _has_weak_edge(silhouette: Bool, away: Float, tolerance: float) -> bool:

@@ -174,7 +174,7 @@ def _edged(image: Byte, key: backdrop.Keyed | None, answer: _Answer | None) -> F
     if key is None:
         assert answer is not None, "without a plain backdrop the network is always asked"
         return edges.soften(pixels, answer.settled >= 0.5, 1.5 * scale)
-    silhouette = key.silhouette if answer is None else np.where(key.doubtful, answer.settled >= 0.5, key.silhouette)
+    silhouette = key.silhouette if answer is None else np.where(key.doubtful, (answer.settled + answer.belief) / 2 >= 0.5, key.silhouette)
     return edges.soften(pixels, silhouette, max(2.0, 0.75 * scale), key.backdrop)
 
 
