@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from export.marked import CODES, SIGNS, marked, painted
 
-from fourview.export.ply import sample
+from fourview.export.colours import colours_at
 from fourview.export.sheet import PAPER, SIDES, preview, sheet
 from fourview.mesh.mesh import Mesh
 
@@ -69,7 +69,7 @@ def test_clay_is_grey_and_the_corners_are_paper():
 
 
 def test_colours_of_vertices_are_shown_as_the_texture_they_come_from():
-    colours = sample(painted(), marked().uv)
+    colours = colours_at(painted(), marked().uv)
 
     painted_picture = np.asarray(preview(marked(), painted(), size=SIZE)).astype(int)
     coloured_picture = np.asarray(preview(marked(), colours=colours, size=SIZE)).astype(int)

@@ -1,12 +1,12 @@
 """PLY, binary: positions and a colour a vertex.
 
-Owns      the bytes of a PLY, and the colours of vertices. Not here: units and axes (`place`).
+Owns      the bytes of a PLY, and which colour a vertex gets. Not here: units and axes (`place`).
 """
 
 import numpy as np
 
 from fourview import __version__
-from fourview.arrays import Float
+from fourview.export.colours import colours_at
 from fourview.mesh.mesh import Mesh, merge_vertices
 from fourview.texture.texture import Texture, srgb_from_linear
 
@@ -17,7 +17,7 @@ def encode(mesh: Mesh, texture: Texture | None) -> bytes:
     layout = [("position", "<f4", 3)]
     header = ["ply", "format binary_little_endian 1.0", f"comment fourview {__version__}"]
     header += [f"element vertex {len(welded.vertices)}", *(f"property float {axis}" for axis in "xyz")]
-    seen = sample(texture, mesh.uv) if texture is not None and mesh.uv is not None else None  # (v, 3)
+    seen = colours_at(texture, mesh.uv) if texture is not None and mesh.uv is not None else None  # (v, 3)
     if seen is not None:
         layout.append(("colour", "u1", 3))
         header += [f"property uchar {name}" for name in ("red", "green", "blue")]
@@ -33,18 +33,3 @@ def encode(mesh: Mesh, texture: Texture | None) -> bytes:
     faces = np.zeros(len(welded.faces), [("count", "u1"), ("corner", "<i4", 3)])
     faces["count"], faces["corner"] = 3, welded.faces
     return "\n".join(header).encode() + vertices.tobytes() + faces.tobytes()
-
-
-def sample(texture: Texture, uv: Float) -> Float:
-    """Linear colours `(n, 3)` at `uv (n, 2)`, interpolated between the four nearest texels; beyond 0..1 it repeats."""
-    uv = np.where((uv < 0) | (uv > 1), uv - np.floor(uv), uv)
-    side_v, side_u = texture.albedo.shape[:2]
-    column = np.clip(uv[:, 0] * side_u - 0.5, 0, side_u - 1)
-    row = np.clip((1 - uv[:, 1]) * side_v - 0.5, 0, side_v - 1)
-    c0, r0 = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
-    c1, r1 = np.minimum(c0 + 1, side_u - 1), np.minimum(r0 + 1, side_v - 1)
-    right, down = (column - c0)[:, None], (row - r0)[:, None]
-    upper = texture.albedo[r0, c0] * (1 - right) + texture.albedo[r0, c1] * right
-    lower = texture.albedo[r1, c0] * (1 - right) + texture.albedo[r1, c1] * right
-    colours: Float = upper * (1 - down) + lower * down
-    return colours

@@ -19,9 +19,9 @@ import numpy as np
 
 from fourview.arrays import Byte, Float, Int
 from fourview.errors import MeshError
+from fourview.export.colours import colours_at
 from fourview.export.obj import is_zip
 from fourview.export.place import y_up_from_z_up
-from fourview.export.ply import sample
 from fourview.mesh.mesh import Mesh
 from fourview.texture.texture import Texture, linear_from_srgb
 
@@ -142,7 +142,7 @@ def _is_same(one: Float | None, other: Float | None) -> bool:
 def _vertex_colours(part: _Part) -> Float:
     """The colours of a part's vertices `(v, 3)`, linear, wherever they come from."""
     if part.image is not None and part.uv is not None:
-        return sample(_texture(part.image), part.uv)
+        return colours_at(_texture(part.image), part.uv)
     plain = np.full(3, PLAIN_LINEAR, np.float32) if part.colours is None else part.colours
     return np.broadcast_to(plain, part.vertices.shape).astype(np.float32)
 

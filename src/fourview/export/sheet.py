@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from fourview.arrays import Byte, Float
-from fourview.export.ply import sample
+from fourview.export.colours import colours_at
 from fourview.mesh.mesh import Mesh, face_normals, vertex_normals
 from fourview.texture.rasterize import interpolate, rasterize
 from fourview.texture.texture import Texture, linear_from_srgb, srgb_from_linear
@@ -115,7 +115,7 @@ def _draw(model: _Staged, camera: Camera, size: int) -> Byte:
 
     light = _light(normal)
     if model.texture is not None and model.mesh.uv is not None:
-        paint = sample(model.texture, interpolate(fragments, model.mesh.faces, model.mesh.uv)[seen])
+        paint = colours_at(model.texture, interpolate(fragments, model.mesh.faces, model.mesh.uv)[seen])
     elif model.colours is not None:
         paint = interpolate(fragments, model.mesh.faces, model.colours)[seen]
     else:
@@ -155,7 +155,7 @@ def _paper(model: _Staged, camera: Camera, size: int) -> Float:
     depth = (lowest - rise * up[1]) / toward[1]
     x, z = (across[None] * right[k] + (rise * up[k] + depth * toward[k])[:, None] for k in (0, 2))  # (size, size)
     places = np.stack([x / 4 + 0.5, 0.5 - z / 4], axis=2).reshape(-1, 2)
-    shade = sample(model.shadow, np.clip(places, 0, 1)).reshape(size, size, -1)
+    shade = colours_at(model.shadow, np.clip(places, 0, 1)).reshape(size, size, -1)
     return linear_from_srgb(np.array(PAPER, np.uint8)) * (1 - SHADOW_STRENGTH * shade)
 
 
