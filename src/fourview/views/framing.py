@@ -1,7 +1,7 @@
 """Frame the pictures together: one object, one box, a camera for each picture.
 
 Owns      the scale, the offset and the stretch of every picture's camera; the warnings about pictures that disagree.
-Not here  the matte (`matting`); pixels: none moves.
+Not here  the matte (`matting`); measuring one outline (`outline`); the order of the pictures (`swaps`); no pixel moves.
 
 Orthographic pictures of one object obey three rules: all show the same height, opposite ones are mirror images of each
 other's outline, and one scale serves all. Rendered sets obey to a fraction of a pixel and get exactly one scale. Drawn
@@ -13,21 +13,20 @@ miss each other by a little are lost.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import mahotas
 import numpy as np
 
-from fourview.arrays import Bool, Float
+from fourview.arrays import Float
 from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.views.camera import AZIMUTH_DEG, side_camera
+from fourview.views.outline import Outline, averages, main_parts, outline, without_strokes
+from fourview.views.swaps import find_swaps
 from fourview.views.view import Picture, View
 
 OPPOSITE = (("front", "back"), ("left", "right"))
 # The world axis along a picture's rows, and whether it grows to the picture's right.
 SIDEWAYS = {"front": (0, 1), "left": (2, -1), "back": (0, -1), "right": (2, 1)}
 
-SPECK = 0.002  # parts of an outline below this share of it say nothing about where the object ends
-THIN = 0.012  # of the outline's larger side: a stroke thinner than twice this may be an antenna that one view misses
 SAME_SCALE = 0.012  # heights within this are one scale: half the error of a careful drawing, ten times a rendering's
 SAME_SCALE_PX = 2.0  # and so are heights that differ by this little
 SAME_PLACE_PX = 1.5  # centres within this lie on one axis: what an outline's soft rim leaves open
@@ -41,24 +40,6 @@ CELLS = 96  # of the grid on which outlines are compared
 SEARCH_STEPS = (0.04, 0.02, 0.01, 0.005, 0.0025)  # of half the width, and of the stretch
 STRETCH_COST = 0.1  # overlap that a unit of stretch must gain: without it noise would unsquare the pixels
 DISAGREE = 0.85  # opposite outlines that overlap by less are worth a word; clean sets reach 0.98
-
-
-@dataclass(frozen=True)
-class Outline:
-    """Where a picture's object ends, in pixels with fractions: the crossings of 0.5."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
 
 
 @dataclass(frozen=True)
@@ -81,9 +62,8 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
     if "front" not in parts:
         raise PictureError(f"the pictures are {', '.join(parts) or 'none'}; a front picture is needed: add one")
     places, notices = place_heights(parts)
-    for pair in OPPOSITE:
-        if all(name in parts for name in pair):
-            notices += _overlap_notices(pair, lay_on_each_other(parts, places, pair))
+    overlap = {p: lay_on_each_other(parts, places, p) for p in OPPOSITE if p[0] in parts and p[1] in parts}
+    notices += _overlap_notices(overlap)
     places = centre_box(parts, places)
     notices += _stretch_notices(places)
     views = []
@@ -93,51 +73,10 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
         centre = ((w / 2 - place.column) * place.across, (place.row - h / 2) * place.down)
         camera = side_camera(AZIMUTH_DEG[picture.name], half_extent, centre)
         views.append(View(picture.name, picture.image, matte, camera))
-    return views, notices
-
-
-def main_parts(name: str, matte: Float) -> Float:
-    """The matte without specks, so that a stray pixel does not move the object's end."""
-    inside = matte >= 0.5
-    if not inside.any():
-        raise PictureError(f"the '{name}' picture shows no object; its matte never reaches one half: check the cut-out")
-    labels, count = mahotas.label(inside, np.ones((3, 3), bool))
-    if count == 1:
-        return matte
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    speck = (sizes < SPECK * sizes.sum()) & (sizes < sizes.max())
-    speck[0] = False
-    return np.where(speck[labels], np.float32(0), matte)
-
-
-def outline(matte: Float) -> Outline:
-    """Where the matte crosses one half, to a fraction of a pixel."""
-    left, right = _ends(matte.max(axis=0))
-    top, bottom = _ends(matte.max(axis=1))
-    return Outline(left, right, top, bottom)
-
-
-def _ends(profile: Float) -> tuple[float, float]:
-    """First and last crossing of one half along a profile whose samples lie at +0.5, outside it 0."""
-    padded = np.concatenate([[0.0], profile.astype(np.float64), [0.0]])
-    inside = np.flatnonzero(padded >= 0.5)
-    first, last = int(inside[0]), int(inside[-1])
-    low = first - 0.5 - (padded[first] - 0.5) / (padded[first] - padded[first - 1])
-    high = last - 0.5 + (padded[last] - 0.5) / (padded[last] - padded[last + 1])
-    return float(low), float(high)
-
-
-def without_strokes(matte: Float) -> Float:
-    """The matte where it is wider than a stroke: an opening by a disc. An object that is all strokes stays."""
-    whole = outline(matte)
-    radius = THIN * max(whole.width, whole.height)
-    inside = np.pad(matte >= 0.5, 1)
-    core = mahotas.distance(inside) > radius**2
-    if not core.any():
-        return matte
-    opened: Bool = (mahotas.distance(~core) <= (radius + 1) ** 2)[1:-1, 1:-1]
-    return np.where(opened, matte, np.float32(0))
+    return views, [
+        *notices,
+        *find_swaps({p.name: p.image for p in pictures}, parts, min(overlap.values(), default=1.0)),
+    ]
 
 
 def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notice]]:
@@ -169,7 +108,7 @@ def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notic
         across = float((height * unit[n] / o.height) ** trust / unit[n])
         down = across * float(np.clip(height / (across * o.height), 1 / (1 + STRETCH_MAX), 1 + STRETCH_MAX))
         places[n] = Place(across, down, column[n], row[n])
-    return places, _scale_notices({n: o.height / unit[n] / height for n, o in ends.items()}, places)
+    return places, _scale_notices({n: o.height / unit[n] / height for n, o in ends.items()})
 
 
 def _common_unit(ends: dict[str, Outline], picture_h: dict[str, int]) -> tuple[dict[str, float], float, bool]:
@@ -193,7 +132,7 @@ def lay_on_each_other(parts: dict[str, Float], places: dict[str, Place], pair: t
     high = max((p.row - o.top) * p.down for o, p in zip(ends, start, strict=True))
     low = min((p.row - o.bottom) * p.down for o, p in zip(ends, start, strict=True))
     x, y = np.linspace(-half, half, CELLS + 1), np.linspace(high, low, CELLS + 1)
-    rows = [_share(p.row - y / p.down, m.shape[0]) @ m for p, m in zip(start, (parts[n] for n in pair), strict=True)]
+    strips = [averages(parts[n], p.row - y / p.down).T for n, p in zip(pair, start, strict=True)]  # (w, CELLS) each
 
     def moved(shift: float, stretch: float) -> list[Place]:
         factors = np.exp(stretch / 2), np.exp(-stretch / 2)
@@ -204,8 +143,8 @@ def lay_on_each_other(parts: dict[str, Float], places: dict[str, Place], pair: t
 
     def overlap(shift: float, stretch: float) -> float:
         a, b = moved(shift, stretch)
-        one = rows[0] @ _share(a.column + x / a.across, rows[0].shape[1]).T
-        other = (rows[1] @ _share(b.column + x / b.across, rows[1].shape[1]).T)[:, ::-1]
+        one = averages(strips[0], a.column + x / a.across)
+        other = averages(strips[1], b.column + x / b.across)[::-1]
         return float(np.minimum(one, other).sum() / np.maximum(one, other).sum())
 
     best, reached = (0.0, 0.0), overlap(0.0, 0.0)
@@ -221,14 +160,6 @@ def lay_on_each_other(parts: dict[str, Float], places: dict[str, Place], pair: t
                     best, reached, gain = move, value, value - STRETCH_COST * abs(move[1])
     places.update(zip(pair, moved(*best), strict=True))
     return reached
-
-
-def _share(edges: Float, size: int) -> Float:
-    """How much of each cell between ascending `edges (m + 1,)` lies in each of `size` pixels, `(m, size)`."""
-    pixel = np.arange(size)
-    part = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    share: Float = np.clip(part, 0, None) / np.diff(edges)[:, None]
-    return share
 
 
 def centre_box(parts: dict[str, Float], places: dict[str, Place]) -> dict[str, Place]:
@@ -256,7 +187,7 @@ def centre_box(parts: dict[str, Float], places: dict[str, Place]) -> dict[str, P
     return centred
 
 
-def _scale_notices(heights: dict[str, float], places: dict[str, Place]) -> list[Notice]:
+def _scale_notices(heights: dict[str, float]) -> list[Notice]:
     """What differs in height: `heights` are shares of the common one."""
     differs = max(heights.values()) / min(heights.values()) - 1
     if differs < MISMATCH:
@@ -269,14 +200,16 @@ def _scale_notices(heights: dict[str, float], places: dict[str, Place]) -> list[
     return [Notice("view_scale_mismatch", message, odd)]
 
 
-def _overlap_notices(pair: tuple[str, str], overlap: float) -> list[Notice]:
-    if overlap >= DISAGREE:
-        return []
-    message = (
-        f"the '{pair[0]}' outline and the mirrored '{pair[1]}' outline overlap by {overlap:.0%}, {DISAGREE:.0%} are"
-        " expected; what only one of them shows is lost: check that both show the same object and pose"
-    )
-    return [Notice("views_disagree", message, pair[1])]
+def _overlap_notices(overlaps: dict[tuple[str, str], float]) -> list[Notice]:
+    notices = []
+    for (one, other), overlap in overlaps.items():
+        if overlap < DISAGREE:
+            message = (
+                f"the '{one}' outline and the mirrored '{other}' outline overlap by {overlap:.0%}, {DISAGREE:.0%} are"
+                " expected: check that both show the same object in the same pose"
+            )
+            notices.append(Notice("views_disagree", message, other))
+    return notices
 
 
 def _stretch_notices(places: dict[str, Place]) -> list[Notice]:
