@@ -2,9 +2,11 @@
 
 Owns      how much each view counts, and how sure the result is. Not here: what a view sees (`project`).
 
-Every view that sees a point counts, by a high power of its cosine: the view that faces the surface decides, and where
-two face it alike they cross-fade over a few degrees. No gains and no levelling: a colour that a picture shows
-straight on is kept as it is.
+The view that faces a point best decides. Others join in as their facing comes near to the best one's, so two views
+cross-fade around the line where they face the surface alike, and a view that is clearly best is alone. Weights that
+are plain cosines would repeat the given pictures best in the mean of squares, since a texel fills pixels by its cosine;
+high powers of it keep lettering sharpest. The measure in docs/texture.md lies between the two. No gains, no levelling:
+a colour that a picture shows straight on is kept as it is.
 """
 
 from collections.abc import Sequence
@@ -14,21 +16,20 @@ import numpy as np
 from fourview.arrays import Float
 from fourview.texture.project import Source, look, smoothstep
 
-POWER = 6  # of the cosine: lower blurs where views disagree, higher shows the line where they meet
-GRAZING, CLEAR = 0.1, 0.3  # cosines: below the first nothing is taken, from the second on a view is sure of itself
-RIM_TRUST = 0.02  # what a view counts at its very rim: little where another sees the point, all where none does
+JOIN = 0.2  # share of the best view's facing at which another begins to count
+GRAZING, CLEAR = 0.03, 0.15  # cosines: below the first nothing is taken, from the second on a view is sure of itself
+RIM_TRUST = 0.3  # what a view counts at its very rim: less where another sees the point, all where none does
 
 
 def mix(sources: Sequence[Source], points: Float, normals: Float, slopes: Float) -> tuple[Float, Float]:
     """Linear light `(n, 3)` and sureness `(n,)` 0..1 of surface points, 0 where no view sees them. As for `look`."""
-    total, weight = np.zeros((len(points), 3), np.float32), np.zeros(len(points), np.float32)
-    sure = np.zeros(len(points), np.float32)
-    for source in sources:
-        light, facing, trust = look(source, points, normals, slopes)
-        certain = smoothstep((facing - GRAZING) / (CLEAR - GRAZING))
-        counts = certain * facing**POWER * (RIM_TRUST + (1 - RIM_TRUST) * trust)
-        total += counts[:, None] * light
-        weight += counts
-        np.maximum(sure, certain * (0.5 + 0.5 * trust), out=sure)
-    light = np.divide(total, weight[:, None], out=total, where=weight[:, None] > 0)
-    return light, np.where(weight > 0, sure, 0)
+    seen = [look(source, points, normals, slopes) for source in sources]
+    counts = [facing * (RIM_TRUST + (1 - RIM_TRUST) * trust) for _, facing, trust in seen]
+    best = np.maximum(np.max(counts, axis=0), 1e-6)
+    total, weight = np.zeros((len(points), 3), np.float32), np.full(len(points), 1e-12, np.float32)
+    for (light, _, _), count in zip(seen, counts, strict=True):
+        share = count * smoothstep((count / best - JOIN) / (1 - JOIN))
+        total += share[:, None] * light
+        weight += share
+    sure = [smoothstep((facing - GRAZING) / (CLEAR - GRAZING)) for _, facing, _ in seen]
+    return total / weight[:, None], np.max(sure, axis=0)
