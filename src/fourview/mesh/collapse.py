@@ -21,7 +21,7 @@ from fourview.progress import Tick, no_tick
 FLATTEN = 1e-5  # pulls the new vertex to the edge's middle where the planes leave it free; share of the quadric's trace
 SHORTER_FIRST = 1e-5  # cost of an edge's length, so that flat regions keep a good grid: a third of a percent of it
 MIN_COSINE = 0.2  # of the angle a face may turn in one step: 78 degrees
-CROWD = 64  # at least so many edges compete in a round, so that the last rounds are not single steps
+CROWD = 64  # at least so many edges compete in a round, so that the last are not single steps; 512 costs shape
 SWEEPS = 3  # times a round looks for further edges beside those it has chosen
 BLOCK = 8192  # edges priced at once: their temporary arrays stay in the processor's cache
 
@@ -48,10 +48,12 @@ def collapse(vertices: Float, faces: Int, target: int, tick: Tick = no_tick) -> 
     `vertices (v, 3) float64`, `faces (f, 3)` in and out; vertices that no face uses stay in the list.
     """
     work = _begin(vertices, faces)
+    crowd = CROWD
     fruitless = False  # nothing went since all edges were priced
     while (excess := (work.faces.shape[1] - target + 1) // 2) > 0:
         tick(1 - 2 * excess / max(len(faces) - target, 1))
-        tried, gone = _round(work, excess)
+        tried, gone = _round(work, excess, max(excess, crowd))
+        crowd = CROWD if gone else 2 * crowd
         if tried == 0:
             if fruitless:
                 break
@@ -63,7 +65,7 @@ def collapse(vertices: Float, faces: Int, target: int, tick: Tick = no_tick) -> 
 def squeeze(vertices: Float, faces: Int, count: int) -> tuple[Float, Int]:
     """Collapse up to `count` of the cheapest edges whatever becomes of the topology: what is left must be repaired."""
     work = _begin(vertices, faces)
-    _round(work, count, gently=False)
+    _round(work, count, max(count, CROWD), gently=False)
     return work.vertices, np.ascontiguousarray(work.faces.T)
 
 
@@ -125,19 +127,22 @@ def _best_places(work: _Work, a: Int, b: Int) -> tuple[Float, Float]:
     return middle + step, np.maximum(error, 0) + SHORTER_FIRST * trace * length2
 
 
-def _round(work: _Work, excess: int, gently: bool = True) -> tuple[int, int]:
-    """Collapse up to `excess` edges that do not touch each other; how many were tried and how many went."""
+def _round(work: _Work, excess: int, crowd: int, gently: bool = True) -> tuple[int, int]:
+    """Collapse up to `excess` edges that do not touch each other, out of the `crowd` cheapest.
+
+    Returns how many were tried and how many went.
+    """
     cost = work.cost.ravel()
-    crowd = min(max(excess, CROWD), len(cost)) - 1
-    cheap = np.flatnonzero(cost <= min(np.partition(cost, crowd)[crowd], np.finfo(float).max))
+    last = min(crowd, len(cost)) - 1
+    cheap = np.flatnonzero(cost <= min(np.partition(cost, last)[last], np.finfo(float).max))
     cheap = cheap[np.argsort(cost[cheap], kind="stable")]
     start, end = work.faces.ravel(), work.faces[[1, 2, 0]].ravel()
-    chosen = cheap[_independent(start, end, cheap, len(work.vertices))][:excess]
-    allowed, near = _judge(work, start[chosen], end[chosen])
-    allowed |= not gently
-    cost[chosen[~allowed]] = np.inf  # until something beside it changes
-    _apply(work, start[chosen[allowed]], end[chosen[allowed]], near)
-    return len(chosen), int(allowed.sum())
+    tried = cheap[_independent(start, end, cheap, len(work.vertices))]
+    allowed, near = _judge(work, start[tried], end[tried])
+    cost[tried[~allowed]] = np.inf  # until something beside it changes
+    chosen = tried[allowed][:excess] if gently else tried[:excess]
+    _apply(work, start[chosen], end[chosen], near)
+    return len(tried), len(chosen)
 
 
 def _independent(start: Int, end: Int, cheap: Int, vertex_count: int) -> Int:

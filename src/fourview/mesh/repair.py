@@ -19,13 +19,14 @@ RETREAT = 0.05  # how far a vertex that was split moves towards its own neighbou
 GRID = 2.0**-18  # step of the final positions, of the mesh's size: no change of unit or origin in float32 merges two
 
 
-def make_manifold(vertices: Float, faces: Int) -> tuple[Float, Int] | None:
+def make_manifold(vertices: Float, faces: Int, cut: bool = False) -> tuple[Float, Int] | None:
     """The mesh with two faces an edge and one fan a vertex; None if it is not closed.
 
-    `vertices (v, 3) float64`, `faces (f, 3)`.
+    `vertices (v, 3) float64`, `faces (f, 3)`. Squeezed necks stay connected and squeezed holes close; with `cut` it is
+    the other way round.
     """
     faces = cancel_doubles(faces)
-    while (pairs := pair_across_empty(vertices, faces)) is not None:
+    while (pairs := pair_all(vertices, faces, cut)) is not None:
         up, down, alone = pairs
         vertices, faces = split_fans(vertices, faces, up, down)
         start, end = half_edges(faces)
@@ -63,11 +64,11 @@ def cancel_doubles(faces: Int) -> Int:
     return kept
 
 
-def pair_across_empty(vertices: Float, faces: Int) -> tuple[Int, Int, int] | None:
+def pair_all(vertices: Float, faces: Int, cut: bool = False) -> tuple[Int, Int, int] | None:
     """Half-edges `up (p,)` and `down (p,)` that belong together, the first `alone` of them alone on their edge.
 
-    Of several faces around an edge those are paired that see each other across empty space. None where an edge does
-    not have as many half-edges up as down.
+    Of several faces around an edge those are paired that see each other across empty space, or with `cut` those that
+    have solid between them. None where an edge does not have as many half-edges up as down.
     """
     start, end = half_edges(faces)
     keys = edge_keys(start, end) << 1 | (start > end)
@@ -82,16 +83,16 @@ def pair_across_empty(vertices: Float, faces: Int) -> tuple[Int, Int, int] | Non
         edge = first[size == 2 * many, None] + np.arange(many)
         up, down = np.sort(order[edge], axis=1), np.sort(order[edge + many], axis=1)  # (edges, many)
         if many > 1:
-            down = down_across(vertices, faces, up, down)
+            down = partners(vertices, faces, up, down, cut)
         ups.append(up.ravel())
         downs.append(down.ravel())
     return np.concatenate(ups), np.concatenate(downs), int((size == 2).sum())
 
 
-def down_across(vertices: Float, faces: Int, up: Int, down: Int) -> Int:
-    """The half-edges `down (n, m)` of `n` edges in that order in which each sees its partner in `up (n, m)`.
+def partners(vertices: Float, faces: Int, up: Int, down: Int, cut: bool) -> Int:
+    """The half-edges `down (n, m)` of `n` edges in the order in which they belong to `up (n, m)`.
 
-    Counter-clockwise around an edge, a face that runs up has empty space behind it, until the next that runs down.
+    Counter-clockwise around an edge, a face that runs up is followed by empty space, until the next that runs down.
     """
     start, end = half_edges(faces)
     foot, top = vertices[start[up[:, 0]]], vertices[end[up[:, 0]]]
@@ -108,10 +109,11 @@ def down_across(vertices: Float, faces: Int, up: Int, down: Int) -> Int:
         turned = np.empty_like(by_down)
         np.put_along_axis(turned, by_up, np.roll(by_down, -step, axis=1), axis=1)
         turns.append(turned)
-        gaps.append(((np.take_along_axis(angle_down, turned, axis=1) - angle_up) % (2 * np.pi)).sum(axis=1))
+        turn = np.take_along_axis(angle_down, turned, axis=1) - angle_up
+        gaps.append(((-turn if cut else turn) % (2 * np.pi)).sum(axis=1))
     best = np.stack(turns)[np.argmin(gaps, axis=0), np.arange(len(up))]
-    across_empty: Int = np.take_along_axis(down, best, axis=1)
-    return across_empty
+    ordered: Int = np.take_along_axis(down, best, axis=1)
+    return ordered
 
 
 def split_fans(vertices: Float, faces: Int, up: Int, down: Int) -> tuple[Float, Int]:
@@ -154,7 +156,8 @@ def insert_middles(vertices: Float, faces: Int, up: Int, down: Int, bend: float 
 
 def settle(vertices: Float) -> Float:
     """The positions `(v, 3)` on a fine grid, float32, no two the same."""
-    step = GRID * 2.0 ** np.ceil(np.log2(max(float(abs(vertices).max()), 1e-30)))
+    size = float(abs(vertices).max()) or 1.0
+    step = GRID * 2.0 ** np.ceil(np.log2(size))
     cells = np.rint(vertices / step).astype(np.int64)
     for turn in range(len(cells)):
         key = (cells + 2**20) @ np.array([1 << 42, 1 << 21, 1])

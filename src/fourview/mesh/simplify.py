@@ -15,7 +15,7 @@ from fourview.arrays import Float, Int
 from fourview.mesh.collapse import collapse, squeeze
 from fourview.mesh.crumbs import part_volumes
 from fourview.mesh.mesh import Mesh, face_areas, keep_faces
-from fourview.mesh.repair import insert_middles, make_manifold, pair_across_empty, settle
+from fourview.mesh.repair import insert_middles, make_manifold, pair_all, settle
 from fourview.mesh.topology import half_edges, label_parts
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
@@ -23,8 +23,8 @@ from fourview.progress import Tick, no_tick
 LOWEST_SHARE = 0.98  # of the target, that the result has at least
 FINISH = 60_000  # faces that our own, better and slower, collapse takes away at the end
 CHILD_FACES = 800_000  # the fast start takes nearly a second for so many: more run where they can be killed
-TRIES = 200  # times the topology may be simplified
-BITE = 8  # each time by so many-th of the edges that are too many
+TRIES = 40  # times the topology may be simplified
+BITE = 4  # each time by so many-th of the edges that are too many
 SPLINTER = 0.005  # of the largest part's area: no loss that one could see
 
 
@@ -92,21 +92,27 @@ def largest_parts(vertices: Float, faces: Int, count: int, splinter: float) -> t
 def finish(vertices: Float, faces: Int, target: int, parts: int, tick: Tick) -> tuple[Float, Int]:
     """The closed 2-manifold with `target` faces, or one less if that is odd.
 
-    Where every edge left would tear or fold the mesh, some of the cheapest go all the same, and the repair closes a
-    hole or drops a part. That may take more faces than wanted: then the longest edges are halved.
+    Where every edge left would tear or fold the mesh, some of the cheapest go all the same, and the repair closes
+    holes or, in turn, cuts handles; the longer this is in vain, the more edges go and the larger a part may be lost.
+    If that takes more faces than wanted, the longest edges are halved.
     """
     vertices, faces = collapse(vertices, faces, target, lambda done: tick(0.5 + done / 2))
+    more, cut = 1, False
     for _ in range(TRIES):
         if len(faces) <= target:
             break
         tick(1.0)
-        torn = squeeze(vertices, faces, 1 + (len(faces) - target) // BITE)
-        mended = make_manifold(*torn)
-        whole = mended and largest_parts(*mended, parts, np.inf)
-        if whole is None or not len(whole[1]):
-            break
-        vertices, faces = collapse(*whole, target)
-    while len(faces) < LOWEST_SHARE * target and (pairs := pair_across_empty(vertices, faces)) is not None:
+        before = len(faces)
+        torn = squeeze(vertices, faces, more + (before - target) // BITE)
+        mended = make_manifold(*torn, cut)
+        whole = mended and largest_parts(*mended, parts, SPLINTER * more)
+        if whole:
+            vertices, faces = collapse(*whole, target)
+        if whole and len(faces) < before:
+            more = 1
+        else:
+            more, cut = more * 2 if cut else more, not cut
+    while len(faces) < LOWEST_SHARE * target and (pairs := pair_all(vertices, faces)) is not None:
         up, down, _ = pairs
         start, end = half_edges(faces)
         longest = np.argsort(-np.linalg.norm(vertices[start[up]] - vertices[end[up]], axis=1), kind="stable")
