@@ -189,7 +189,7 @@ def robot() -> list[Part]:
         (bar((0, 1), (0, -0.20), (0.105, 0.05)), TEAL),
         (star((0, 1), (0, -0.205), 0.05), YELLOW),
     )
-    tank = where(STEEL, (bar((1,), (-0.13,), (0.03,)), CORAL))
+    tank = where(CREAM, (bar((1,), (-0.13,), (0.03,)), CORAL))
     ears, hands = [], []
     for of_ear, of_cuff in ((TEAL, TEAL), (CORAL, YELLOW)):  # its right, its left
         ears.append(where(YELLOW, (spot((1, 2), (0.40, 0), 0.075), of_ear), (spot((1, 2), (0.40, 0), 0.03), CREAM)))
@@ -203,7 +203,7 @@ def robot() -> list[Part]:
             lambda p: np.any([m(p) for m in (smile, *eyes)], axis=0),
         ),
         Part(lambda p: disc(p, (0.14, 0.73, -0.03), 1, 0.085, 0.05, 0.03), plain(SLATE)),
-        Part(lambda p: capsule(p, (0.14, 0.70, -0.03), (0.14, 0.92, -0.03), 0.03), plain(STEEL)),
+        Part(lambda p: capsule(p, (0.14, 0.70, -0.03), (0.14, 0.92, -0.03), 0.04), plain(SLATE)),
         Part(lambda p: ball(p, (0.14, 0.915, -0.03), 0.085), plain(CORAL)),
         Part(lambda p: disc(p, (0, 0.09, 0), 1, 0.19, 0.08, 0.03), plain(SLATE)),
         Part(lambda p: box(p, (0, -0.28, 0), (0.43, 0.36, 0.28), 0.14), body),
@@ -334,10 +334,10 @@ def cut_out(picture):
 
 def room(side, rng):
     """A room out of focus behind a wooden table, linear `(PIXELS, PIXELS, 3)`; each side sees another wall."""
-    walls = {"front": ("#c9b79f", 20), "left": ("#9fb0b3", 330), "back": ("#b9a79a", -70), "right": ("#a7b09a", 400)}
+    walls = {"front": ("#7d90a3", 395), "left": ("#84999a", 330), "back": ("#8a93a8", -85), "right": ("#87967f", 400)}
     wall, window = walls[side]
     pixels = np.broadcast_to(codes(wall), (PIXELS, PIXELS, 3)).astype(np.float32)
-    furniture = ("#6d7f6b", "#7c5b46", "#d8cdbb", "#50606b", "#b5674d", "#e4d9b8")
+    furniture = ("#5f7260", "#6b5344", "#a9b4b8", "#46555f", "#8f5f50", "#6f86a0")
     horizon = int(PIXELS * 0.70)
     rows, columns = np.indices((PIXELS, PIXELS))
     for _ in range(9):  # shelves, frames, furniture
