@@ -49,7 +49,8 @@ def main() -> int:
         health = result.report.mesh
         print(
             f"{folder.name:16} {took:5.1f} s  {health.faces} faces  parts {health.components}  euler {health.euler}"
-            f"  closed {health.watertight}  manifold {health.manifold}"
+            f"  closed {health.watertight}  manifold {health.manifold}  silhouette "
+            + " ".join(f"{name} {iou:.3f}" for name, iou in result.report.silhouette_iou.items())
             + "".join(f"\n{'':17}{n.code}: {n.message}" for n in result.report.warnings),
             flush=True,
         )

@@ -40,7 +40,8 @@ class Report:
     timings_s: dict[str, float]  # by stage, in order
     mesh: Health
     faces_extracted: int
-    seen: float | None  # share of the surface that a picture saw
+    seen: float | None  # share of the surface that a picture saw; None without texture
+    silhouette_iou: dict[str, float]  # model against matte, by view; empty without texture
     warnings: tuple[Notice, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,11 +101,12 @@ def generate(
     with journey.stage("simplify") as tick:
         mesh, found = simplify(mesh, recipe.mesh.target_face_num, tick)
         notices += found
-    texture, seen = None, None
+    texture, seen, silhouette_iou = None, None, {}
     if recipe.texture.texture == "project":
         with journey.stage("texture") as tick:
             baked = bake(mesh, views, recipe.texture.texture_size, tick)
-            mesh, texture, seen = baked.mesh, baked.texture, baked.covered_fraction
+            mesh, texture = baked.mesh, baked.texture
+            seen, silhouette_iou = baked.covered_fraction, baked.silhouette_iou
             notices += baked.notices
     with journey.stage("export") as tick:
         made_by = {"engine": engine.name, "licence": engine.licence, "seed": seed}
@@ -112,7 +114,7 @@ def generate(
 
     report = Report(
         __version__, {"name": engine.name, "version": engine.version, "licence": engine.licence}, flat(recipe), seed,
-        journey.timings_s, measure(mesh), faces_extracted, seen, tuple(notices),
+        journey.timings_s, measure(mesh), faces_extracted, seen, silhouette_iou, tuple(notices),
     )  # fmt: skip
     return Result(mesh, texture, file, report, tuple(views))
 

@@ -58,13 +58,9 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for k in reversed(list(knobs())):
         if k.name == "file_type":
             continue  # the output's suffix says it
-        command = click.option("--" + k.name.replace("_", "-"), k.name, type=_type(k), help=_help(k))(command)
+        # Ranges and choices are checked by the recipe: one text for all doors.
+        command = click.option("--" + k.name.replace("_", "-"), k.name, type=k.type, help=_help(k))(command)
     return command
-
-
-def _type(k: Knob) -> click.ParamType:
-    # Ranges and choices are checked by the recipe: one text for all doors.
-    return {int: click.INT, float: click.FLOAT, str: click.STRING}[k.type]
 
 
 def _help(k: Knob) -> str:
@@ -138,10 +134,9 @@ def demo(output: str, threads: int | None, quiet: bool) -> None:
     for name in ("robot", "robot_photo"):
         folder.mkdir(parents=True, exist_ok=True)
         result = _generate(_case_pictures(examples / name), Recipe(), name, quiet)
-        paths = [str(folder / f"{name}{suffix}") for suffix in (".glb", ".png", ".json")]
-        mattes = str(folder / f"{name}_mattes")
-        _write(result, *paths, mattes)
-        _summary(result, [*paths, mattes])
+        model, preview, report, mattes = (str(folder / f"{name}{end}") for end in (".glb", ".png", ".json", "_mattes"))
+        _write(result, model, preview, report, mattes)
+        _summary(result, [model, preview, report, mattes])
 
 
 @app.command()
