@@ -1,7 +1,7 @@
 """Four pictures of a thing go in, one clean, textured 3D model comes out.
 
     import fourview
-    result = fourview.generate(fourview.read_pictures({"front": "f.png", "left": "l.png"}), fourview.Recipe())
+    result = fourview.generate({"front": "front.png", "left": "left.png"}, fourview.Recipe.of(target_face_num=5000))
     fourview.write(result, "model.glb")
 
 Public names load when they are first used: importing the package does nothing else.
@@ -18,11 +18,22 @@ _HOME = {
     "write": "fourview.pipeline",
     "Result": "fourview.pipeline",
     "read_pictures": "fourview.views.load",
+    "Mesh": "fourview.mesh.mesh",
     "CancelToken": "fourview.progress",
     "FourviewError": "fourview.errors",
 }
 
-__all__ = ["CancelToken", "FourviewError", "Recipe", "Result", "__version__", "generate", "read_pictures", "write"]
+__all__ = [
+    "CancelToken",
+    "FourviewError",
+    "Mesh",
+    "Recipe",
+    "Result",
+    "__version__",
+    "generate",
+    "read_pictures",
+    "write",
+]
 
 
 def __getattr__(name: str) -> Any:
