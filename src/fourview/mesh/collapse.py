@@ -47,7 +47,7 @@ def collapse(vertices: Float, faces: Int, target: int, tick: Tick = no_tick) -> 
 
     `vertices (v, 3) float64`, `faces (f, 3)` in and out; vertices that no face uses stay in the list.
     """
-    work = _begin(vertices, faces)
+    work = _begin(vertices, faces, tick)
     crowd = CROWD
     fruitless = False  # nothing went since all edges were priced
     while (excess := (work.faces.shape[1] - target + 1) // 2) > 0:
@@ -64,14 +64,15 @@ def collapse(vertices: Float, faces: Int, target: int, tick: Tick = no_tick) -> 
 
 def squeeze(vertices: Float, faces: Int, count: int) -> tuple[Float, Int]:
     """Collapse up to `count` of the cheapest edges whatever becomes of the topology: what is left must be repaired."""
-    work = _begin(vertices, faces)
+    work = _begin(vertices, faces, no_tick)
     _round(work, count, max(count, CROWD), gently=False)
     return work.vertices, np.ascontiguousarray(work.faces.T)
 
 
-def _begin(vertices: Float, faces: Int) -> _Work:
+def _begin(vertices: Float, faces: Int, tick: Tick) -> _Work:
     columns = np.ascontiguousarray(faces.T)
     work = _Work(vertices.copy(), _quadrics(vertices, faces), columns, np.empty(columns.shape))
+    tick(0.0)
     _price(work, np.arange(len(faces)))
     return work
 

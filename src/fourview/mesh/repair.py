@@ -14,21 +14,25 @@ import numpy as np
 
 from fourview.arrays import Float, Int
 from fourview.mesh.topology import edge_keys, fans, half_edges, next_corner
+from fourview.progress import Tick, no_tick
 
 RETREAT = 0.05  # how far a vertex that was split moves towards its own neighbours, share of their distance
 GRID = 2.0**-18  # step of the final positions, of the mesh's size: no change of unit or origin in float32 merges two
 
 
-def make_manifold(vertices: Float, faces: Int, cut: bool = False) -> tuple[Float, Int] | None:
+def make_manifold(vertices: Float, faces: Int, cut: bool = False, tick: Tick = no_tick) -> tuple[Float, Int] | None:
     """The mesh with two faces an edge and one fan a vertex; None if it is not closed.
 
     `vertices (v, 3) float64`, `faces (f, 3)`. Squeezed necks stay connected and squeezed holes close; with `cut` it is
     the other way round.
     """
     faces = cancel_doubles(faces)
+    tick(0.3)
     while (pairs := pair_all(vertices, faces, cut)) is not None:
+        tick(0.5)
         up, down, alone = pairs
         vertices, faces = split_fans(vertices, faces, up, down)
+        tick(0.9)
         start, end = half_edges(faces)
         _, first = np.unique(edge_keys(start[up[alone:]], end[up[alone:]]), return_index=True)
         crowded = np.ones(len(up), bool)

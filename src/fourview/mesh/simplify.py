@@ -21,8 +21,9 @@ from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
 
 LOWEST_SHARE = 0.98  # of the target, that the result has at least
-FINISH = 60_000  # faces that our own, better and slower, collapse takes away at the end
-CHILD_FACES = 800_000  # the fast start takes nearly a second for so many: more run where they can be killed
+# Faces that our own, better and slower, collapse takes away at the end: more where fewer would cost a part of the mesh.
+LEFT = (60_000, 240_000, 960_000)
+CHILD_FACES = 650_000  # the fast start takes 0.7 s for so many: more run where they can be killed
 TRIES = 40  # times the topology may be simplified
 BITE = 4  # each time by so many-th of the edges that are too many
 SPLINTER = 0.005  # of the largest part's area: no loss that one could see
@@ -40,15 +41,16 @@ def simplify(mesh: Mesh, target_face_num: int, tick: Tick = no_tick) -> tuple[Me
     faces = mesh.faces
     parts = int(label_parts(faces, len(vertices)).max()) + 1
     sound = None
-    if len(faces) > 2 * FINISH + target_face_num:
-        sound = fast_start(vertices, faces, target_face_num + FINISH, parts, tick)
-    sound = sound or make_manifold(vertices, faces)
-    tick(0.5)
+    for left in LEFT:
+        if sound is None and len(faces) > 2 * left + target_face_num:
+            sound = fast_start(vertices, faces, target_face_num + left, parts, tick)
+    sound = sound or make_manifold(vertices, faces, tick=lambda _: tick(0.5))
     if sound is None:
         vertices, faces = fewer_faces(vertices, faces, target_face_num)
     else:
         vertices, faces = finish(*sound, target_face_num, parts, tick)
     small = keep_faces(Mesh(vertices, faces), np.ones(len(faces), bool))
+    tick(1.0)
     small = Mesh(settle(small.vertices), small.faces)
     count = len(faces)
     if LOWEST_SHARE * target_face_num <= count <= target_face_num:
@@ -64,7 +66,7 @@ def fast_start(vertices: Float, faces: Int, target: int, parts: int, tick: Tick)
         pinched = child.call(fewer_faces, vertices, faces, target, tick=tick)
     else:
         pinched = fewer_faces(vertices, faces, target)
-    sound = make_manifold(*pinched)
+    sound = make_manifold(*pinched, tick=lambda _: tick(0.5))
     return sound and largest_parts(*sound, parts, SPLINTER)
 
 
