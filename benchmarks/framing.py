@@ -1,8 +1,8 @@
 """What rough pictures cost: volume IoU of the hull from disturbed pictures against the hull from exact ones.
 
     python benchmarks/framing.py                          nine procedural solids
-    python benchmarks/framing.py --pack DIR --count 40    solids of a training pack (its `read_pack.py` reads it)
-    python benchmarks/framing.py --pack DIR --swaps       how often a swapped or a clean set is called swapped
+    python benchmarks/framing.py --pack DIR --every 40    solids of a training pack (its `read_pack.py` reads it)
+    python benchmarks/framing.py --pack DIR --swaps       pictures of the pack: how often a set is called swapped
 
 Every solid is 128^3 voxels, pictured by marching rays through it. Disturbances: a pinhole camera five longest sides
 away for all pictures (the near end is 1.2 times as large as the far end); one picture turned by 5 degrees; one picture
@@ -12,6 +12,7 @@ goal is a mean cost of at most 0.05 for each.
 
 import argparse
 import importlib.util
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,9 +32,18 @@ FILL = 0.8  # the longest side's share of the picture
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path)
-    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--every", type=int, default=40, help="take every n-th object of the pack")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--swaps", action="store_true")
     args = parser.parse_args()
+    if args.swaps:
+        swaps(args)
+    else:
+        disturbances(args)
+
+
+def disturbances(args) -> None:
+    """Print what every disturbance costs every solid, and the means."""
     random = np.random.default_rng(args.seed)
     costs: dict[str, list[float]] = {}
     for name, solid in pack(args) if args.pack else procedural():
@@ -119,20 +129,50 @@ def procedural() -> Iterator[tuple[str, np.ndarray]]:
     )  # fmt: skip
     yield "plate", ball(0, 0, 0, 1, 0.12, 0.8)
     yield "cone", (np.hypot(x, z) <= (1 - y) * 0.3)
-    yield "mug", (np.hypot(x + 0.2, z) <= 0.6) & (abs(y) <= 0.7) | (
-        (abs(np.hypot(x - 0.4, y) - 0.4) <= 0.08) & (abs(z) <= 0.08)
+    yield (
+        "mug",
+        (np.hypot(x + 0.2, z) <= 0.6) & (abs(y) <= 0.7)
+        | ((abs(np.hypot(x - 0.4, y) - 0.4) <= 0.08) & (abs(z) <= 0.08)),
     )
 
 
 def pack(args) -> Iterator[tuple[str, np.ndarray]]:
-    """Solids of a training pack, drawn at random from its training split."""
+    """Solids of a training pack."""
+    for item in items(args):
+        yield item["name"], item["volume"]
+
+
+def items(args) -> Iterator[dict]:
+    """Every n-th object of a training pack."""
     found = importlib.util.spec_from_file_location("read_pack", args.pack / "read_pack.py")
     reader = importlib.util.module_from_spec(found)
     found.loader.exec_module(reader)
-    for count, item in enumerate(reader.iterate(args.pack, "train", args.seed)):
-        if count == args.count:
-            return
-        yield item["name"], item["volume"]
+    return itertools.islice(reader.iterate(args.pack), 0, None, args.every)
+
+
+def swaps(args) -> None:
+    """Print the share of sets that are called swapped: in order, left and right exchanged, front and left exchanged."""
+    exchanges = {"in order": ("front", "front"), "left/right": ("left", "right"), "front/left": ("front", "left")}
+    called: dict[str, dict[tuple[str, int], int]] = {}
+    total: dict[str, int] = {}
+    for item in items(args):
+        counts = called.setdefault(item["category"], {})
+        total[item["category"]] = total.get(item["category"], 0) + 1
+        for (kind, (one, other)), size in itertools.product(exchanges.items(), (4, 3)):
+            order = {n: n for n in AZIMUTH_DEG} | {one: other, other: one}
+            names = list(AZIMUTH_DEG)[:size]
+            rgba = [item["views"][order[n]] for n in names]
+            mattes = [(r[..., 3] / 255).astype(np.float32) for r in rgba]
+            _, notices = frame([Picture(n, r[..., :3], None) for n, r in zip(names, rgba, strict=True)], mattes)
+            is_called = any(n.code == "views_probably_swapped" for n in notices)
+            counts[kind, size] = counts.get((kind, size), 0) + is_called
+    columns = list(itertools.product(exchanges, (4, 3)))
+    print(f"{'category':16s} {'sets':>5s} " + "".join(f"{f'{kind} {size}':>14s}" for kind, size in columns))
+    for category in [*sorted(total), "all"]:
+        members = list(total) if category == "all" else [category]
+        sets = sum(total[m] for m in members)
+        shares = [sum(called[m][c] for m in members) / sets for c in columns]
+        print(f"{category:16s} {sets:5d} " + "".join(f"{share:14.3f}" for share in shares))
 
 
 if __name__ == "__main__":

@@ -124,7 +124,8 @@ def _common_unit(ends: dict[str, Outline], picture_h: dict[str, int]) -> tuple[d
 def lay_on_each_other(parts: dict[str, Float], places: dict[str, Place], pair: tuple[str, str]) -> float:
     """Shift and stretch the pair's `places` sideways until one outline lies on the other's mirror image.
 
-    Both pictures take half of the correction. Returns the overlap that is reached, intersection over union.
+    Both pictures take half of the correction. Outlines that disagree anyway are only shifted: a stretch is a guess.
+    Returns the overlap that is reached, intersection over union.
     """
     start = [places[n] for n in pair]
     ends = [outline(parts[n]) for n in pair]
@@ -158,7 +159,8 @@ def lay_on_each_other(parts: dict[str, Float], places: dict[str, Place], pair: t
                 value = overlap(*move)
                 if value - STRETCH_COST * abs(move[1]) > gain:
                     best, reached, gain = move, value, value - STRETCH_COST * abs(move[1])
-    places.update(zip(pair, moved(*best), strict=True))
+    shift, stretch = best
+    places.update(zip(pair, moved(shift, stretch if reached >= DISAGREE else 0.0), strict=True))
     return reached
 
 
