@@ -4,12 +4,15 @@ Owns      turning the network's beliefs into silhouettes that fit the pictures' 
 Not here  the network (`saliency`), edges finer than the working size (`edges`), which parts are kept (`matting`).
 
 The network misses parts in one view that it finds in another, and takes in backdrop that shows through. The
-backgrounds differ from picture to picture, the object's colours do not. So each view's beliefs are updated, a few
-rounds, by three votes: the network's own, that of nearby pixels of like colour (mean field with bilateral kernels:
-Kraehenbuehl and Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials", 2011, on a
-sparse bilateral grid: Barron and Poole, "The fast bilateral solver", 2016), and whether this colour is commoner in
-the *other* views' subjects than in this view's background. A view's own subject has no vote in the last: it would
-only confirm its mistakes (mean IoU on composites of the training pack 0.875 instead of 0.911).
+backgrounds differ from picture to picture, the object does not. So each view's beliefs are updated, a few rounds, by
+the votes of
+- the network itself;
+- nearby pixels of like colour: mean field with bilateral kernels (Kraehenbuehl and Koltun, "Efficient inference in
+  fully connected CRFs with Gaussian edge potentials", 2011) on a sparse bilateral grid (Barron and Poole, "The fast
+  bilateral solver", 2016);
+- colour: is it commoner in the *other* views' subjects than in this view's background? A view's own subject has no
+  vote here, it would only confirm its mistakes (mean IoU on composites 0.875 with it, 0.911 without);
+- the opposite view, whose silhouette is the mirror image of this one's.
 """
 
 from collections.abc import Sequence
@@ -17,44 +20,112 @@ from collections.abc import Sequence
 import numpy as np
 
 from fourview.arrays import Byte, Float, Int
+from fourview.views.saliency import resized
 
 WORKING_SIDE_PX = 256
 
-# Chosen on composites made by `benchmarks/mattes.py` (pack, seed 1); each may be halved or doubled for <= 0.01 IoU.
+# Chosen on composites (`benchmarks/mattes.py`, training pack), also with views that disagree in place, scale and slant.
 _ROUNDS = 6
-_DOUBT = 0.07  # the network is never believed beyond 1 - this
+_DOUBT = 0.15  # the network is never believed beyond 1 - this
 _NEAR_PX, _NEAR_LEVELS = 16.0, 10.0  # pixels this near and this alike vote together
 _LIKE_LEVELS = 8.0  # colours of two views this alike are the same colour
-_NEAR_VOTE, _COLOUR_VOTE = 2.0, 4.0  # log odds
-_ALONE_VOTE = 2.0  # log odds of the colour vote when there is no other view and the subject must speak for itself
+_NEAR_VOTE, _COLOUR_VOTE, _OPPOSITE_VOTE = 2.0, 4.0, 3.0  # log odds
 _FEW_PX = 50.0  # a subject of fewer pixels does not get the full word
-_RARE = 1e-5  # a share of the pixels below which a colour says nothing
+_RARE = 1e-4  # of the pixels; a colour rarer than this in subject and background alike counts as background
+
+_OPPOSITE = {"front": "back", "back": "front", "left": "right", "right": "left"}
+_ALIGN_STEP = 4  # silhouettes are laid on each other at a quarter of the working size first
 
 
-def settle(images: Sequence[Byte], beliefs: Sequence[Float], trust: Sequence[float]) -> list[Float]:
+def settle(
+    names: Sequence[str], images: Sequence[Byte], beliefs: Sequence[Float], trust: Sequence[float]
+) -> list[Float]:
     """Beliefs `(h, w) float32` 0..1 that fit the colours, for small `images (h, w, 3)` and the network's `beliefs`.
 
     `trust` 0..1 says how much each view's subject may tell the others.
     """
     colours = [_opponent(image) for image in images]
-    near = [_BilateralGrid(np.hstack([_positions(i.shape) / _NEAR_PX, c / _NEAR_LEVELS]))
-            for i, c in zip(images, colours, strict=True)]  # fmt: skip
+    near = [
+        _BilateralGrid(np.hstack([_positions(image.shape) / _NEAR_PX, colour / _NEAR_LEVELS]))
+        for image, colour in zip(images, colours, strict=True)
+    ]
     like = _BilateralGrid(np.concatenate(colours) / _LIKE_LEVELS)
-    cells = np.split(like.cell, np.cumsum([len(c) for c in colours])[:-1])
-    given = [_log_odds(b.reshape(-1).astype(np.float64)) for b in beliefs]
+    cells = np.split(like.cell, np.cumsum([len(c) for c in colours])[:-1])  # per view (n,)
+    opposite = [names.index(_OPPOSITE[name]) if _OPPOSITE[name] in names else None for name in names]
+    given = [_log_odds(b.astype(np.float64)) for b in beliefs]  # per view (h, w), as all beliefs here
     now = [_sigmoid(g) for g in given]
-    weights = np.asarray(trust, float)
+    weights = np.asarray(trust, float) + 1e-3  # (views,)
     for _ in range(_ROUNDS):
         subject = np.stack([like.shares(c, np.where(b > 0.5, b, 0)) for c, b in zip(cells, now, strict=True)])
-        ground = [like.shares(c, np.where(b < 0.5, 1 - b, 0)) for c, b in zip(cells, now, strict=True)]
+        ground = np.stack([like.shares(c, np.where(b < 0.5, 1 - b, 0)) for c, b in zip(cells, now, strict=True)])
         pooled = (weights[:, None] * subject).sum(axis=0)  # (cells,)
         for k, cell in enumerate(cells):
+            shape = now[k].shape
             others = weights.sum() - weights[k]
-            share, vote = (pooled - weights[k] * subject[k], _COLOUR_VOTE) if others > 0 else (subject[k], _ALONE_VOTE)
-            share = share / (others if others > 0 else 1.0)
-            like_subject = (share - ground[k]) / (share + ground[k] + _RARE)  # -1..1 a cell
-            now[k] = _sigmoid(given[k] + _NEAR_VOTE * (2 * near[k].average(now[k]) - 1) + vote * like_subject[cell])
-    return [b.reshape(i.shape[:2]).astype(np.float32) for b, i in zip(now, images, strict=True)]
+            share = (pooled - weights[k] * subject[k]) / others if len(names) > 1 else subject[k]
+            like_subject = (share - ground[k] - _RARE) / (share + ground[k] + _RARE)  # -1..1 for each cell
+            votes = _NEAR_VOTE * _vote(near[k].average(now[k]).reshape(shape))
+            votes = votes + _COLOUR_VOTE * like_subject[cell].reshape(shape)
+            other = opposite[k]
+            if other is not None:
+                votes = votes + _OPPOSITE_VOTE * weights[other] * _vote(_laid_on(now[other][:, ::-1], now[k]))
+            now[k] = _sigmoid(given[k] + votes)
+    return [b.astype(np.float32) for b in now]
+
+
+def _vote(belief: Float) -> Float:
+    return 2 * belief - 1
+
+
+def _laid_on(belief: Float, target: Float) -> Float:
+    """`belief (h, w)`, shifted and perhaps scaled so that it covers `target (h', w')` best; 0 beyond its picture."""
+    zooms = {1.0} if belief.shape == target.shape else set()
+    reach = _height(target) / max(_height(belief), 1)
+    if 0.25 < reach < 4:
+        zooms.add(reach)
+    best, best_fit = np.zeros_like(target), -1.0
+    for zoom in sorted(zooms):
+        size = (max(1, round(belief.shape[0] * zoom)), max(1, round(belief.shape[1] * zoom)))
+        laid = _best_shift(belief if zoom == 1 else resized(belief, size).astype(np.float64), target)
+        fit = float(np.minimum(laid, target).sum() / max(np.maximum(laid, target).sum(), 1))
+        if fit > best_fit:
+            best, best_fit = laid, fit
+    return best
+
+
+def _height(belief: Float) -> int:
+    rows = np.flatnonzero((belief > 0.5).any(axis=1))
+    return int(rows[-1] - rows[0] + 1) if len(rows) else 0
+
+
+def _best_shift(belief: Float, target: Float) -> Float:
+    """`belief` moved in whole pixels to where its product with `target` is greatest, in the target's picture."""
+    a, b = _shrunk(belief), _shrunk(target)
+    size = (a.shape[0] + b.shape[0], a.shape[1] + b.shape[1])
+    match = np.fft.irfft2(np.fft.rfft2(b, size) * np.conj(np.fft.rfft2(a, size)), size)
+    peak = np.unravel_index(np.argmax(np.round(match, 6)), size)
+    row, column = (int(p if p < n else p - s) * _ALIGN_STEP for p, n, s in zip(peak, b.shape, size, strict=True))
+    moved = [_shifted(belief, row + r, column + c, target.shape) for r in (-2, 0, 2) for c in (-2, 0, 2)]
+    return max(moved, key=lambda m: float((m * target).sum()))
+
+
+def _shrunk(belief: Float) -> Float:
+    """`belief` averaged over squares of `_ALIGN_STEP` pixels; 0 stands beyond its edge."""
+    step = _ALIGN_STEP
+    padded = np.pad(belief, [(0, -side % step) for side in belief.shape])
+    rows, columns = padded.shape[0] // step, padded.shape[1] // step
+    means: Float = padded.reshape(rows, step, columns, step).mean(axis=(1, 3))
+    return means
+
+
+def _shifted(belief: Float, down: int, right: int, shape: tuple[int, ...]) -> Float:
+    """`belief` with its first pixel at (`down`, `right`) of a picture of `shape`, cut off and filled with 0."""
+    out = np.zeros(shape)
+    height, width = min(belief.shape[0], shape[0] - down), min(belief.shape[1], shape[1] - right)
+    top, left = max(0, -down), max(0, -right)
+    if height > top and width > left:
+        out[down + top : down + height, right + left : right + width] = belief[top:height, left:width]
+    return out
 
 
 def _opponent(image: Byte) -> Float:
@@ -88,12 +159,12 @@ class _BilateralGrid:
         self._next = [np.stack([self._find(keys, keys - s), self._find(keys, keys + s)]) for s in stride]
 
     def shares(self, cell: Int, weight: Float) -> Float:
-        """How the weights of pixels in cells `cell (n,)` spread over all cells, `(cells,)`, summing to about 1."""
-        return self._blur(np.bincount(cell, weight, self.count)) / max(float(weight.sum()), _FEW_PX)
+        """How the weights `(h, w)` of pixels in cells `cell (n,)` spread over all cells, `(cells,)`, summing to about 1."""
+        return self._blur(np.bincount(cell, weight.ravel(), self.count)) / max(float(weight.sum()), _FEW_PX)
 
     def average(self, value: Float) -> Float:
-        """The mean of `value (n,)` around each of the n points."""
-        total = self._blur(np.bincount(self.cell, value, self.count))
+        """The mean of `value`, n in any shape, around each of the n points, `(n,)`."""
+        total = self._blur(np.bincount(self.cell, value.ravel(), self.count))
         count = self._blur(np.bincount(self.cell, minlength=self.count))
         means: Float = (total / count)[self.cell]
         return means

@@ -51,8 +51,9 @@ def key(image: Byte) -> Keyed | None:
     away = np.abs(pixels - backdrop).max(axis=2)
     tolerance = max(_TOLERANCE_LEVELS, 4 * noise)
     plain = away < tolerance
-    rim = _rim(plain.shape)
-    ground = flood(plain, rim)
+    if _interruptions(plain) > 1:
+        return None
+    ground = flood(plain, _rim(plain.shape))
     labels, areas = parts(~ground)
     ground |= (areas < _SPECK_SHARE * ground.size)[labels]
     area = max(int(np.count_nonzero(~ground)), 1)
@@ -78,6 +79,15 @@ def _rim(shape: tuple[int, ...]) -> Bool:
     width = max(2, round(_RIM_SHARE * min(shape[:2])))
     rim[width:-width, width:-width] = False
     return rim
+
+
+def _interruptions(plain: Bool) -> int:
+    """How often something that is not backdrop stands on the picture's border: a subject once, clutter more often."""
+    around = np.concatenate([plain[0], plain[1:-1, -1], plain[-1, ::-1], plain[-2:0:-1, 0]]).astype(int)
+    width = max(3, len(around) // 100)  # shorter ones are noise
+    covered = np.cumsum(np.concatenate([1 - around, 1 - around[:width]]))
+    other = covered[width:] - covered[:-width] > width // 2
+    return int(np.count_nonzero(other & ~np.roll(other, 1)))
 
 
 def _fit_backdrop(pixels: Float) -> tuple[Float, float] | None:

@@ -142,7 +142,8 @@ def _ask_network(
         np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))
         for image, size in zip(shown, sizes, strict=True)
     ]
-    coarse = agreement.settle(small, [saliency.resized(b, s) for b, s in zip(beliefs, sizes, strict=True)], trust)
+    doubted = [saliency.resized(b, s) for b, s in zip(beliefs, sizes, strict=True)]
+    coarse = agreement.settle([p.name for p in pictures], small, doubted, trust)
     tick(0.95)
     return [
         _Answer(belief, agreed, saliency.resized(settled, belief.shape)) if wanted else None
@@ -174,7 +175,11 @@ def _edged(image: Byte, key: backdrop.Keyed | None, answer: _Answer | None) -> F
     if key is None:
         assert answer is not None, "without a plain backdrop the network is always asked"
         return edges.soften(pixels, answer.settled >= 0.5, 1.5 * scale)
-    silhouette = key.silhouette if answer is None else np.where(key.doubtful, (answer.settled + answer.belief) / 2 >= 0.5, key.silhouette)
+    silhouette = (
+        key.silhouette
+        if answer is None
+        else np.where(key.doubtful, (answer.settled + answer.belief) / 2 >= 0.5, key.silhouette)
+    )
     return edges.soften(pixels, silhouette, max(2.0, 0.75 * scale), key.backdrop)
 
 
