@@ -131,6 +131,15 @@ def test_outlines_that_do_not_match_are_reported() -> None:
     assert "views_disagree" in codes
 
 
+def test_a_faint_line_still_gets_a_camera() -> None:
+    matte = np.zeros((40, 40), np.float32)
+    matte[20, 5:30] = 0.5
+
+    views, _ = framed(front=matte, left=disc((40, 40), (20, 20), (9, 15)))
+
+    assert all(np.isfinite(v.camera.half_extent).all() for v in views.values())
+
+
 def test_pixels_stay_as_they_are() -> None:
     matte = disc((120, 100), (50, 60), (30, 40))
 

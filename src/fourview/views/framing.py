@@ -32,7 +32,9 @@ SAME_SCALE_PX = 2.0  # and so are heights that differ by this little
 SAME_PLACE_PX = 1.5  # centres within this lie on one axis: what an outline's soft rim leaves open
 SCALE_PRIOR = 0.1  # how far apart the scales of pictures in one frame are expected, logarithm
 EXTENT_ERROR = 0.01  # how well an outline's height is known, of the outline's larger side
-STRETCH_MAX = 0.08  # a camera's pixels are at most this far from square; 5 degrees of yaw widen a cube's side by 8 %
+STRETCH_MAX = (
+    0.08  # neither fit, of heights or of opposite outlines, stretches more; 5 degrees of yaw widen a cube by 8 %
+)
 MISMATCH = 0.04  # heights that differ by more are worth a word
 STRETCHED = 0.03  # pixels further from square than this are worth a word
 AGREE = 0.98  # opposite outlines that overlap by this much are left as they lie
@@ -73,10 +75,8 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
         centre = ((w / 2 - place.column) * place.across, (place.row - h / 2) * place.down)
         camera = side_camera(AZIMUTH_DEG[picture.name], half_extent, centre)
         views.append(View(picture.name, picture.image, matte, camera))
-    return views, [
-        *notices,
-        *find_swaps({p.name: p.image for p in pictures}, parts, min(overlap.values(), default=1.0)),
-    ]
+    images = {p.name: p.image for p in pictures}
+    return views, [*notices, *find_swaps(images, parts, min(overlap.values(), default=1.0))]
 
 
 def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notice]]:
@@ -89,7 +89,7 @@ def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notic
         solid = {n: outline(without_strokes(m)) for n, m in parts.items()}
         found = _common_unit(solid, picture_h)
         if found[1] < spread / 2:  # most of what differs are strokes, such as an antenna, that some pictures lack
-            (unit, spread, is_one_scale), ends = found, solid
+            (unit, _, is_one_scale), ends = found, solid
     scale = {n: 1 / unit[n] for n in parts}
     row = {n: (o.top + o.bottom) / 2 for n, o in ends.items()}
     column = {n: (o.left + o.right) / 2 for n, o in whole.items()}

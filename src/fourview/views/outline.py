@@ -13,6 +13,7 @@ from fourview.errors import PictureError
 
 SPECK = 0.002  # parts of an outline below this share of it say nothing about where the object ends
 THIN = 0.012  # of the outline's larger side: a stroke thinner than twice this may be an antenna that one view misses
+LEAST_PX = 0.5  # what is thinner is taken for this thick, so that nothing is divided by its size
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def _ends(profile: Float) -> tuple[float, float]:
     first, last = int(inside[0]), int(inside[-1])
     low = first - 0.5 - (padded[first] - 0.5) / (padded[first] - padded[first - 1])
     high = last - 0.5 + (padded[last] - 0.5) / (padded[last] - padded[last + 1])
-    return float(low), float(high)
+    short = max(0.0, LEAST_PX - (high - low)) / 2
+    return float(low - short), float(high + short)
 
 
 def without_strokes(matte: Float) -> Float:

@@ -29,6 +29,7 @@ PAIRINGS = (
 UNMATCHED = 0.85  # overlap below which two outlines are hardly one another's mirror image; drawn sets reach 0.88
 MATCHED = 0.92  # overlap above which they probably are
 CELLS = 32  # rows and columns of cells between an outline's ends
+PIXELS_A_CELL = 8  # along a side; of larger pictures only every n-th pixel is looked at
 BANDS = 8  # of rows: chance agrees in one or two of them, a true order in most
 FILLED = 0.6  # a cell this full of object has a colour
 FARTHEST = 0.25  # hues further apart than this are simply different
@@ -181,7 +182,9 @@ def _nearest(cells: _Cells, other: _Cells, allowed: Bool) -> Float:
 
 def _cells(name: str, image: Byte, matte: Float) -> _Cells:
     ends = outline(matte)
-    rows, columns = (np.linspace(a, b, CELLS + 1) for a, b in ((ends.top, ends.bottom), (ends.left, ends.right)))
+    step = max(1, int(max(ends.width, ends.height) / CELLS / PIXELS_A_CELL))
+    image, matte = image[::step, ::step], matte[::step, ::step]
+    rows, columns = (np.linspace(a, b, CELLS + 1) / step for a, b in ((ends.top, ends.bottom), (ends.left, ends.right)))
     filled = resampled(matte, rows, columns)
     colour = resampled(image * matte[..., None], rows, columns) / np.maximum(filled, 1e-3)[..., None]
     red, green, blue = np.moveaxis(colour / 255, -1, 0)
