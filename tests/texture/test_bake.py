@@ -264,3 +264,32 @@ def test_a_mesh_without_uv_is_refused_where_uv_is_needed():
 
     with pytest.raises(ValueError, match="unwrap"):
         texel_positions(Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]])), 64)
+
+
+def test_a_missing_side_is_painted_like_its_opposite_where_the_object_is_symmetric():
+    ball = sphere()
+
+    def light(points):
+        return np.where(np.abs(points[:, 1:2]) < 0.2, [[0.7, 0.1, 0.1]], [[0.2, 0.2, 0.6]]) * (1 + 0.2 * points[:, 2:])
+
+    baked = bake(ball, draw(ball, light, ("front", "left")), 512)
+
+    face, point = texel_points(baked.mesh, 512)
+    right = (face >= 0) & (point[..., 0] < -0.8) & ~baked.texture.covered
+    error = srgb(baked.texture.albedo[right]) - srgb(light(point[right]))
+    assert right.sum() > 1000
+    assert np.sqrt((error**2).mean()) < 12 * CODE
+
+
+def test_a_side_is_not_mirrored_onto_a_lopsided_object():
+    lopsided = both(box((0.6, 1.6, 0.6), (0.6, 0, 0)), box((1.2, 0.4, 0.6), (-0.3, -0.6, 0)))
+
+    def light(points):
+        return np.where(points[:, :1] > 0.8, [[0.8, 0.05, 0.05]], [[0.05, 0.05, 0.8]])
+
+    baked = bake(lopsided, draw(lopsided, light, ("front", "left")), 256)
+
+    face, point = texel_points(baked.mesh, 256)
+    far_right = (face >= 0) & (point[..., 0] < -0.85)
+    assert far_right.sum() > 200
+    assert (baked.texture.albedo[far_right][:, 0] < 0.2).all()

@@ -7,8 +7,9 @@ texels x views. Two rings of texels around a chart are painted like its inside, 
 renderer that blends neighbouring texels finds the same colour on both sides of a seam.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,13 +17,16 @@ from fourview.arrays import Bool, Float, Int
 from fourview.mesh.mesh import Mesh, face_areas, face_normals, vertex_normals
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
-from fourview.texture.blend import mix
 from fourview.texture.inpaint import fill_surface, grow
-from fourview.texture.project import Source, prepare
+from fourview.texture.mirror import mirrored_sources, mix_all
+from fourview.texture.project import prepare
 from fourview.texture.rasterize import barycentric_at, nearest_faces
 from fourview.texture.texture import Texture
 from fourview.texture.unwrap import unwrap
+from fourview.views.camera import AZIMUTH_DEG
 from fourview.views.view import View
+
+See = Callable[[Float, Float, Float], tuple[Float, Float, Bool]]  # points, normals, slopes: light, sureness, seen
 
 PASS_TEXELS = 1 << 18  # painted between two ticks: about 0.3 s, 100 MB
 RINGS = 2  # of texels beyond a chart that are painted as if it went on
@@ -53,24 +57,20 @@ def bake(mesh: Mesh, views: Sequence[View], texture_size: int, tick: Tick = no_t
         sources.append(prepare(view, mesh, texels_per_unit))
 
     normals = vertex_normals(fine)
-    light, sure = mix(sources, fine.vertices, normals, normals)
+    see = partial(mix_all, sources, mirrored_sources(sources, fine.vertices, normals))
+    light, sure, _ = see(fine.vertices, normals, normals)
     spread = fill_surface(fine, light, sure, lambda done: tick(0.5 + 0.15 * done))
 
-    face = nearest_faces(xy, None, fine.faces, (texture_size, texture_size))
-    in_chart = face >= 0
-    albedo, covered = _paint(fine, xy, _ringed(face, RINGS), normals, spread, sources, tick)
-    painted = np.isfinite(albedo[..., 0])
-    albedo = grow(np.where(painted[..., None], albedo, 0), painted)
-    covered &= in_chart
+    face = nearest_faces(xy, None, fine.faces, (texture_size, texture_size), lambda done: tick(0.65 + 0.05 * done))
+    ringed = _ringed(face, RINGS)
+    albedo, covered = _paint(fine, xy, ringed, normals, spread, see, lambda done: tick(0.7 + 0.25 * done))
+    albedo = grow(albedo, ringed >= 0, lambda _: tick(0.95))
+    covered &= face >= 0
 
-    per_texel = face_areas(fine) / np.maximum(np.bincount(face[in_chart], minlength=len(fine.faces)), 1)
-    seen = float(per_texel[face[covered]].sum() / max(per_texel[face[in_chart]].sum(), 1e-12))
-    if 1 - seen > FILLED_SHARE:
-        missing = [n for n in ("front", "left", "back", "right") if n not in {v.name for v in views}]
-        cure = f"add the {missing[0]} picture" if missing else "it faces up, down, or lies behind other parts"
-        message = f"{1 - seen:.0%} of the surface is in no picture and took its colours from beside: {cure}"
-        notices = [*notices, Notice("unseen_surface_filled", message)]
-    return Baked(flat, Texture(albedo, covered), notices, seen, {s.name: s.silhouette_iou for s in sources})
+    fraction = _covered_fraction(fine, face, covered)
+    if 1 - fraction > FILLED_SHARE:
+        notices = [*notices, _filled(fraction, views)]
+    return Baked(flat, Texture(albedo, covered), notices, fraction, {s.name: s.silhouette_iou for s in sources})
 
 
 def texel_positions(mesh: Mesh, texture_size: int) -> Float:
@@ -96,30 +96,38 @@ def refine(mesh: Mesh, faces_min: int) -> Mesh:
     return mesh
 
 
-def _paint(
-    mesh: Mesh, xy: Float, face: Int, normals: Float, spread: Float, sources: Sequence[Source], tick: Tick
-) -> tuple[Float, Bool]:
-    """Albedo `(t, t, 3)`, nan where `face (t, t)` is -1, and what a view saw; `spread (v, 3)` fills the rest."""
+def _paint(mesh: Mesh, xy: Float, face: Int, normals: Float, spread: Float, see: See, tick: Tick) -> tuple[Float, Bool]:
+    """Albedo `(t, t, 3)`, 0 where `face (t, t)` is -1, and what a view saw; `spread (v, 3)` fills in for the rest."""
     side = face.shape[1]
-    albedo = np.full((face.size, 3), np.nan, np.float32)
-    covered = np.zeros(face.size, bool)
-    slope = face_normals(mesh)
-    slope /= np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-30)
+    albedo, covered = np.zeros((face.size, 3), np.float32), np.zeros(face.size, bool)
+    slopes = face_normals(mesh)
+    slopes /= np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-30)
     texels = np.flatnonzero(face >= 0)
     for start in range(0, len(texels), PASS_TEXELS):
-        tick(0.65 + 0.3 * start / len(texels))
+        tick(start / len(texels))
         at = texels[start : start + PASS_TEXELS]
         of = face.ravel()[at]
-        corners = mesh.faces[of]
-        weight = barycentric_at(xy, corners, np.stack([at % side, at // side], axis=1) + 0.5)
-        point, normal, fill = (
-            np.einsum("nk,nkc->nc", weight, values[corners]) for values in (mesh.vertices, normals, spread)
-        )
+        weight = barycentric_at(xy, mesh.faces[of], np.stack([at % side, at // side], axis=1) + 0.5)
+        point, normal, fill = (_mean(weight, values[mesh.faces[of]]) for values in (mesh.vertices, normals, spread))
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-        light, sure = mix(sources, point, normal, slope[of])
-        albedo[at] = fill + sure[:, None] * (light - fill)
-        covered[at] = sure > 0
-    return np.clip(albedo, 0, 1).reshape(*face.shape, 3), covered.reshape(face.shape)
+        light, sure, covered[at] = see(point, normal, slopes[of])
+        albedo[at] = np.clip(fill + sure[:, None] * (light - fill), 0, 1)
+    return albedo.reshape(side, side, 3), covered.reshape(side, side)
+
+
+def _covered_fraction(mesh: Mesh, face: Int, covered: Bool) -> float:
+    """Share of the surface that a view saw; a texel counts for the area it stands for."""
+    texels = np.bincount(face[face >= 0], minlength=len(mesh.faces))
+    seen = np.bincount(face[covered], minlength=len(mesh.faces))
+    area = face_areas(mesh) * (texels > 0)
+    return float((area * seen / np.maximum(texels, 1)).sum() / max(float(area.sum()), 1e-12))
+
+
+def _filled(fraction: float, views: Sequence[View]) -> Notice:
+    missing = [name for name in AZIMUTH_DEG if name not in {view.name for view in views}]
+    cure = f"add the {missing[0]} picture" if missing else "it faces up or down, or lies behind other parts"
+    message = f"{1 - fraction:.0%} of the surface is in no picture and took colours from beside or from the other side"
+    return Notice("unseen_surface_filled", f"{message}; {cure}")
 
 
 def _ringed(face: Int, rings: int) -> Int:
@@ -131,6 +139,11 @@ def _ringed(face: Int, rings: int) -> Int:
             grown = np.where(grown < 0, shifted, grown)
         face = grown
     return face
+
+
+def _mean(weight: Float, values: Float) -> Float:
+    """Values `(n, 3, c)` of the corners of faces, weighted with `(n, 3)`: `(n, c)`."""
+    return weight[:, 0, None] * values[:, 0] + weight[:, 1, None] * values[:, 1] + weight[:, 2, None] * values[:, 2]
 
 
 def _texels_per_unit(mesh: Mesh, xy: Float) -> float:

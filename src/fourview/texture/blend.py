@@ -16,9 +16,9 @@ import numpy as np
 from fourview.arrays import Float
 from fourview.texture.project import Source, look, smoothstep
 
-JOIN = 0.2  # share of the best view's facing at which another begins to count
+JOIN = 0.1  # share of the best view's facing at which another begins to count
 GRAZING, CLEAR = 0.03, 0.15  # cosines: below the first nothing is taken, from the second on a view is sure of itself
-RIM_TRUST = 0.3  # what a view counts at its very rim: less where another sees the point, all where none does
+RIM_TRUST = 0.5  # what a view counts at its very rim: less where another sees the point, all where none does
 
 
 def mix(sources: Sequence[Source], points: Float, normals: Float, slopes: Float) -> tuple[Float, Float]:

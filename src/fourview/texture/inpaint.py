@@ -21,12 +21,13 @@ STEPS = 40  # of conjugate gradients on each level: the start from the level abo
 TRUST = 8.0  # pull of a seen colour, where that of a neighbour is 1
 
 
-def grow(colour: Float, known: Bool) -> Float:
+def grow(colour: Float, known: Bool, tick: Tick = no_tick) -> Float:
     """`colour (h, w, c) float32`, kept where `known (h, w)`, grown smoothly outward everywhere else."""
     if not known.any():
         return colour
     levels: list[tuple[Float, Float]] = [(colour * known[..., None], known.astype(np.float32))]
     while not levels[-1][1].all() and max(levels[-1][1].shape) > 1:
+        tick(0.0)
         total, weight = _halved(levels[-1][0]), _halved(levels[-1][1])
         # A weight is cut at 1: one known pixel in four counts in full, and far regions do not shout down near ones.
         cut = np.minimum(1, weight) / np.maximum(weight, 1e-12)
@@ -34,6 +35,7 @@ def grow(colour: Float, known: Bool) -> Float:
     below, _ = levels[-1]
     below = below / np.maximum(levels[-1][1], 1e-12)[..., None]
     for total, weight in levels[-2::-1]:
+        tick(0.5)
         below = total + (1 - weight)[..., None] * _doubled(below, weight.shape)
     below[known] = colour[known]
     return below
@@ -57,18 +59,21 @@ def fill_surface(mesh: Mesh, colour: Float, weight: Float, tick: Tick = no_tick)
     cells = [n for n in LEVELS if n**2 < count]
     answer: Float = np.broadcast_to(mean, (count, 3))
     for number, n in enumerate([*cells, 0]):
-        tick(number / (len(cells) + 1))
         if n:
             cell = ((welded.vertices - low) * (n / max(side, 1e-12))).astype(np.int64)
             key = ((cell[:, 0] * (n + 1) + cell[:, 1]) * (n + 1) + cell[:, 2]) * 6 + toward
             node = np.unique(key, return_inverse=True)[1].reshape(-1)
         else:
             node = np.arange(count)
-        answer = _membrane(links, node, known, total, answer)[node]
+
+        def tick_level(done: float, number: int = number) -> None:
+            tick((number + done) / (len(cells) + 1))
+
+        answer = _membrane(links, node, known, total, answer, tick_level)[node]
     return answer.astype(np.float32)[place]
 
 
-def _membrane(links: Int, node: Int, known: Float, total: Float, start: Float) -> Float:
+def _membrane(links: Int, node: Int, known: Float, total: Float, start: Float, tick: Tick) -> Float:
     """The smoothest colours `(m, 3)` of nodes; `node (v,)` says where each vertex belongs, `start (v, 3)` a guess."""
     count = int(node.max()) + 1
     size = np.bincount(node, minlength=count)
@@ -87,7 +92,8 @@ def _membrane(links: Int, node: Int, known: Float, total: Float, start: Float) -
     residual = b - apply(x)
     direction = residual / diagonal
     energy = (residual * direction).sum(axis=0)
-    for _ in range(STEPS):
+    for number in range(STEPS):
+        tick(number / STEPS)
         ahead = apply(direction)
         step = energy / np.maximum((direction * ahead).sum(axis=0), 1e-30)
         x = x + step * direction
@@ -109,8 +115,11 @@ def _halved(a: Float) -> Float:
 def _doubled(a: Float, shape: tuple[int, ...]) -> Float:
     """`a` at twice its size, linear between the middles of its pixels, cut to `shape`."""
     for axis in (0, 1):
-        padded = np.concatenate([a.take([0], axis), a, a.take([-1], axis)], axis=axis)
-        before, middle, after = (padded.take(range(k, k + a.shape[axis]), axis) for k in range(3))
-        pair = np.stack([0.25 * before + 0.75 * middle, 0.75 * middle + 0.25 * after], axis=axis + 1)
-        a = pair.reshape(*[n * 2 if k == axis else n for k, n in enumerate(a.shape)])
+        a = np.moveaxis(a, axis, 0)
+        middle = a * np.float32(0.75)
+        twice = np.repeat(middle, 2, axis=0)
+        twice[2::2] += a[:-1] * np.float32(0.25)
+        twice[1:-1:2] += a[1:] * np.float32(0.25)
+        twice[[0, -1]] += a[[0, -1]] * np.float32(0.25)
+        a = np.moveaxis(twice, 0, axis)
     return a[: shape[0], : shape[1]]

@@ -35,15 +35,13 @@ class Layout:
     gap_px: int
 
 
-def pack(corner: Float, chart: Int, texture_size: int, tick: Tick = no_tick) -> Layout:
-    """A layout for the flattened faces `corner (f, 3, 2)`, box units; `chart (f,)` 0..c-1 says where each belongs."""
-    extent = np.subtract(*_box(corner, chart)[::-1])  # (c, 2)
+def pack(edges: Float, chart: Int, area: float, texture_size: int, tick: Tick = no_tick) -> Layout:
+    """A layout for charts with outlines `edges (e, 2, 2)`, box units; `chart (e,)` 0..c-1 says whose; `area` of all."""
+    extent = np.subtract(*_box(edges, chart)[::-1])  # (c, 2)
     quarter = (extent[:, 0] > extent[:, 1]).astype(np.int64)  # stand upright: tall charts first pack best
-    corner = turned(corner, quarter[chart])
-    low, high = _box(corner, chart)
-    local = corner - low[chart][:, None]
-    one, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
-    area = float(np.abs(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]).sum() / 2)
+    edges = turned(edges, quarter[chart])
+    low, high = _box(edges, chart)
+    local = edges - low[chart][:, None]
     fill_one = texture_size / np.sqrt(max(area, 1e-12))  # the scale at which the charts had the area of the atlas
 
     best = None
@@ -69,7 +67,7 @@ def pack(corner: Float, chart: Int, texture_size: int, tick: Tick = no_tick) -> 
 
 
 def turned(points: Float, quarter: Int) -> Float:
-    """`points (f, 3, 2)` after `quarter (f,)` quarter turns, counter-clockwise."""
+    """`points (n, k, 2)` after `quarter (n,)` quarter turns, counter-clockwise."""
     cos, sin = (np.array(table)[quarter % 4][:, None] for table in ([1, 0, -1, 0], [0, 1, 0, -1]))
     x, y = points[..., 0], points[..., 1]
     return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
@@ -133,28 +131,28 @@ def _rows(order: Int, widths: Int, heights: Float, columns: int, gap: int, y: fl
 def _outlines(local: Float, chart: Int, widths: Int) -> tuple[Float, Float, Int]:
     """Lowest and highest point of each column of each chart, laid end to end, and where each chart's begin, `(c,)`.
 
-    All edges are sampled twice a column; what dips between two samples is less than the rounding of the gap.
+    Edges are sampled twice a column; what dips between two samples is less than the rounding of the gap.
     """
     first = np.cumsum(widths) - widths
-    a, b = local.reshape(-1, 2), np.roll(local, -1, axis=1).reshape(-1, 2)
+    a, b = local[:, 0], local[:, 1]
     steps = (np.abs(b - a)[:, 0] * 2).astype(np.int64) + 2
     edge = np.repeat(np.arange(len(a)), steps)
     t = (np.arange(len(edge)) - np.repeat(np.cumsum(steps) - steps, steps)) / np.repeat(steps - 1, steps)
     point = a[edge] + (b - a)[edge] * t[:, None]
-    column = first[np.repeat(chart, 3)][edge] + np.clip(
-        point[:, 0].astype(np.int64), 0, widths[np.repeat(chart, 3)][edge] - 1
-    )
+    within = np.minimum(point[:, 0].astype(np.int64), widths[chart][edge] - 1)
+    column = first[chart][edge] + within
     lower, upper = np.full(widths.sum(), np.inf), np.full(widths.sum(), -np.inf)
     np.minimum.at(lower, column, point[:, 1])
     np.maximum.at(upper, column, point[:, 1])
     return lower, upper, first
 
 
-def _box(corner: Float, chart: Int) -> tuple[Float, Float]:
+def _box(edges: Float, chart: Int) -> tuple[Float, Float]:
     """Least and greatest corner `(c, 2)` of each chart."""
     count = int(chart.max()) + 1
     low, high = np.full((count, 2), np.inf), np.full((count, 2), -np.inf)
     for axis in range(2):
-        np.minimum.at(low[:, axis], np.repeat(chart, 3), corner[..., axis].ravel())
-        np.maximum.at(high[:, axis], np.repeat(chart, 3), corner[..., axis].ravel())
+        for end in range(2):
+            np.minimum.at(low[:, axis], chart, edges[:, end, axis])
+            np.maximum.at(high[:, axis], chart, edges[:, end, axis])
     return low, high

@@ -64,6 +64,7 @@ def prepare(view: View, mesh: Mesh, texels_per_unit: float) -> Source:
     edge = _depth_edges(depth_map, JUMP_PX * step / px_per_unit)
     distance = np.sqrt(mahotas.distance(np.pad(inside & ~edge, 1)).astype(np.float32))[1:-1, 1:-1]
     trust = smoothstep(distance / RIM_PX)
+    depth_map = np.where(covered, depth_map, _grown(depth_map))  # or what is hidden would peep out at the silhouette
     iou = int(np.count_nonzero(covered & inside)) / max(int(np.count_nonzero(covered | inside)), 1)
     return Source(view.name, view.camera, (width, height), step, grow(light, known), depth_map, trust, iou)
 
@@ -136,6 +137,14 @@ def _depth_edges(depth: Float, jump: float) -> Bool:
         edge[tuple(near)] |= wide
         edge[tuple(far)] |= wide
     return edge
+
+
+def _grown(depth: Float) -> Float:
+    """The greatest depth among each pixel's 3 x 3."""
+    p = np.pad(depth, 1, constant_values=-np.inf)
+    rows = np.maximum(np.maximum(p[:-2], p[1:-1]), p[2:])
+    greatest: Float = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return greatest
 
 
 def _block_means(image: Float, step: int) -> Float:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourview.arrays import Float, Int
+from fourview.progress import Tick, no_tick
 
 PASS_PIXELS = 1 << 20  # pixels tried at once: bounds the scratch memory at about 60 MB
 MIN_AREA_PX2 = 1e-9  # twice the area below which a face is edge-on: its plane has no usable slope
@@ -48,7 +49,7 @@ def rasterize(xy_px: Float, depth: Float | None, faces: Int, size: tuple[int, in
     return Fragments(shown, barycentric.reshape(height, width, 3))
 
 
-def nearest_faces(xy_px: Float, depth: Float | None, faces: Int, size: tuple[int, int]) -> Int:
+def nearest_faces(xy_px: Float, depth: Float | None, faces: Int, size: tuple[int, int], tick: Tick = no_tick) -> Int:
     """Only the face at each pixel `(h, w) int32`, -1 for none; arguments as for `rasterize`."""
     width, height = size
     corner = xy_px.astype(np.float64)[faces]  # (f, 3, 2)
@@ -59,6 +60,7 @@ def nearest_faces(xy_px: Float, depth: Float | None, faces: Int, size: tuple[int
     ends = np.cumsum(right - left)
     start = 0
     while start < len(face):
+        tick(start / len(face))
         done = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, done + PASS_PIXELS, side="right")))
         part = slice(start, stop)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fourview.arrays import Bool, Float, Int
 from fourview.mesh.mesh import Mesh, face_normals, merge_vertices
+from fourview.mesh.topology import connected, half_edges, number, pair_half_edges
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
 from fourview.texture.pack import CHARTS_MAX, Layout, pack, turned
@@ -30,7 +31,7 @@ MIN_FACING = 0.25  # least cosine between a face and its side: four times stretc
 SMALL_CHART = 2e-3  # of the surface: below it a seam costs more than a stretch
 MERGE_ROUNDS = 6
 CUT_ROUNDS = 4  # a chart that lies over itself more often than this keeps the overlap
-CUT_CHECK_PX = 1024  # finest raster on which overlaps are looked for
+CUT_CHECK_PX = 512  # finest raster on which overlaps are looked for
 
 
 def unwrap(mesh: Mesh, texture_size: int, tick: Tick = no_tick) -> tuple[Mesh, Int, list[Notice]]:
@@ -39,62 +40,47 @@ def unwrap(mesh: Mesh, texture_size: int, tick: Tick = no_tick) -> tuple[Mesh, I
     Faces keep their order and winding, vertices their positions; a vertex on a seam stands once for each chart.
     """
     welded, _ = merge_vertices(mesh)
-    pairs, length = _neighbours(welded.faces, welded.vertices)
+    one, other, _ = pair_half_edges(welded.faces)
+    start, end = half_edges(welded.faces)
+    length = np.linalg.norm(welded.vertices[start[one]] - welded.vertices[end[one]], axis=1).astype(np.float64)
+    pairs = np.stack([one // 3, other // 3], axis=1)  # (e, 2) faces that share an edge
     facing = _facing(mesh)  # (f, 6)
     side = _smooth(facing, pairs, length)
     tick(0.2)
     side = _merge_small(facing, side, pairs, length, mesh)
-    piece = connected(len(side), pairs[side[pairs[:, 0]] == side[pairs[:, 1]]])
+    piece = _pieces(pairs, side[pairs[:, 0]] == side[pairs[:, 1]], len(side))
     tick(0.4)
 
     corner = mesh.vertices[mesh.faces].astype(np.float64)  # (f, 3, 3)
     flat = np.stack([np.einsum("fkx,fx->fk", corner, axes[side]) for axes in (RIGHT, UP)], axis=-1)
     height = np.einsum("fkx,fx->fk", corner, TOWARD[side])
-    for _ in range(CUT_ROUNDS):
-        layout = pack(flat, piece, texture_size, lambda done: tick(0.4 + 0.5 * done))
+    across, along = flat[:, [1, 2, 0]] - flat, flat[:, [2, 0, 1]] - flat
+    area = float(np.abs(across[:, 0, 0] * along[:, 0, 1] - across[:, 0, 1] * along[:, 0, 0]).sum() / 2)
+    for cut in range(CUT_ROUNDS):
+
+        def tick_pack(done: float, cut: int = cut) -> None:
+            tick(0.4 + 0.5 * (cut + done) / CUT_ROUNDS)
+
+        together = piece[pairs[:, 0]] == piece[pairs[:, 1]]
+        outline = np.ones(len(start), bool)
+        outline[one[together]] = outline[other[together]] = False
+        edges = np.stack([flat, flat + across], axis=2).reshape(-1, 2, 2)[outline]
+        layout = pack(edges, np.repeat(piece, 3)[outline], area, texture_size, tick_pack)
         texel = turned(flat, layout.quarter[piece]) * layout.scale + layout.offset_px[piece][:, None]
         buried = _buried_faces(texel, height, texture_size)
         if not buried.any():
             break
-        same = (piece[pairs[:, 0]] == piece[pairs[:, 1]]) & (buried[pairs[:, 0]] == buried[pairs[:, 1]])
-        piece = connected(len(side), pairs[same])
+        piece = _pieces(pairs, together & (buried[pairs[:, 0]] == buried[pairs[:, 1]]), len(side))
 
     tick(0.9)
     notices = _notices(piece, layout, texture_size)
     return _split(mesh, welded.faces, piece, texel / texture_size), piece, notices
 
 
-def connected(count: int, pairs: Int) -> Int:
-    """Which connected piece each of `count` things belongs to, `(count,)` 0.., numbered by least member.
-
-    `pairs (e, 2)` touch. Labels hop to their pair's lower label and to that label's own, so long chains halve.
-    """
-    label = np.arange(count)
-    while True:
-        one, other = label[pairs[:, 0]], label[pairs[:, 1]]
-        open_ = one != other
-        if not open_.any():
-            break
-        pairs, one, other = pairs[open_], one[open_], other[open_]
-        np.minimum.at(label, np.maximum(one, other), np.minimum(one, other))
-        while True:
-            further = label[label]
-            if np.array_equal(further, label):
-                break
-            label = further
-    numbered: Int = np.unique(label, return_inverse=True)[1].reshape(-1)
-    return numbered
-
-
-def _neighbours(faces: Int, vertices: Float) -> tuple[Int, Float]:
-    """Pairs of faces that share an edge `(e, 2)`, and the length of that edge `(e,)`."""
-    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1).astype(np.int64)
-    key = edges[:, 0] * len(vertices) + edges[:, 1]
-    order = np.argsort(key, kind="stable")
-    twin = np.flatnonzero(key[order[1:]] == key[order[:-1]])
-    one, other = order[twin], order[twin + 1]
-    length = np.linalg.norm(vertices[edges[one, 0]] - vertices[edges[one, 1]], axis=1).astype(np.float64)
-    return np.stack([one // 3, other // 3], axis=1), length
+def _pieces(pairs: Int, together: Bool, count: int) -> Int:
+    """Which piece each of `count` faces belongs to, `(count,)` 0.., where `pairs (e, 2)` hold `together (e,)`."""
+    one, other = pairs[together].T
+    return number(connected(one, other, count), count)
 
 
 def _facing(mesh: Mesh) -> Float:
@@ -126,7 +112,7 @@ def _merge_small(facing: Float, side: Int, pairs: Int, length: Float, mesh: Mesh
     """`side`, with every small chart given to the neighbour it shares most border with, where it faces that side."""
     area = np.linalg.norm(face_normals(mesh), axis=1)
     for _ in range(MERGE_ROUNDS):
-        piece = connected(len(side), pairs[side[pairs[:, 0]] == side[pairs[:, 1]]])
+        piece = _pieces(pairs, side[pairs[:, 0]] == side[pairs[:, 1]], len(side))
         count = int(piece.max()) + 1
         least = np.full((count, 6), np.inf)
         np.minimum.at(least, piece, facing)
