@@ -159,7 +159,7 @@ class _BilateralGrid:
         self._next = [np.stack([self._find(keys, keys - s), self._find(keys, keys + s)]) for s in stride]
 
     def shares(self, cell: Int, weight: Float) -> Float:
-        """How the weights `(h, w)` of pixels in cells `cell (n,)` spread over all cells, `(cells,)`, summing to about 1."""
+        """How the weights `(h, w)` of pixels in cells `cell (n,)` spread over all `(cells,)`, summing to about 1."""
         return self._blur(np.bincount(cell, weight.ravel(), self.count)) / max(float(weight.sum()), _FEW_PX)
 
     def average(self, value: Float) -> Float:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from fourview.arrays import Bool, Byte, Float
+from fourview.arrays import Byte, Float
 from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
@@ -26,7 +26,6 @@ _HAZE = 0.02  # fainter alpha is a remnant of somebody's cutting
 _CLEAR_LEAST_SHARE = 0.01  # of the picture; rounded corners of a screenshot are less
 
 # The network's answer.
-_SURE_AGREEMENT = 0.6  # IoU of its answers to a picture and to its mirror image; subjects score 0.8..1, noise 0..0.2
 _NO_SUBJECT_AGREEMENT = 0.15
 
 # Parts of a subject.
@@ -124,18 +123,15 @@ def _ask_network(
     """The answers for the pictures that are `asked`; the `known` mattes of the others have a voice in them."""
     beliefs, trust = [], []
     for k, (image, matte) in enumerate(zip(shown, known, strict=True)):
-        tick(0.9 * k / len(shown))
         if matte is not None and not asked[k]:
             beliefs.append(matte)
             trust.append(1.0)
             continue
-        straight = saliency.look(image, network)
-        tick(0.9 * (k + 0.5) / len(shown))
-        mirrored = saliency.look(np.ascontiguousarray(image[:, ::-1]), network)[:, ::-1]
-        beliefs.append((straight + mirrored) / 2)
-        trust.append(_overlap(straight >= 0.5, mirrored >= 0.5))
+        belief, agreed = saliency.study(image, network, _share_of(tick, k, len(shown)))
+        beliefs.append(belief)
+        trust.append(agreed)
     if max(trust) < _NO_SUBJECT_AGREEMENT:
-        why = f"two looks at it agree over {trust[0]:.0%}, {_SURE_AGREEMENT:.0%} is usual"
+        why = f"looks at it agree over {trust[0]:.0%}, {saliency.SURE_AGREEMENT:.0%} is usual"
         raise PictureError(_no_subject(pictures[0].name, why))
     sizes = [_working_size(image) for image in shown]
     small = [
@@ -151,14 +147,15 @@ def _ask_network(
     ]
 
 
+def _share_of(tick: Tick, k: int, count: int) -> Tick:
+    """The tick of the `k`-th of `count` pictures, which together take nine tenths of the work."""
+    return lambda done: tick(0.9 * (k + done) / count)
+
+
 def _working_size(image: Byte) -> tuple[int, int]:
     height, width = image.shape[:2]
     scale = min(1.0, agreement.WORKING_SIDE_PX / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _overlap(a: Bool, b: Bool) -> float:
-    return int(np.count_nonzero(a & b)) / max(int(np.count_nonzero(a | b)), 1)
 
 
 def _no_subject(name: str, why: str) -> str:
@@ -217,11 +214,11 @@ def _one_subject(name: str, matte: Float, weight: Float) -> tuple[Float, list[No
 
 
 def _unsure_notices(name: str, answer: _Answer | None) -> list[Notice]:
-    if answer is None or answer.agreement >= _SURE_AGREEMENT:
+    if answer is None or answer.agreement >= saliency.SURE_AGREEMENT:
         return []
     message = (
-        f"the '{name}' picture's subject is uncertain: two looks at it agree over {answer.agreement:.0%}, "
-        f"{_SURE_AGREEMENT:.0%} is usual; a plain or transparent background would settle it"
+        f"the '{name}' picture's subject is uncertain: looks at it agree over {answer.agreement:.0%}, "
+        f"{saliency.SURE_AGREEMENT:.0%} is usual; a plain or transparent background would settle it"
     )
     return [Notice("matte_unsure", message, name)]
 

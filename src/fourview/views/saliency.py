@@ -8,6 +8,7 @@ package data: u2netp.onnx, Apache-2.0, credits in u2netp.LICENSE. Other networks
 Answers are used as they leave the network: stretching them to 0..1, as is often done, makes a subject out of noise.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -18,14 +19,43 @@ from PIL import Image
 from fourview import compute
 from fourview.arrays import Byte, Float
 from fourview.errors import MissingExtraError
+from fourview.progress import Tick, no_tick
 
 OWN_NETWORK = "u2netp"
+SURE_AGREEMENT = 0.7  # of two looks, IoU: most subjects score 0.8..1, noise 0..0.2
 
 _SIDE_PX = 320  # the network takes squares of this size
 _MEAN = np.array(
     [0.485, 0.456, 0.406], np.float32
 )  # of the pictures it was trained on, in shares of each picture's brightest
 _SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def study(image: Byte, network: str = OWN_NETWORK, tick: Tick = no_tick) -> tuple[Float, float]:
+    """How surely each pixel of `image (h, w, 3)` belongs to the subject `(h, w) float32`, and how far the looks agree.
+
+    A second look at the picture, turned a quarter and with red and blue exchanged, errs elsewhere than the first; a
+    mirror image, the usual second look, errs in the same places. Where the two disagree a third is taken, in grey.
+    """
+    tick(0.0)
+    looks = [look(image, network)]
+    tick(0.4)
+    turned = np.ascontiguousarray(np.rot90(image)[..., ::-1])
+    looks.append(np.rot90(look(turned, network), -1))
+    if _agreement(looks) < SURE_AGREEMENT:
+        tick(0.7)
+        grey = np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
+        looks.append(look(np.ascontiguousarray(grey[:, ::-1]), network)[:, ::-1])
+    tick(1.0)
+    mean: Float = np.mean(looks, axis=0, dtype=np.float32)
+    return mean, _agreement(looks)
+
+
+def _agreement(looks: Sequence[Float]) -> float:
+    """Mean IoU of each two of the silhouettes seen."""
+    seen = [look >= 0.5 for look in looks]
+    pairs = [(a, b) for k, a in enumerate(seen) for b in seen[:k]]
+    return float(np.mean([(a & b).sum() / max(int((a | b).sum()), 1) for a, b in pairs]))
 
 
 def look(image: Byte, network: str = OWN_NETWORK) -> Float:
