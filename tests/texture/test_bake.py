@@ -74,9 +74,11 @@ def test_a_magenta_backdrop_does_not_bleed(solid):
     assert toward_magenta.mean() <= 0.001
 
 
-def test_colours_agree_across_seams():
-    ball = sphere()
-    baked = bake(ball, draw(ball, waves, size=(512, 512)), 512)
+@pytest.mark.parametrize(
+    "solid", [sphere(), sphere(rings=8), both(sphere(0.5, 20, (-0.4, 0, 0)), box((0.8, 1.4, 0.6), (0.3, 0, 0)))]
+)
+def test_colours_agree_across_seams(solid):
+    baked = bake(solid, draw(solid, waves, size=(512, 512)), 512)
 
     here, there = seams(baked.mesh)
     texel = [np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1) * 512 for uv in (here, there)]
@@ -85,7 +87,7 @@ def test_colours_agree_across_seams():
     )
     one, other = (srgb(sample(baked.texture.albedo, xy))[covered] for xy in texel)
 
-    assert covered.sum() > 1000
+    assert covered.sum() > 100
     assert np.abs(one - other).mean() <= 2 * CODE
 
 

@@ -25,6 +25,7 @@ from fourview.views.view import View
 RIM_PX = 4.0  # from the silhouette or from an edge in depth over which trust rises from 0 to 1
 SOLID = 0.98  # matte from which a colour is the object's alone
 JUMP_PX = 6.0  # of depth between neighbouring pixels: an edge; a surface that can be painted is never that steep
+TURNING = 4.0  # a face's own cosine counts this often: it only fades what turns away, or every crease would be a step
 SLACK_PX, SLACK_PER_SLOPE = 1.0, 1.5  # tolerance of the depth test, in pixels: flat on, and for each unit of slope
 
 
@@ -76,7 +77,7 @@ def look(source: Source, points: Float, normals: Float, slopes: Float) -> tuple[
     """
     toward = source.camera.view_from_world[2, :3]
     cosine = slopes @ toward
-    facing = np.minimum(normals @ toward, cosine)
+    facing = np.minimum(normals @ toward, TURNING * cosine)
     light, trust = np.zeros((len(points), 3), np.float32), np.zeros(len(points), np.float32)
     ahead = np.flatnonzero(facing > 0)
     xy, depth = project(source.camera, points[ahead], source.size)
