@@ -15,7 +15,7 @@ shares, a(x, y) from the front and b(z, y) from the side, a point is inside wher
 
 For k = 1 an ellipsoid's outlines give the ellipsoid, exactly. The outlines are kept for any k, because each row of
 each map somewhere reaches 1. Smaller k is squarer (A. Barr, "Superquadrics and angle-preserving transformations",
-1981), k = 0 the visual hull. Two more cues, see `_Build`, say how square, and whether a row is round by itself.
+1981), k = 0 the visual hull; `_Build` tells how k is chosen.
 A missing side is inflated from the front outline (T. Igarashi et al., "Teddy", SIGGRAPH 1999). The numbers are in
 docs/hull.md.
 
@@ -49,22 +49,26 @@ POINTS_A_PASS = 1 << 18
 
 @dataclass(frozen=True)
 class _Build:
-    """How an object seems to be built, from all of its outlines; tuned on the training pack (benchmarks/hull.py).
+    """How an object seems to be built: `power` is k of the header, `tie` scales d2h/dy2, which ties a row to its
+    neighbours (0: each row is blown up by itself, to a full ellipse).
 
-    Edges that run level or upright speak of a made thing. A made thing as wide as it is deep, row for row, is
-    mostly turned about its upright axis (cans, cups, bowls); any other is mostly a box. Grown things follow the
-    ellipsoid.
-    `power` is k of the header; `level` scales d2h/dy2, which ties a row to the rows above and below.
+    Outlines that run level or upright speak of a made thing. Most made things are boxes. But one that is as wide as it
+    is deep, row for row, may be turned about its upright axis (cans, cups, bowls): then it darkens toward the ends
+    of its rows, where a box stays even. Prints hide that; so only a box that is even in all its views counts as one.
+    Grown things follow the ellipsoid.
     """
 
     power: float
-    level: float
+    tie: float
 
 
-MADE = (0.3, 0.7)  # share of edges that run level or upright: from grown to made
-TURNED = (0.7, 0.85)  # overlap of the rows' widths and depths: from box to turned
-POWER_ROUND, POWER_BOX = 1.0, 0.25
-LEVEL_FREE, LEVEL_TURNED = 1.0, 0.05
+GROWN = _Build(power=1.0, tie=1.0)
+BOX = _Build(power=0.25, tie=1.0)
+TURNED = _Build(power=1.0, tie=0.05)
+# From which value of a cue to which its answer goes from no to yes; chosen on the training pack (docs/hull.md).
+MADE = (0.3, 0.6)  # share of the outline that runs level or upright
+ALIKE = (0.7, 0.85)  # overlap of widths and depths, summed over the rows
+SHADED = (0.05, 0.12)  # how much light changes from the middle of a row to its ends, natural logarithm
 STRAIGHT = 0.08  # sine of the angle up to which an edge counts as level or upright
 
 
@@ -91,7 +95,7 @@ def hull(views: Sequence[View], tick: Tick = no_tick) -> Field:
     sides = [named[n] for n in ("left", "right") if n in named]
     side_outline = _outline(sides, low[[2, 1]], high[[2, 1]]) if sides else None
     tick(0.5)
-    build = _Build(POWER_ROUND, LEVEL_FREE) if side_outline is None else _judge(outline, side_outline)
+    build = GROWN if side_outline is None else _judge(outline, side_outline, views)
     front = _plate(outline, low[:2], build)
     side = None if side_outline is None else _plate(side_outline, low[[2, 1]], build)
     if side is None:
@@ -103,27 +107,24 @@ def hull(views: Sequence[View], tick: Tick = no_tick) -> Field:
         out = np.empty(len(points), np.float32)
         for start in range(0, len(points), POINTS_A_PASS):
             part = np.asarray(points[start : start + POINTS_A_PASS], np.float32)
-            out[start : start + len(part)] = _inflated(front, part) if side is None else _both(front, side, part)
+            out[start : start + len(part)] = _values(front, side, part)
         return out
 
     grow = MARGIN * (high - low).max()
     return Field(value, np.stack([low - grow, high + grow]).astype(np.float32))
 
 
-def _both(front: _Plate, side: _Plate, points: Float) -> Float:
-    """Values `(n,)` where both pairs of sides are known."""
-    inside_front, a, deep_front = _look_up(front, points[:, 0], points[:, 1])
-    inside_side, b, deep_side = _look_up(side, points[:, 2], points[:, 1])
-    radius = np.sqrt(np.maximum(2 - a - b, 0))  # for an ellipsoid: 0 on its axis, growing evenly to 1 on its skin
-    rounded = (1 - radius) * np.minimum(deep_front, deep_side)
-    values: Float = np.minimum(np.minimum(inside_front, inside_side), rounded)
-    return values
-
-
-def _inflated(front: _Plate, points: Float) -> Float:
-    """Values `(n,)` where no side is known: the front outline, as deep as it is thick."""
-    inside, share, deep = _look_up(front, points[:, 0], points[:, 1])
-    values: Float = np.minimum(inside, np.sqrt(share) * deep - np.abs(points[:, 2]))
+def _values(front: _Plate, side: _Plate | None, points: Float) -> Float:
+    """The field at points `(n, 3)`. Where no side is known, each row is as deep as the front blows it up."""
+    inside, a, deep = _look_up(front, points[:, 0], points[:, 1])
+    b: Float
+    if side is None:
+        b = 1 - (points[:, 2] / deep) ** 2
+    else:
+        inside_side, b, deep_side = _look_up(side, points[:, 2], points[:, 1])
+        inside, deep = np.minimum(inside, inside_side), np.minimum(deep, deep_side)
+    radius = np.sqrt(np.maximum(2 - a - b, 0))  # in an ellipsoid: 0 on its axis, growing evenly to 1 on its skin
+    values: Float = np.minimum(inside, (1 - radius) * deep)
     return values
 
 
@@ -164,14 +165,22 @@ def _outline(views: Sequence[View], low: Float, high: Float) -> Float:
 def _seen(view: View, across: Float, up: Float) -> Float:
     """The matte of `view` `(rows, columns)` over the plate's pixels; 0 beyond the picture."""
     axis = int(np.argmax(np.abs(view.camera.view_from_world[0, :3])))
-    points = np.zeros((len(up), len(across), 3))
-    points[..., axis] = across
-    points[..., 1] = up[:, None]
+    ends = np.zeros((2, 3))  # the plate's two far corners; pixels grow evenly between them
+    ends[:, axis], ends[:, 1] = across[[0, -1]], up[[0, -1]]
     h, w = view.matte.shape
-    pixels, _ = project(view.camera, points.reshape(-1, 3), (w, h))
-    at = np.clip(pixels + 0.5, 0, [w + 0.999, h + 0.999]).astype(np.float32)
-    padded = np.pad(view.matte.astype(np.float32), 1)[..., None]
-    return _bilinear(padded, at[:, 0], at[:, 1])[0].reshape(len(up), len(across))
+    (left, below), (right, above) = project(view.camera, ends, (w, h))[0]
+    padded = np.pad(view.matte.astype(np.float32), 1)
+    rows = _resampled(padded, np.linspace(below, above, len(up)) + 0.5)
+    return _resampled(rows.T, np.linspace(left, right, len(across)) + 0.5).T
+
+
+def _resampled(values: Float, at: Float) -> Float:
+    """Rows of `values` at fractional indices, interpolated; beyond its ends the last rows go on."""
+    at = np.clip(at, 0, len(values) - 1.001)
+    low = at.astype(np.intp)
+    share = (at - low).astype(np.float32)[:, None]
+    between: Float = values[low] * (1 - share) + values[low + 1] * share
+    return between
 
 
 def _signed_distance(matte: Float) -> Float:
@@ -182,16 +191,51 @@ def _signed_distance(matte: Float) -> Float:
     return np.where(np.abs(whole) <= 0.5, matte - 0.5, whole) * PIXEL
 
 
-def _judge(front: Float, side: Float) -> _Build:
+def _judge(front: Float, side: Float, views: Sequence[View]) -> _Build:
     """How the object with these outlines (signed distances, rows shared) seems to be built."""
-    straight = (_straightness(front) + _straightness(side)) / 2
     widths, depths = (front > 0).sum(axis=1), (side > 0).sum(axis=1)  # (rows,)
-    alike = np.minimum(widths, depths).sum() / max(np.maximum(widths, depths).sum(), 1)
-    made, turned = (np.clip((x - low) / (high - low), 0, 1) for x, (low, high) in ((straight, MADE), (alike, TURNED)))
+    made = _ramp((_straightness(front) + _straightness(side)) / 2, MADE)
+    alike = _ramp(np.minimum(widths, depths).sum() / np.maximum(widths, depths).sum(), ALIKE)
+    shaded = _ramp(float(np.mean([abs(_shade(view)) for view in views])), SHADED)
+    turned = alike * shaded
     return _Build(
-        power=float(POWER_ROUND + (POWER_BOX - POWER_ROUND) * made * (1 - turned)),
-        level=float(LEVEL_FREE + (LEVEL_TURNED - LEVEL_FREE) * made * turned),
+        power=GROWN.power + (BOX.power - GROWN.power) * made * (1 - turned),
+        tie=GROWN.tie + (TURNED.tie - GROWN.tie) * made * turned,
     )
+
+
+def _ramp(x: float, ends: tuple[float, float]) -> float:
+    """0 up to the first end, 1 from the second on."""
+    return min(max((x - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)
+
+
+_LIGHT = (np.arange(256, dtype=np.float32) / 255) ** 2.2  # sRGB to linear light, nearly
+
+
+def _shade(view: View) -> float:
+    """How light changes from the middle of a row to its ends: the median of the rows, natural logarithm."""
+    step = max(1, min(view.matte.shape) // 256)  # a coarse look is enough
+    light = _LIGHT[view.image[::step, ::step]].mean(axis=2)
+    rim, half_px = _runs(view.matte[::step, ::step] > 0.9)
+    middle, ends = ((rim >= low) & (rim < high) & (half_px > 8) for low, high in ((0, 0.35), (0.7, 0.93)))
+    counted = (middle.sum(axis=1) > 3) & (ends.sum(axis=1) > 3)
+    if not counted.any():
+        return 0.0
+    lights = [(light * part).sum(axis=1)[counted] / part.sum(axis=1)[counted] for part in (ends, middle)]
+    return float(np.median(np.diff(np.log(np.maximum(lights, 1e-3)), axis=0)))
+
+
+def _runs(solid: Bool) -> tuple[Float, Float]:
+    """Where each pixel lies in its row's run, 0 in the middle, 1 at the ends, and half the run's length, pixels.
+
+    Pixels outside have 1 and 0.
+    """
+    columns = np.arange(solid.shape[1])
+    last_gap = np.maximum.accumulate(np.where(solid, -1, columns), axis=1)
+    next_gap = np.minimum.accumulate(np.where(solid, solid.shape[1], columns)[:, ::-1], axis=1)[:, ::-1]
+    half_px = np.where(solid, (next_gap - last_gap - 1) / 2, 0)
+    rim = np.where(solid, np.abs(columns - (next_gap + last_gap) / 2) / np.maximum(half_px, 0.5), 1)
+    return rim, half_px
 
 
 def _straightness(inside: Float) -> float:
@@ -207,7 +251,7 @@ def _straightness(inside: Float) -> float:
 
 def _plate(inside: Float, low: Float, build: _Build) -> _Plate:
     """The maps of one outline, given as signed distance."""
-    h = _blow_up(inside > 0, PIXEL, build.level)
+    h = _blow_up(inside > 0, PIXEL, build.tie)
     row = np.maximum(h.max(axis=1, keepdims=True), PIXEL**2)
     maps = np.stack([inside, (h / row) ** build.power, np.broadcast_to(np.sqrt(row), h.shape)], axis=-1)
     return _Plate(maps.astype(np.float32), low + (0.5 - PAD) * PIXEL)
@@ -216,8 +260,8 @@ def _plate(inside: Float, low: Float, build: _Build) -> _Plate:
 SWEEPS, WIDTH_PX = 80, 100  # within 1 % of the exact solution on outlines of 436 px
 
 
-def _blow_up(solid: Bool, pixel: float, level: float) -> Float:
-    """h `(rows, columns)` of the header: d2h/dx2 + level d2h/dy2 = -4 where `solid`, 0 elsewhere.
+def _blow_up(solid: Bool, pixel: float, tie: float) -> Float:
+    """h `(rows, columns)` of the header: d2h/dx2 + tie d2h/dy2 = -4 where `solid`, 0 elsewhere.
 
     Jacobi's sweeps with Chebyshev's weights (G. Golub and R. Varga, "Chebyshev semi-iterative methods", 1961), from
     the solution on half the pixels; the weights suit parts up to `WIDTH_PX` wide, the coarser grids cover the wider.
@@ -226,16 +270,16 @@ def _blow_up(solid: Bool, pixel: float, level: float) -> Float:
     if min(rows, columns) > 24:
         even = np.pad(solid, ((0, rows % 2), (0, columns % 2)))
         quarters = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).sum(axis=(1, 3))
-        start = _twice(_twice(_blow_up(quarters >= 2, 2 * pixel, level)).T).T[:rows, :columns]
+        start = _twice(_twice(_blow_up(quarters >= 2, 2 * pixel, tie)).T).T[:rows, :columns]
     else:
         start = np.zeros(solid.shape, np.float32)
     new = np.pad(np.where(solid, start, 0), 1).astype(np.float32)
     old, source = new.copy(), np.float32(4 * pixel**2)
-    share = solid * np.float32(0.5 / (1 + level))
+    share = solid * np.float32(0.5 / (1 + tie))
     rho2, weight = np.cos(np.pi / WIDTH_PX) ** 2, 2.0
     for sweep in range(SWEEPS):
         weight = 1.0 if sweep == 0 else 1 / (1 - rho2 * weight / 4)
-        beside = new[1:-1, :-2] + new[1:-1, 2:] + np.float32(level) * (new[:-2, 1:-1] + new[2:, 1:-1])
+        beside = new[1:-1, :-2] + new[1:-1, 2:] + np.float32(tie) * (new[:-2, 1:-1] + new[2:, 1:-1])
         inner = old[1:-1, 1:-1]
         inner += np.float32(weight) * ((beside + source) * share - inner)
         old, new = new, old
@@ -260,11 +304,12 @@ def _look_up(plate: _Plate, across: Float, up: Float) -> list[Float]:
 def _bilinear(maps: Float, column: Float, row: Float) -> list[Float]:
     """Channels of `maps (rows, columns, c)` at fractional indices, each `(n,) float32`."""
     i, j = row.astype(np.int32), column.astype(np.int32)
-    a, b = row - i, column - j
-    at = i * maps.shape[1] + j
+    a, b = row - i.astype(np.float32), column - j.astype(np.float32)
+    at = i.astype(np.intp) * maps.shape[1] + j
     out = []
     for channel in np.moveaxis(maps, -1, 0).reshape(maps.shape[2], -1):
-        low = channel[at] * (1 - b) + channel[at + 1] * b
-        high = channel[at + maps.shape[1]] * (1 - b) + channel[at + maps.shape[1] + 1] * b
-        out.append(low * (1 - a) + high * a)
+        near, far = channel.take(at), channel.take(at + maps.shape[1])
+        near += (channel.take(at + 1) - near) * b
+        far += (channel.take(at + maps.shape[1] + 1) - far) * b
+        out.append(near + (far - near) * a)
     return out
