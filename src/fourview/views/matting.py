@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from fourview.arrays import Byte, Float
+from fourview.arrays import Bool, Byte, Float
 from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
@@ -34,6 +34,9 @@ _SECOND_SUBJECT_SHARE = 0.4  # of the main part's area
 _PART_LEAST_SHARE = 0.03  # smaller ones are dropped
 _PINHOLE_SHARE = 0.0003  # of the subject's area
 _SUBJECT_LEAST_SHARE = 0.001  # of the picture
+_BODY_LEAST_SHARE = 0.2  # of a found subject lies in strokes of some width; noise has 0.05, real subjects 0.8..1
+_RIM_MOST_SHARE = 0.8  # of the picture's rim; a subject that covers more was told from nothing
+_STROKE_SHARE = 0.01  # of the picture's longer side: half the width of such a stroke
 _TOUCH_SHARE = 0.02  # of a side's length
 
 
@@ -65,6 +68,8 @@ def cut_out(
             matte = np.where(alpha < _HAZE, 0, alpha)
         else:
             matte = _edged(image, key, answer)
+            if key is None:
+                _check_body(picture.name, matte >= 0.5)
             matte = matte if picture.alpha is None else np.minimum(matte, picture.alpha)
         weight = answer.belief if answer is not None and key is None else np.ones_like(matte)
         matte, dropped = _one_subject(picture.name, matte, weight)
@@ -178,6 +183,19 @@ def _edged(image: Byte, key: backdrop.Keyed | None, answer: _Answer | None) -> F
         else np.where(key.doubtful, (answer.settled + answer.belief) / 2 >= 0.5, key.silhouette)
     )
     return edges.soften(pixels, silhouette, max(2.0, 0.75 * scale), key.backdrop)
+
+
+def _check_body(name: str, solid: Bool) -> None:
+    """Raise `PictureError` where the network found dust, or everything, as it does in a picture of noise."""
+    rim = float(np.concatenate([solid[0], solid[-1], solid[:, 0], solid[:, -1]]).mean())
+    if rim > _RIM_MOST_SHARE:
+        raise PictureError(_no_subject(name, f"everything up to {rim:.0%} of its rim looks alike"))
+    stroke = max(1.5, _STROKE_SHARE * max(solid.shape))
+    core = edges.depth(solid) > stroke
+    body = int(np.count_nonzero(solid & (edges.depth(~core) <= stroke))) if core.any() else 0
+    share = body / max(int(np.count_nonzero(solid)), 1)
+    if share < _BODY_LEAST_SHARE:
+        raise PictureError(_no_subject(name, f"{1 - share:.0%} of what was found is dust"))
 
 
 def _one_subject(name: str, matte: Float, weight: Float) -> tuple[Float, list[Notice]]:
