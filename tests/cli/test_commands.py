@@ -116,6 +116,7 @@ def mistakes(folder):
     huge[16:24] = (40_000).to_bytes(4, "big") * 2
     huge[29:33] = zlib.crc32(bytes(huge[12:29])).to_bytes(4, "big")
     (folder / "huge.png").write_bytes(huge)
+    (folder / "folder.glb").mkdir()
     two = Image.new("RGBA", (256, 256))
     for left in (20, 150):
         ImageDraw.Draw(two).rectangle((left, 60, left + 80, 200), (200, 30, 30, 255))
@@ -135,7 +136,7 @@ def mistakes(folder):
         "unknown option": ((good, *out, "--colour", "red"), "--colour"),
         "unknown format": ((good, "-o", folder / "never.fbx"), ".glb, .obj, .zip, .ply, .stl"),
         "no folder": ((good, "-o", folder / "nowhere" / "m.glb"), "does not exist"),
-        "folder as file": ((good, "-o", folder), "folder"),
+        "folder as file": ((good, "-o", folder / "folder.glb"), "is a folder"),
         "preview": ((good, *out, "--preview", folder / "p.bmp"), ".png"),
         "no output": ((good,), "output"),
     }  # fmt: skip
