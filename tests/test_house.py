@@ -16,7 +16,7 @@ def loaded_after(statement):
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    heavy = {"numpy", "PIL", "mahotas", "onnxruntime", "trimesh", "manifold3d", "xatlas", "click", "rich"}
+    heavy = {"numpy", "PIL", "mahotas", "onnxruntime", "trimesh", "click", "rich"}
 
     assert not loaded_after("import fourview") & heavy
 
