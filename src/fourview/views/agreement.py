@@ -11,7 +11,8 @@ the votes of
   fully connected CRFs with Gaussian edge potentials", 2011) on a sparse bilateral grid (Barron and Poole, "The fast
   bilateral solver", 2016);
 - colour: is it commoner in the *other* views' subjects than in this view's background? A view's own subject has no
-  vote here, it would only confirm its mistakes (mean IoU on composites 0.875 with it, 0.911 without);
+  vote here, it would only confirm its mistakes (mean IoU on composites 0.875 with it, 0.911 without). Nor has what
+  the subject encloses: a window that shows no colour of the background outside is no way through;
 - the opposite view, whose silhouette is the mirror image of this one's.
 """
 
@@ -19,7 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fourview.arrays import Byte, Float, Int
+from fourview.arrays import Bool, Byte, Float, Int
+from fourview.views.edges import flood
 from fourview.views.saliency import resized
 
 WORKING_SIDE_PX = 256
@@ -31,7 +33,7 @@ _NEAR_PX, _NEAR_LEVELS = 16.0, 10.0  # pixels this near and this alike vote toge
 _LIKE_LEVELS = 8.0  # colours of two views this alike are the same colour
 _NEAR_VOTE, _COLOUR_VOTE, _OPPOSITE_VOTE = 2.0, 4.0, 3.0  # log odds
 _FEW_PX = 50.0  # a subject of fewer pixels does not get the full word
-_RARE = 1e-4  # of the pixels; a colour rarer than this in subject and background alike counts as background
+_RARE = 1e-4  # of the pixels; a colour rarer than this in both is background's outside the subject, the subject's in it
 
 _OPPOSITE = {"front": "back", "back": "front", "left": "right", "right": "left"}
 _ALIGN_STEP = 4  # silhouettes are laid on each other at a quarter of the working size first
@@ -57,20 +59,29 @@ def settle(
     weights = np.asarray(trust, float) + 1e-3  # (views,)
     for _ in range(_ROUNDS):
         subject = np.stack([like.shares(c, np.where(b > 0.5, b, 0)) for c, b in zip(cells, now, strict=True)])
-        ground = np.stack([like.shares(c, np.where(b < 0.5, 1 - b, 0)) for c, b in zip(cells, now, strict=True)])
+        outside = [_reaches_border(b < 0.5) for b in now]  # per view (h, w)
+        ground = np.stack([like.shares(c, np.where(o, 1 - b, 0)) for c, b, o in zip(cells, now, outside, strict=True)])
         pooled = (weights[:, None] * subject).sum(axis=0)  # (cells,)
         for k, cell in enumerate(cells):
             shape = now[k].shape
             others = weights.sum() - weights[k]
             share = (pooled - weights[k] * subject[k]) / others if len(names) > 1 else subject[k]
-            like_subject = (share - ground[k] - _RARE) / (share + ground[k] + _RARE)  # -1..1 for each cell
-            votes = _NEAR_VOTE * _vote(near[k].average(now[k]).reshape(shape))
-            votes = votes + _COLOUR_VOTE * like_subject[cell].reshape(shape)
+            rare = np.where(outside[k] | (now[k] >= 0.5), _RARE, -_RARE)
+            inside, against = (shares[cell].reshape(shape) for shares in (share, ground[k]))
+            like_subject = (inside - against - rare) / (inside + against + _RARE)  # -1..1
+            votes = _NEAR_VOTE * _vote(near[k].average(now[k]).reshape(shape)) + _COLOUR_VOTE * like_subject
             other = opposite[k]
             if other is not None:
                 votes = votes + _OPPOSITE_VOTE * weights[other] * _vote(_laid_on(now[other][:, ::-1], now[k]))
             now[k] = _sigmoid(given[k] + votes)
     return [b.astype(np.float32) for b in now]
+
+
+def _reaches_border(region: Bool) -> Bool:
+    """The parts of `region (h, w)` that touch the picture's border."""
+    border = np.ones_like(region)
+    border[1:-1, 1:-1] = False
+    return flood(region, border)
 
 
 def _vote(belief: Float) -> Float:
