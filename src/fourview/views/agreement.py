@@ -32,6 +32,7 @@ _DOUBT = 0.15  # the network is never believed beyond 1 - this
 _NEAR_PX, _NEAR_LEVELS = 16.0, 10.0  # pixels this near and this alike vote together
 _LIKE_LEVELS = 8.0  # colours of two views this alike are the same colour
 _NEAR_VOTE, _COLOUR_VOTE, _OPPOSITE_VOTE = 2.0, 4.0, 3.0  # log odds
+_ALONE_VOTE = 1.5  # log odds of the colour vote where a single view must speak for itself
 _FEW_PX = 50.0  # a subject of fewer pixels does not get the full word
 _RARE = 1e-4  # of the pixels; a colour rarer than this in both is background's outside the subject, the subject's in it
 
@@ -65,11 +66,13 @@ def settle(
         for k, cell in enumerate(cells):
             shape = now[k].shape
             others = weights.sum() - weights[k]
-            share = (pooled - weights[k] * subject[k]) / others if len(names) > 1 else subject[k]
+            share, word = subject[k], _ALONE_VOTE
+            if len(names) > 1:
+                share, word = (pooled - weights[k] * subject[k]) / others, _COLOUR_VOTE
             rare = np.where(outside[k] | (now[k] >= 0.5), _RARE, -_RARE)
             inside, against = (shares[cell].reshape(shape) for shares in (share, ground[k]))
             like_subject = (inside - against - rare) / (inside + against + _RARE)  # -1..1
-            votes = _NEAR_VOTE * _vote(near[k].average(now[k]).reshape(shape)) + _COLOUR_VOTE * like_subject
+            votes = _NEAR_VOTE * _vote(near[k].average(now[k]).reshape(shape)) + word * like_subject
             other = opposite[k]
             if other is not None:
                 votes = votes + _OPPOSITE_VOTE * weights[other] * _vote(_laid_on(now[other][:, ::-1], now[k]))

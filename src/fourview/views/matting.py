@@ -26,7 +26,9 @@ _HAZE = 0.02  # fainter alpha is a remnant of somebody's cutting
 _CLEAR_LEAST_SHARE = 0.01  # of the picture; rounded corners of a screenshot are less
 
 # The network's answer.
-_NO_SUBJECT_AGREEMENT = 0.15
+_SEEN_AGREEMENT = 0.15  # of the looks, and
+_SEEN_BELIEF = 0.75  # of the surest pixel: subjects reach 0.98, now and then 0.67; noise mostly stays below 0.65 or ...
+_RIM_MOST_SHARE = 0.8  # ... fills the picture, up to its rim
 
 # Parts of a subject.
 _NEAR_SHARE = 0.05  # of the picture's longer side: parts closer than this are one subject
@@ -34,8 +36,7 @@ _SECOND_SUBJECT_SHARE = 0.4  # of the main part's area
 _PART_LEAST_SHARE = 0.03  # smaller ones are dropped
 _PINHOLE_SHARE = 0.0003  # of the subject's area
 _SUBJECT_LEAST_SHARE = 0.001  # of the picture
-_BODY_LEAST_SHARE = 0.2  # of a found subject lies in strokes of some width; noise has 0.05, real subjects 0.8..1
-_RIM_MOST_SHARE = 0.8  # of the picture's rim; a subject that covers more was told from nothing
+_BODY_LEAST_SHARE = 0.2  # of an unsure subject lies in strokes of some width; noise has 0.05, real subjects 0.8..1
 _STROKE_SHARE = 0.01  # of the picture's longer side: half the width of such a stroke
 _TOUCH_SHARE = 0.02  # of a side's length
 
@@ -68,7 +69,7 @@ def cut_out(
             matte = np.where(alpha < _HAZE, 0, alpha)
         else:
             matte = _edged(image, key, answer)
-            if key is None:
+            if key is None and answer is not None and answer.agreement < saliency.SURE_AGREEMENT:
                 _check_body(picture.name, matte >= 0.5)
             matte = matte if picture.alpha is None else np.minimum(matte, picture.alpha)
         weight = answer.belief if answer is not None and key is None else np.ones_like(matte)
@@ -133,11 +134,11 @@ def _ask_network(
             trust.append(1.0)
             continue
         belief, agreed = saliency.study(image, network, _share_of(tick, k, len(shown)))
-        beliefs.append(belief)
-        trust.append(agreed)
-    if max(trust) < _NO_SUBJECT_AGREEMENT:
-        why = f"looks at it agree over {trust[0]:.0%}, {saliency.SURE_AGREEMENT:.0%} is usual"
-        raise PictureError(_no_subject(pictures[0].name, why))
+        is_seen = agreed >= _SEEN_AGREEMENT and belief.max() >= _SEEN_BELIEF and _rim_share(belief) <= _RIM_MOST_SHARE
+        beliefs.append(belief if is_seen else np.minimum(belief, 0.5))
+        trust.append(agreed if is_seen else 0.0)
+    if max(trust) == 0:
+        raise PictureError(_no_subject(pictures[0].name, "the network sees nothing that it is sure of"))
     sizes = [_working_size(image) for image in shown]
     small = [
         np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))
@@ -150,6 +151,11 @@ def _ask_network(
         _Answer(belief, agreed, saliency.resized(settled, belief.shape)) if wanted else None
         for belief, agreed, settled, wanted in zip(beliefs, trust, coarse, asked, strict=True)
     ]
+
+
+def _rim_share(belief: Float) -> float:
+    """The share of the picture's outermost pixels that belong to what is believed to be the subject."""
+    return float((np.concatenate([belief[0], belief[-1], belief[:, 0], belief[:, -1]]) >= 0.5).mean())
 
 
 def _share_of(tick: Tick, k: int, count: int) -> Tick:
@@ -186,10 +192,7 @@ def _edged(image: Byte, key: backdrop.Keyed | None, answer: _Answer | None) -> F
 
 
 def _check_body(name: str, solid: Bool) -> None:
-    """Raise `PictureError` where the network found dust, or everything, as it does in a picture of noise."""
-    rim = float(np.concatenate([solid[0], solid[-1], solid[:, 0], solid[:, -1]]).mean())
-    if rim > _RIM_MOST_SHARE:
-        raise PictureError(_no_subject(name, f"everything up to {rim:.0%} of its rim looks alike"))
+    """Raise `PictureError` where what was found is dust, as it is in a picture of noise beside good ones."""
     stroke = max(1.5, _STROKE_SHARE * max(solid.shape))
     core = edges.depth(solid) > stroke
     body = int(np.count_nonzero(solid & (edges.depth(~core) <= stroke))) if core.any() else 0
