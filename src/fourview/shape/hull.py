@@ -38,6 +38,8 @@ from fourview.views.view import View
 
 # Side of a map pixel, box units: about the pixel of a 512 px picture that the object fills to 85 %.
 PIXEL = 2 / 436
+# Distances are measured on pixels so many times finer: on the plate's own, an edge through a pixel's middle is a jump.
+FINER = 2
 # Empty pixels around the outline on each plate.
 PAD = 4
 # The field's box is larger than the object by this share of its longest side, so that the surface never touches it.
@@ -154,8 +156,9 @@ def _outline(views: Sequence[View], low: Float, high: Float) -> Float:
     shows in one view alone (a picture cut a limb, or hid it), and is kept.
     """
     columns, rows = np.ceil((high - low) / PIXEL).astype(int) + 2 * PAD
-    across, up = (low[k] + PIXEL * (np.arange(n) - PAD + 0.5) for k, n in enumerate((columns, rows)))
-    each = [_signed_distance(_seen(view, across, up)) for view in views]
+    fine = PIXEL / FINER
+    across, up = (low[k] - PAD * PIXEL + fine * (np.arange(n * FINER) + 0.5) for k, n in enumerate((columns, rows)))
+    each = [_block_means(_signed_distance(_seen(view, across, up))) for view in views]
     least, greatest = np.minimum(each[0], each[-1]), np.maximum(each[0], each[-1])
     apart = np.clip((greatest - least - DISAGREE[0]) / (DISAGREE[1] - DISAGREE[0]), 0, 1)
     outline: Float = (least + greatest) / 2 * (1 - apart) + greatest * apart
@@ -184,11 +187,22 @@ def _resampled(values: Float, at: Float) -> Float:
 
 
 def _signed_distance(matte: Float) -> Float:
-    """Distance to the outline, box units, positive inside; finer than a pixel where the matte is soft."""
+    """Distance to the outline, box units, positive inside, on pixels `FINER` times as fine as the plate's.
+
+    Distances run between middles of pixels, half a pixel off the outline; where that half counts, the soft matte tells.
+    """
     solid = matte >= 0.5
     within, without = np.sqrt(mahotas.distance(solid)), np.sqrt(mahotas.distance(~solid))
     whole = np.where(solid, within - 0.5, 0.5 - without)
-    return np.where(np.abs(whole) <= 0.5, matte - 0.5, whole) * PIXEL
+    at_edge = np.clip((matte - 0.5) * FINER, -0.5, 0.5)
+    return np.where(np.abs(whole) <= 0.5, at_edge, whole) * (PIXEL / FINER)
+
+
+def _block_means(values: Float) -> Float:
+    """Means of blocks of `FINER` x `FINER` pixels."""
+    rows, columns = (n // FINER for n in values.shape)
+    means: Float = values.reshape(rows, FINER, columns, FINER).mean(axis=(1, 3))
+    return means
 
 
 def _judge(front: Float, side: Float, views: Sequence[View]) -> _Build:
