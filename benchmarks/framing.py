@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """What rough pictures cost: volume IoU of the hull from disturbed pictures against the hull from exact ones.
 
     python benchmarks/framing.py                          nine procedural solids

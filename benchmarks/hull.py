@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """How near the hull comes to known solids, by kind of object: the tables of docs/hull.md.
 
     python benchmarks/hull.py --pack DIR                     every kind, at most 30 objects each

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """How well backgrounds are removed: matte IoU against a true alpha.
 
     python benchmarks/mattes.py --cases DIR                 folders with cluttered/NAME.jpg and the true NAME.png (RGBA)

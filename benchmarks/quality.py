@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Make every case of a folder and score it: the table behind docs/quality.md.
 
     python benchmarks/quality.py --cases CASES --engine hull --out OUT --scorer CASES/score.py

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Simplifiers compared on visual hulls: faces, closedness, distance, time.
 
     python benchmarks/simplify.py --cases DIR                         every case of a folder, extracted at 400 cells

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Time a whole run and each of its stages, median of several, with the peak memory of the process and its children.
 
     python benchmarks/speed.py [--case FOLDER] [--runs 5] [--knob octree_resolution=512 ...]

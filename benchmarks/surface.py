@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """What sampling and extraction cost beside the field: time, memory, share of the dense points.
 
     python benchmarks/surface.py                             a ball, a ring, a cup, a thorny thing at 128, 256, 512

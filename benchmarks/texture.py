@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """What painting costs and how well it repeats the pictures.
 
     python benchmarks/texture.py --cases DIR [--faces 10000] [--size 1024]   the hull of each case (four RGBA pictures)

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Draw the example pictures that ship with the project: a little robot from its four sides.
 
     python examples/make_pictures.py --out src/fourview/examples

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The picture on top of the README: four photographs of the robot, and the model made from them.
 
 python examples/readme_picture.py --out docs/robot.png

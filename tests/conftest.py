@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Under `FOURVIEW_REQUIRE=all` nothing may be skipped: a skip, for whatever reason, becomes a failure."""
 
 import pytest

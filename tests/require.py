@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Parts that some tests need and pip cannot bring: where they are, and the line that installs them.
 
 A test that needs one begins with `program = require("node")`. Where the part is missing the test is skipped and says

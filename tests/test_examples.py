@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The example pictures that ship: four sides of one robot, cut out and photographed, as CONVENTIONS.md wants them."""
 
 from importlib.resources import files

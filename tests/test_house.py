@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The package as a whole: importing does nothing, and the doors name what they know."""
 
 import subprocess

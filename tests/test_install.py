@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The bare install, as a stranger gets it: from the wheel, outside the checkout, in a venv of its own."""
 
 import json

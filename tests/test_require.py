@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Missing parts are named; on the machine that checks everything they are failures."""
 
 import os

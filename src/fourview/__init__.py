@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Four pictures of a thing go in, one clean, textured 3D model comes out.
 
     import fourview

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Native calls that cannot be asked to stop, run where they can be killed.
 
 Owns      a process of its own for one call, its cancel, its death. Not here: deciding what runs there (each step).

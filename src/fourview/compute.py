@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """How much of the machine a run may use, chosen once.
 
 Owns      the number of threads. Not here: device and precision, which come with the first engine that has a choice.

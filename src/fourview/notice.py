@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A notice: something the caller should know although the work went on.
 
 Steps return notices beside their result; nothing prints them but a door.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The journey on one page: pictures -> views -> field -> mesh -> texture -> file.
 
 Owns      the order of the steps, and the report of a run. Not here: the work of any step.

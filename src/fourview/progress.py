@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """How far a run is, and how it is stopped: stage names, events, the cancel token.
 
 Owns      the order and the weight of the stages, the events a caller sees, the cancel token.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Every knob of one run, in one frozen definition, from which each door derives its own.
 
 Owns      names, types, ranges, defaults and the sentence that explains each knob; which engine uses which knob.

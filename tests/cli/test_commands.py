@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The terminal, run as a user runs it: a process, files, exit codes, one line for each mistake."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A solid that cannot be mistaken for its mirror image, and the truths the tests of `export/` ask of files."""
 
 import numpy as np

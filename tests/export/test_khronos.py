@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The validator of the Khronos Group finds nothing to say about our files."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
 from export.marked import HIGH, LOW, is_closed, marked

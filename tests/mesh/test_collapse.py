@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
 from mesh.solids import TETRAHEDRON, ball, block, ring, solid

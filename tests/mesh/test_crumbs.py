@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The hull against solids whose outlines are known: it must find them again, or keep what the outlines say."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Fields whose surface is known, and a checker of meshes that shares no code with the library."""
 
 from collections import Counter, defaultdict

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Meshes and pictures made by code: solids of known colours, drawn from the four sides."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Painting, from pictures to texels: what was seen is kept, what was not is plausible, nothing bleeds."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The z-buffer: coverage without cracks, the nearest face, the right place on it."""
 
 import numpy as np

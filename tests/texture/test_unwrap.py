@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The atlas: charts inside it, apart from each other, none over itself, however rough the mesh."""
 
 import numpy as np

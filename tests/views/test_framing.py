@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Cameras of pictures that agree, and of pictures that agree only roughly."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Reading pictures: every kind of file comes out as the same upright sRGB pixels, or as a clear error."""
 
 import contextlib

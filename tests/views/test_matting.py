@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Cutting out: every picture's subject comes back as it was put in, or as a clear error."""
 
 import importlib.util

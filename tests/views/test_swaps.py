@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Whether pictures that changed places are noticed, and pictures in order are left in peace."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The terminal's door: parse, call, present.
 
 `doctor` must answer on a broken installation, so nothing but the standard library is imported before it is asked for.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The commands of the terminal: demo, generate, batch, inspect, render.
 
 Owns      options and what is printed. Options are made from the recipe, so names, ranges and texts are the same at

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Progress on a terminal: one bar with the stage's name and the time. Silent where nobody looks."""
 
 import sys

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """`fourview doctor`: what is installed, what the machine has, what is missing and the line that mends it.
 
 Owns      the check of every part the base needs. Standard library alone: it must answer when all else is broken.

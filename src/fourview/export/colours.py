@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The colour of a textured surface at any place.
 
 Owns      looking up uv, also that of foreign files. Not here: pixels (`texture.project.sample`).

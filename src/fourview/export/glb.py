@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """glTF 2.0 in one binary file.
 
 Owns      the bytes of a GLB. Not here: units and axes (`place`), compressing the texture (`image`).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A texture becomes a picture file.
 
 Owns      the bytes of the PNG or lossless WebP that a model carries. Not here: where it is embedded (`glb`, `obj`).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Wavefront OBJ: text, with a material file and a picture beside it.
 
 Owns      the bytes of the three files and of the zip that carries them as one. Not here: units and axes (`place`).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A mesh in box units becomes a mesh in a file's units and axes.
 
 Owns      size, origin and up axis of what is written (the table "Files" of CONVENTIONS.md).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """PLY, binary: positions and a colour a vertex.
 
 Owns      the bytes of a PLY, and which colour a vertex gets. Not here: units and axes (`place`).

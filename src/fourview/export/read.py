@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The way in: any triangle mesh file becomes a `Model`.
 
 Owns      reading GLB, glTF, OBJ, PLY and STL of whoever wrote them.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of a model: a contact sheet from eight sides, and one three-quarter view.
 
 Owns      light, ground shadow, background, labels. Not here: which face a pixel shows (`texture.rasterize`).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """STL, binary: bare triangles, as slicers read them.
 
 Owns      the bytes of an STL. Not here: millimetres and the up axis (`place`).

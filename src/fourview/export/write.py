@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The way out: a model becomes bytes, bytes become a file.
 
 Owns      which format writes what, and putting files in their place whole or not at all.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Collapse edges until a closed mesh has as many faces as asked for, and never tear or pinch it.
 
 Owns      which edges go, in which order, and where the merged vertex lies.

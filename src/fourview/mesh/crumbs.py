@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Remove the crumbs: small closed pieces that float beside the object, and shells that hide inside it.
 
 Owns      which connected parts of a mesh are kept.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The health of a mesh: what a printer, an engine or a test would complain about.
 
 Owns      counts, closedness, manifoldness, volume. Not here: mending (`simplify`, `crumbs`).

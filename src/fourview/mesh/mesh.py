@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A mesh: triangles in box units, and the small facts one reads off them.
 
 Owns      the `Mesh` type, normals, areas, merging vertices at one position.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Make a closed but pinched mesh 2-manifold again.
 
 Owns      doubly covered faces, edges with four faces, vertices with two fans, two vertices at one position.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Bring a mesh to the number of faces that was asked for.
 
 Owns      the promise about the count, and the way there: a fast start, a repair, an exact finish.

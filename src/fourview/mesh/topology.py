@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Who touches whom in a mesh: edges, connected parts, fans around a vertex.
 
 Owns      questions that faces answer without knowing a position.

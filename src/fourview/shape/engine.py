@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Engines: whatever turns views into a field.
 
 Owns      what an engine promises, and the table of those that exist.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The hull: a solid that casts the given silhouettes and is round where nothing says otherwise.
 
 Owns      silhouettes -> field. Needs no learning; takes any views that include the front.
@@ -195,7 +197,8 @@ def _signed_distance(matte: Float) -> Float:
     within, without = np.sqrt(mahotas.distance(solid)), np.sqrt(mahotas.distance(~solid))
     whole = np.where(solid, within - 0.5, 0.5 - without)
     at_edge = np.clip((matte - 0.5) * FINER, -0.5, 0.5)
-    return np.where(np.abs(whole) <= 0.5, at_edge, whole) * (PIXEL / FINER)
+    distance: Float = np.where(np.abs(whole) <= 0.5, at_edge, whole) * (PIXEL / FINER)
+    return distance
 
 
 def _block_means(values: Float) -> Float:

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The 256 cases of a cell: which triangles go with which corners inside.
 
 Owns      the numbering of a cell's corners and edges, and the table of triangles, computed from one rule.

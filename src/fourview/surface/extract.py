@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The surface between the samples: marching cubes on the cells that it passes through.
 
 Owns      where on an edge a vertex lies, and the numbering of vertices and faces.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A field: how far inside the object a point lies.
 
 Owns      what an engine promises (`Field`), and batches of one size for fields that need them.

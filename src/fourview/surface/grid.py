@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The grid on which a field is sampled, and the samples.
 
 Owns      where the samples lie and how they are numbered (`Grid`), what is known of the field there (`Samples`).

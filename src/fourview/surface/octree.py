@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Sample a field from coarse to fine, only around its surface.
 
 Owns      which points of the grid are asked for, and in which portions.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A mesh and its views become a textured mesh: the steps of painting, in order.
 
 Owns      the order, the texels and their gutter. Not here: the work of the steps.

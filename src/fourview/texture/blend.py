@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Several views of one point become one colour.
 
 Owns      how much each view counts, and how sure the result is. Not here: what a view sees (`project`).

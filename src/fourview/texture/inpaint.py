@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Colours where none is known: grown over a picture, and spread over a surface.
 
 Owns      both ways of filling. Not here: what counts as known (`project`, `blend`).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A side that is in no picture is painted like the other side, where the object is symmetric.
 
 Owns      whether left mirrors right, and what a mirrored look shows. Not here: filling the rest (`inpaint`).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Charts find their place in the square atlas, as in the game of falling blocks.
 
 Owns      the common scale of the charts, and where each lies. Not here: what a chart is (`unwrap`).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """What one view knows about points of the surface: the colour it shows there, and how well it sees it.
 
 Owns      occlusion, the rim, the colours beside the silhouette. Not here: how several views mix (`blend`).

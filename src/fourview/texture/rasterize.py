@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Triangles become pixels: a z-buffer in plain array arithmetic, for pictures and for texture space alike.
 
 Owns      which face each pixel shows, and where on that face it lies.

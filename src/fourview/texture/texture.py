@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A texture: the colours of a mesh's surface, laid out by its `uv`; and the two curves between light and sRGB."""
 
 from dataclasses import dataclass

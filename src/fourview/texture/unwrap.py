@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """The surface is cut into charts and laid flat.
 
 Owns      which faces form a chart, how a chart becomes flat, the seams. Not here: where charts lie (`pack`).

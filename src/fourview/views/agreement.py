@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Several pictures of one object agree: what is uncertain in one view is settled by the colours of the others.
 
 Owns      turning the network's beliefs into silhouettes that fit the pictures' colours and each other.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A plain backdrop is keyed: a picture of something before one colour needs no network.
 
 Owns      whether the border shows one colour (perhaps with a gentle gradient, a vignette, noise), what differs from it.

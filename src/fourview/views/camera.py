@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Where a picture was taken from: an orthographic camera a side of the object.
 
 Owns      the four named sides and the map between box units and pixels. CONVENTIONS.md draws both.

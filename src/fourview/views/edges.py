@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Soft edges: how much of each pixel along a silhouette belongs to the subject.
 
 Owns      un-mixing colours in a narrow band along a silhouette, and the small morphology around it.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Frame the pictures together: one object, one box, a camera for each picture.
 
 Owns      the scale, the offset and the stretch of every picture's camera; the warnings about pictures that disagree.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Pictures are read: any common file becomes upright sRGB with straight alpha, or a clear error before it is decoded.
 
 Owns      file kinds, size limits, orientation, bit depth, palettes and colour profiles; writing mattes to look at.

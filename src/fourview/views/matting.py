@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """What belongs to the subject: a matte for every picture.
 
 Owns      choosing between the picture's own alpha, a plain backdrop and the network; cleaning; what is refused.

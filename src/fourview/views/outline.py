@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """An outline measured: where a matte ends, which parts of it count, how it falls on coarser cells.
 
 Owns      facts about one matte. Not here: how mattes compare (`framing`, `swaps`), how they are made (`matting`).

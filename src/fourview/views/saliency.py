@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """What stands out: a network looks at a picture and says where its subject is.
 
 Owns      the network sessions and what a network is fed.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """Notice when left and right (or front and back) have probably changed places.
 
 Owns      the evidence for an order of the pictures. Not here: which picture shows which side (the caller says).

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
 """A picture, and the view it becomes.
 
 Owns      the two types. Not here: reading files (`load`), the matte (`matting`), where the camera stands (`framing`).
