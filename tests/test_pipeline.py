@@ -130,17 +130,32 @@ def blob(size, seed):
     return image
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-@given(
+CASES = (
     st.tuples(st.integers(24, 300), st.integers(24, 300)),
     st.sets(st.sampled_from(SIDES[1:])),
     st.integers(16, 80),
     st.integers(100, 3000),
     st.integers(0, 2**32 - 1),
 )
+SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+
+@settings(max_examples=12, derandomize=True, **SLOW)
+@given(*CASES)
 def test_any_pictures_give_a_closed_manifold_model_within_the_face_contract_or_a_named_error(
     size, more, resolution, faces, seed
 ):
+    hold_to_the_contract(size, more, resolution, faces, seed)
+
+
+@pytest.mark.soak
+@settings(max_examples=400, **SLOW)
+@given(*CASES)
+def test_many_pictures_keep_the_contract(size, more, resolution, faces, seed):
+    hold_to_the_contract(size, more, resolution, faces, seed)
+
+
+def hold_to_the_contract(size, more, resolution, faces, seed):
     pictures = {side: blob(size, seed + n) for n, side in enumerate(("front", *sorted(more)))}
     recipe = Recipe.of(octree_resolution=resolution, target_face_num=faces, texture_size=256)
 
