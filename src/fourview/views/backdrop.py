@@ -133,7 +133,7 @@ def _shadow(pixels: Float, backdrop: Float, ground: Bool, noise: float) -> Bool:
     bright = (backdrop * backdrop).sum(axis=2)
     share = (pixels * backdrop).sum(axis=2) / np.maximum(bright, 1)
     hue = np.abs(pixels - share[..., None] * backdrop).max(axis=2)
-    smooth = box_sum(pixels.mean(axis=2, keepdims=True), 1)[..., 0] / 9
+    smooth = box_sum(pixels.mean(axis=2), 1) / 9
     scale = float(np.max(pixels.shape)) / 512
     slope = np.hypot(*np.gradient(smooth)) * scale
     darker = (share > _SHADOW_DARKEST) & (share < 1) & (hue < max(_SHADOW_HUE_LEVELS, 4 * noise)) & (bright > 3 * 50**2)

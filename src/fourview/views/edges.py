@@ -33,9 +33,10 @@ def soften(image: Float, silhouette: Bool, width_px: float, backdrop: Float | No
     image, band, inside, outside = image[window], band[window], inside[window], outside[window]
     radius = int(np.ceil(2 * width_px)) + 1
     subject, has_subject = local_mean(image, inside > width_px, radius)
-    ground, has_ground = local_mean(image, outside > width_px, radius)
-    if backdrop is not None:
-        ground, has_ground = backdrop[window], np.ones_like(has_ground)
+    if backdrop is None:
+        ground, has_ground = local_mean(image, outside > width_px, radius)
+    else:
+        ground, has_ground = backdrop[window], np.ones_like(has_subject)
     line = subject - ground
     contrast = (line * line).sum(axis=2)
     share = np.clip(((image - ground) * line).sum(axis=2) / np.maximum(contrast, 1), 0, 1)
@@ -77,17 +78,19 @@ def parts(region: Bool) -> tuple[Int, Int]:
 
 def local_mean(values: Float, where: Bool, radius: int) -> tuple[Float, Bool]:
     """The mean of `values (h, w, c)` over the pixels `where` in a square around each pixel; whether there were any."""
-    count = box_sum(where[..., None].astype(np.float64), radius)
-    total = box_sum(np.where(where[..., None], values, 0.0), radius)
-    return total / np.maximum(count, 1), count[..., 0] > 0.5
+    count = box_sum(where, radius)
+    means = np.empty(values.shape, np.float32)
+    for c in range(values.shape[2]):  # one at a time: the sums are float64
+        means[..., c] = box_sum(np.where(where, values[..., c], 0), radius) / np.maximum(count, 1)
+    return means, count > 0.5
 
 
-def box_sum(values: Float, radius: int) -> Float:
-    """Sums of `values (h, w, c)` over squares of side `2 radius + 1`, cut at the border."""
+def box_sum(values: Float | Bool, radius: int) -> Float:
+    """Sums of `values (h, w)` over squares of side `2 radius + 1`, cut at the border, float64."""
     total = values.astype(np.float64)
     for axis in (0, 1):
         side = total.shape[axis]
-        run = np.concatenate([np.zeros_like(total.take([0], axis)), np.cumsum(total, axis=axis)], axis=axis)
+        run = np.insert(np.cumsum(total, axis=axis), 0, 0, axis=axis)
         high = np.minimum(np.arange(side) + radius + 1, side)
         low = np.maximum(np.arange(side) - radius, 0)
         total = run.take(high, axis) - run.take(low, axis)
@@ -97,7 +100,8 @@ def box_sum(values: Float, radius: int) -> Float:
 def _dilated(values: Float, radius: int) -> Float:
     """The greatest of `values (h, w)` in a square around each pixel."""
     for axis in (0, 1):
-        padded = np.pad(values, [(radius, radius) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
         side = values.shape[axis]
-        values = np.max([padded.take(range(k, k + side), axis) for k in range(2 * radius + 1)], axis=0)
+        padded = np.pad(values, [(radius, radius) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
+        for k in range(2 * radius + 1):
+            values = np.maximum(values, padded.take(range(k, k + side), axis))
     return values

@@ -139,6 +139,7 @@ def _ask_network(
         is_seen = agreed >= _SEEN_AGREEMENT and belief.max() >= _SEEN_BELIEF and _rim_share(belief) <= _RIM_MOST_SHARE
         beliefs.append(belief if is_seen else np.minimum(belief, 0.5))
         trust.append(agreed if is_seen else 0.0)
+    saliency.rest()
     if max(trust) == 0:
         raise PictureError(_no_subject(pictures[0].name, "the network sees nothing that it is sure of"))
     sizes = [_working_size(image) for image in shown]
