@@ -7,6 +7,8 @@
     ├── RecipeError       a knob is unknown, of the wrong type or out of range
     ├── SurfaceError      the field has no usable surface
     ├── MeshError         a mesh file cannot be read, or holds nothing
+    ├── CheckpointError   weights are missing, damaged, or not those of the network
+    ├── DownloadError     weights cannot be fetched
     ├── OutputError       the result cannot be written where it was asked for
     ├── MissingExtraError an optional part is not installed
     ├── ChildError        a part of the work that runs in its own process died
@@ -35,6 +37,14 @@ class SurfaceError(FourviewError):
 
 class MeshError(FourviewError):
     """A mesh file cannot be read, or holds nothing."""
+
+
+class CheckpointError(FourviewError):
+    """Weights are missing, damaged, or not those of the network."""
+
+
+class DownloadError(FourviewError):
+    """Weights cannot be fetched."""
 
 
 class OutputError(FourviewError):
