@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pictures as the official weights saw them in training.
+
+Owns      the official framing of one picture. Not here: mattes and the house's own framing (`views/`).
+
+Each picture is framed by itself: what is not quite transparent is cut out, grown to 85 % of a square and set on
+white. The house's framing brings all pictures to one scale instead; here that would be a change of the input that the
+weights do not know (docs/hunyuan2mv.md). Every truncation below is the official one, and so is the last row and
+column of the subject, which the cut leaves out; OpenCV's resizers are part of the definition.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fourview.arrays import Byte
+from fourview.errors import MissingExtraError, PictureError
+
+
+@dataclass(frozen=True)
+class PreprocessParams:
+    """Numbers that a checkpoint fixes."""
+
+    size: int  # px, side of the square that comes out
+    border_ratio: float  # share of the side that stays empty along the subject's longer side
+
+
+def preprocess(rgba: Byte, params: PreprocessParams, name: str = "") -> tuple[Byte, Byte]:
+    """A picture `(h, w, 4)` -> `(s, s, 3)` on white and its matte `(s, s)`.
+
+    Raises `PictureError` where fewer than two rows or columns are not transparent; `name` is the view's, for its text.
+    """
+    try:
+        import cv2
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("the engine 'hunyuan2mv' needs OpenCV: pip install 'fourview[hunyuan]'") from error
+    height, width = rgba.shape[:2]
+    rows, columns = (np.flatnonzero(rgba[..., 3].any(axis=axis)) for axis in (1, 0))
+    if len(rows) == 0 or rows[0] == rows[-1] or columns[0] == columns[-1]:
+        raise PictureError(
+            f"the '{name}' picture shows a subject of {len(rows)} x {len(columns)} pixels; at least 2 x 2 are needed: "
+            "send a picture whose subject is not transparent"
+        )
+    subject = rgba[rows[0] : rows[-1], columns[0] : columns[-1]]  # without the last row and column
+    side = max(height, width)
+    grow = int(side * (1 - params.border_ratio)) / max(subject.shape[:2])
+    h, w = int(subject.shape[0] * grow), int(subject.shape[1] * grow)
+    square = np.zeros((side, side, 4), np.uint8)
+    y, x = (side - h) // 2, (side - w) // 2
+    square[y : y + h, x : x + w] = cv2.resize(subject, (w, h), interpolation=cv2.INTER_AREA)
+    alpha = square[..., 3:].astype(np.float32) / 255
+    on_white = (square[..., :3] * alpha + 255 * (1 - alpha)).clip(0, 255).astype(np.uint8)
+    matte = (alpha[..., 0] * 255).clip(0, 255).astype(np.uint8)
+    goal = (params.size, params.size)
+    picture = cv2.resize(on_white, goal, interpolation=cv2.INTER_CUBIC)
+    return picture.astype(np.uint8), cv2.resize(matte, goal, interpolation=cv2.INTER_NEAREST).astype(np.uint8)

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""From noise to latents: the schedule of the steps, and the walk along the velocity.
+
+Owns      schedules, the first noise, guidance, the loop. Not here: the velocity itself (`transformer`).
+
+Flow matching (Y. Lipman et al., 2023): the time runs from 0, noise, to 1, data; the network says the velocity; Euler's
+method walks. The turbo models were distilled to a few steps of a fixed table of times (phased consistency models,
+F.-Y. Wang et al., 2024) and walk the same way.
+
+Guidance (J. Ho, T. Salimans, "Classifier-free diffusion guidance", 2022) wants the velocity under the condition and
+under none: v = v_none + g (v_condition - v_none). Of these g = 1 needs only the first and g = 0 only the second;
+g < 0 turns guidance off. Distilled models take g as an input and need one velocity.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fourview.errors import RecipeError
+from fourview.progress import Tick, no_tick
+from fourview.shape.hunyuan2mv.transformer import Condition, Transformer
+
+TRAINING_TIMES = 1000
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Times `sigmas (n + 1,) float32`, rising from 0 to 1; step i walks from sigmas[i] to sigmas[i + 1]."""
+
+    sigmas: Tensor
+
+    @property
+    def times(self) -> Tensor:
+        """What the network is told at each step, `(n,)`: the time in thousandths, rounded as in training, 0..1."""
+        return self.sigmas[:-1] * TRAINING_TIMES / TRAINING_TIMES
+
+
+def flow_schedule(steps: int, shift: float = 1.0) -> Schedule:
+    """Evenly spread times, both ends included: the last of `steps` has length 0."""
+    sigmas = torch.linspace(0, 1, steps, dtype=torch.float64)
+    return _closed(shift * sigmas / (1 + (shift - 1) * sigmas))
+
+
+def turbo_schedule(steps: int, table_size: int) -> Schedule:
+    """`steps` times of the table that the turbo models were distilled to, `table_size` long, then 1."""
+    if steps > table_size:
+        raise RecipeError(f"steps is {steps}; the turbo schedule has {table_size} times: ask for fewer, 5 are usual")
+    stride = TRAINING_TIMES // table_size
+    table = torch.tensor([0, *(stride * k - 1 for k in range(1, table_size))], dtype=torch.float64)
+    chosen = torch.arange(steps) * table_size // steps
+    return _closed(table[chosen] / (TRAINING_TIMES - 1))
+
+
+def _closed(sigmas: Tensor) -> Schedule:
+    return Schedule(torch.cat([sigmas, torch.ones(1, dtype=sigmas.dtype)]).float())
+
+
+def noise(rows: int, channels: int, seed: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Standard normal latents `(1, rows, channels)`, drawn on `device` in `dtype`.
+
+    torch's CPU generator gives the same numbers on every machine, in float16 those of float32, rounded. A GPU's
+    generator gives others.
+    """
+    generator = torch.Generator(device).manual_seed(seed)
+    return torch.randn(1, rows, channels, generator=generator, device=device, dtype=dtype)
+
+
+def denoise(
+    transformer: Transformer,
+    context: Tensor,
+    latents: Tensor,
+    schedule: Schedule,
+    guidance_scale: float,
+    tick: Tick = no_tick,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
+    """Walk `latents (b, n, c)` from noise to data under `context (b, m, d)`; they stay in the dtype they come in.
+
+    `tick` is asked before every step; `on_step(i, latents)` sees what step i has left.
+    """
+    steps = len(schedule.times)
+    velocity = guided_velocity(transformer, context, schedule, guidance_scale)
+    for i in range(steps):
+        tick(i / steps)
+        length = float(schedule.sigmas[i + 1] - schedule.sigmas[i])
+        if length:
+            latents = latents + length * velocity(latents, i).to(latents.dtype)
+        if on_step is not None:
+            on_step(i, latents)
+    return latents
+
+
+def guided_velocity(
+    transformer: Transformer, context: Tensor, schedule: Schedule, guidance_scale: float
+) -> Callable[[Tensor, int], Tensor]:
+    """The velocity of latents at step i, with what does not change from step to step computed here, once."""
+    device, dtype = context.device, context.dtype
+    times = schedule.times.to(device)
+    is_distilled = transformer.params.guidance_embed
+    scale = torch.full_like(times, guidance_scale) if is_distilled else None
+    modulations = transformer.modulations(times, scale)  # (steps, k, h)
+    condition = transformer.condition(context)
+    rows = torch.full((len(context),), context.shape[1], device=device)
+    null = transformer.null_condition(rows)
+
+    def under(steered_by: Condition, latents: Tensor, i: int) -> Tensor:
+        return transformer.velocity(latents.to(dtype), steered_by, modulations[i : i + 1])
+
+    def velocity(latents: Tensor, i: int) -> Tensor:
+        if is_distilled or guidance_scale < 0 or guidance_scale == 1:
+            return under(condition, latents, i)
+        without = under(null, latents, i)
+        if guidance_scale == 0:
+            return without
+        return torch.lerp(without, under(condition, latents, i), guidance_scale)
+
+    return velocity
