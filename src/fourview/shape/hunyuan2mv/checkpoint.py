@@ -10,6 +10,7 @@ config names, it stands in `UNNAMED`.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -42,47 +43,79 @@ WITHOUT_MEANING = {
     "use_swiglu_ffn", "architectures", "transformers_version",
 }  # fmt: skip
 
-# Official name -> ours, tried in order, all that match. What is not named keeps its name.
-TRANSFORMER_NAMES = (
-    (r"\bimg_(attn|mlp|mod)\b", r"latents.\1"),
-    (r"\btxt_(attn|mlp|mod)\b", r"condition.\1"),
-    (r"\bmod\.lin\b|\bmodulation\.lin\b|\badaLN_modulation\.1\b", "modulation"),
-    (r"\battn\.(qkv|norm)\b", r"\1"),
-    (r"\battn\.proj\b", "project"),
-    (r"\bmlp\.0\b", "mlp_in"),
-    (r"\bmlp\.2\b", "mlp_out"),
-    (r"\bnorm\.(query_norm|key_norm)\b", r"\1"),
-    (r"\blinear1\b", "project_in"),
-    (r"\blinear2\b", "project_out"),
+# What the files call a module, and what we do; `*` is a number. What is not named has the same name in both.
+Names = tuple[tuple[str, str], ...]
+TRANSFORMER_NAMES: Names = (
+    ("double_blocks.*.img_mod.lin", "double_blocks.*.latents.modulation"),
+    ("double_blocks.*.img_attn.qkv", "double_blocks.*.latents.qkv"),
+    ("double_blocks.*.img_attn.norm.query_norm", "double_blocks.*.latents.query_norm"),
+    ("double_blocks.*.img_attn.norm.key_norm", "double_blocks.*.latents.key_norm"),
+    ("double_blocks.*.img_attn.proj", "double_blocks.*.latents.project"),
+    ("double_blocks.*.img_mlp.0", "double_blocks.*.latents.mlp_in"),
+    ("double_blocks.*.img_mlp.2", "double_blocks.*.latents.mlp_out"),
+    ("double_blocks.*.txt_mod.lin", "double_blocks.*.condition.modulation"),
+    ("double_blocks.*.txt_attn.qkv", "double_blocks.*.condition.qkv"),
+    ("double_blocks.*.txt_attn.norm.query_norm", "double_blocks.*.condition.query_norm"),
+    ("double_blocks.*.txt_attn.norm.key_norm", "double_blocks.*.condition.key_norm"),
+    ("double_blocks.*.txt_attn.proj", "double_blocks.*.condition.project"),
+    ("double_blocks.*.txt_mlp.0", "double_blocks.*.condition.mlp_in"),
+    ("double_blocks.*.txt_mlp.2", "double_blocks.*.condition.mlp_out"),
+    ("single_blocks.*.modulation.lin", "single_blocks.*.modulation"),
+    ("single_blocks.*.linear1", "single_blocks.*.project_in"),
+    ("single_blocks.*.linear2", "single_blocks.*.project_out"),
+    ("single_blocks.*.norm.query_norm", "single_blocks.*.query_norm"),
+    ("single_blocks.*.norm.key_norm", "single_blocks.*.key_norm"),
+    ("final_layer.adaLN_modulation.1", "final_layer.modulation"),
 )
-VAE_NAMES = (
-    (r"^transformer\.resblocks\b", "blocks"),
-    (r"^geo_decoder\.cross_attn_decoder\.ln_1\b", "points.norm_query"),
-    (r"^geo_decoder\.cross_attn_decoder\.ln_2\b", "points.norm_tokens"),
-    (r"^geo_decoder\.cross_attn_decoder\.ln_3\b", "points.norm_mlp"),
-    (r"^geo_decoder(\.cross_attn_decoder)?\b", "points"),
-    (r"\bln_post\b", "norm_post"),
-    (r"\bln_([12])\b", r"norm_\1"),
-    (r"\battn\.c_qkv\b", "qkv"),
-    (r"\battn\.c_q\b", "query"),
-    (r"\battn\.c_kv\b", "key_value"),
-    (r"\battn\.c_proj\b", "project"),
-    (r"\battn\.attention\.q_norm\b", "query_norm"),
-    (r"\battn\.attention\.k_norm\b", "key_norm"),
-    (r"\bmlp\.c_fc\b", "mlp_in"),
-    (r"\bmlp\.c_proj\b", "mlp_out"),
+VAE_NAMES: Names = (
+    ("transformer.resblocks.*.ln_1", "blocks.*.norm_1"),
+    ("transformer.resblocks.*.attn.c_qkv", "blocks.*.qkv"),
+    ("transformer.resblocks.*.attn.attention.q_norm", "blocks.*.query_norm"),
+    ("transformer.resblocks.*.attn.attention.k_norm", "blocks.*.key_norm"),
+    ("transformer.resblocks.*.attn.c_proj", "blocks.*.project"),
+    ("transformer.resblocks.*.ln_2", "blocks.*.norm_2"),
+    ("transformer.resblocks.*.mlp.c_fc", "blocks.*.mlp_in"),
+    ("transformer.resblocks.*.mlp.c_proj", "blocks.*.mlp_out"),
+    ("geo_decoder.query_proj", "points.query_proj"),
+    ("geo_decoder.latents_proj", "points.latents_proj"),
+    ("geo_decoder.cross_attn_decoder.ln_1", "points.norm_query"),
+    ("geo_decoder.cross_attn_decoder.ln_2", "points.norm_tokens"),
+    ("geo_decoder.cross_attn_decoder.ln_3", "points.norm_mlp"),
+    ("geo_decoder.cross_attn_decoder.attn.c_q", "points.query"),
+    ("geo_decoder.cross_attn_decoder.attn.c_kv", "points.key_value"),
+    ("geo_decoder.cross_attn_decoder.attn.attention.q_norm", "points.query_norm"),
+    ("geo_decoder.cross_attn_decoder.attn.attention.k_norm", "points.key_norm"),
+    ("geo_decoder.cross_attn_decoder.attn.c_proj", "points.project"),
+    ("geo_decoder.cross_attn_decoder.mlp.c_fc", "points.mlp_in"),
+    ("geo_decoder.cross_attn_decoder.mlp.c_proj", "points.mlp_out"),
+    ("geo_decoder.ln_post", "points.norm_post"),
+    ("geo_decoder.output_proj", "points.output_proj"),
 )
-CONDITIONER_NAMES = (
-    (r"^embeddings\.patch_embeddings\.projection\b", "patches"),
-    (r"^embeddings\.", ""),
-    (r"^encoder\.layer\b", "layers"),
-    (r"\bnorm([12])\b", r"norm_\1"),
-    (r"\battention\.attention\.(query|key|value)\b", r"\1"),
-    (r"\battention\.output\.dense\b", "project"),
-    (r"\blayer_scale([12])\.lambda1\b", r"scale_\1"),
-    (r"\bmlp\.weights_in\b", "mlp_in"),
-    (r"\bmlp\.weights_out\b", "mlp_out"),
+CONDITIONER_NAMES: Names = (
+    ("embeddings.cls_token", "cls_token"),
+    ("embeddings.mask_token", "mask_token"),
+    ("embeddings.position_embeddings", "position_embeddings"),
+    ("embeddings.patch_embeddings.projection", "patches"),
+    ("encoder.layer.*.norm1", "layers.*.norm_1"),
+    ("encoder.layer.*.attention.attention.query", "layers.*.query"),
+    ("encoder.layer.*.attention.attention.key", "layers.*.key"),
+    ("encoder.layer.*.attention.attention.value", "layers.*.value"),
+    ("encoder.layer.*.attention.output.dense", "layers.*.project"),
+    ("encoder.layer.*.layer_scale1.lambda1", "layers.*.scale_1"),
+    ("encoder.layer.*.norm2", "layers.*.norm_2"),
+    ("encoder.layer.*.mlp.weights_in", "layers.*.mlp_in"),
+    ("encoder.layer.*.mlp.weights_out", "layers.*.mlp_out"),
+    ("encoder.layer.*.layer_scale2.lambda1", "layers.*.scale_2"),
 )
+
+
+def renames(names: Names) -> tuple[tuple[str, str], ...]:
+    """`names` as patterns and what they become, from the left name to the right one."""
+    return tuple(
+        ("^" + re.escape(left).replace(r"\*", r"(\d+)") + r"(?=\.|$)", right.replace("*", r"\1"))
+        for left, right in names
+    )
+
 
 # The encoder makes latents of meshes; it is not needed and in few files.
 VAE_ENCODER = ("encoder.", "pre_kl.")
@@ -171,8 +204,8 @@ def load_network(
         conditioner = Conditioner(params.dino, params.image_size)
         transformer = Transformer(params.transformer)
         vae = ShapeVae(params.vae)
-    fill(conditioner.dino, checkpoint, "conditioner", CONDITIONER_NAMES, device=device, dtype=dtype)
-    fill(transformer, checkpoint, "model", TRANSFORMER_NAMES, device=device, dtype=dtype)
+    fill(conditioner.dino, checkpoint, "conditioner", renames(CONDITIONER_NAMES), device=device, dtype=dtype)
+    fill(transformer, checkpoint, "model", renames(TRANSFORMER_NAMES), device=device, dtype=dtype)
     _fill_vae(vae, checkpoint, device, dtype)
     return Network(params, conditioner.eval(), transformer.eval(), vae.eval())
 
@@ -189,7 +222,7 @@ def load_vae(
 
 
 def _fill_vae(vae: ShapeVae, checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype | None) -> None:
-    fill(vae, checkpoint, "vae", VAE_NAMES, device=device, dtype=dtype, allow_unexpected=VAE_ENCODER)
+    fill(vae, checkpoint, "vae", renames(VAE_NAMES), device=device, dtype=dtype, allow_unexpected=VAE_ENCODER)
 
 
 def _at(config: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
