@@ -3,7 +3,8 @@
 """The commands of the terminal: demo, generate, batch, inspect, render.
 
 Owns      options and what is printed. Options are made from the recipe, so names, ranges and texts are the same at
-          every door. Not here  `doctor`, which must run when half of the packages are missing.
+          every door.
+Not here  `weights`; `doctor`, which must run when half of the packages are missing.
 Heavy modules are imported inside the commands: `--threads` must act before numpy loads.
 """
 
@@ -19,6 +20,7 @@ import click
 
 from fourview import __version__
 from fourview.cli.bar import bar
+from fourview.cli.weights import weights
 from fourview.errors import CanceledError, ChildError, FourviewError, OutputError, PictureError
 from fourview.recipe import Knob, Recipe, flat, knobs
 
@@ -33,6 +35,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 @click.version_option(__version__, prog_name="fourview")
 def app() -> None:
     """Four pictures of a thing go in, one clean, textured 3D model comes out."""
+
+
+app.add_command(weights)
 
 
 def run_app() -> int:

@@ -26,7 +26,13 @@ EXAMPLES = [
     *(PACKAGE / "examples" / "robot_photo" / f"{side}.jpg" for side in ("front", "left", "back", "right")),
 ]
 MODULES = {"pillow": "PIL"}  # distributions whose module has another name than theirs
-EXTRAS = {"rembg": "larger matting networks"}
+EXTRAS = {  # extra -> what it is for, the distributions it brings
+    "rembg": ("larger matting networks", ["rembg"]),
+    "hunyuan": (
+        "the engine hunyuan2mv",
+        ["torch", "safetensors", "huggingface_hub", "pyyaml", "opencv-python-headless"],
+    ),
+}
 LOW_MEMORY_MIB, LOW_DISK_MIB = 1500, 500
 
 
@@ -113,12 +119,13 @@ def shipped() -> list[Finding]:
 def extras() -> list[Finding]:
     """Optional parts; their absence is no illness."""
     findings = []
-    for name, purpose in EXTRAS.items():
+    for extra, (purpose, names) in EXTRAS.items():
         try:
-            findings.append(Finding(name, "ok", f"{importlib.metadata.version(name)}, {purpose}"))
-        except importlib.metadata.PackageNotFoundError:
-            line = f"{_pip()} install {_origin(f'[{name}]')}"
-            findings.append(Finding(name, "absent", f"optional: {purpose}", line))
+            versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+            findings.append(Finding(extra, "ok", f"{purpose}: {versions}"))
+        except importlib.metadata.PackageNotFoundError as error:
+            line = f"{_pip()} install {_origin(f'[{extra}]')}"
+            findings.append(Finding(extra, "absent", f"optional: {purpose}; {error.name} is not installed", line))
     return findings
 
 

@@ -1,3 +1,157 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""."""
+"""What can be downloaded, and where it lies.
+
+Owns      the entries: repository, revision, files, sizes, hashes, licence; the folders that are looked through.
+Not here  fetching (`pull`), checking (`verify`), reading (`load`).
+
+A size or a hash stands here where it has been published; where it has not (None), the hub's own word for the revision
+is what `pull` checks and records.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fourview.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an entry; `size` in bytes."""
+
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Under which terms weights may be used; `territory` is our summary, the text at `url` counts."""
+
+    name: str
+    url: str
+    territory: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Weights that can be pulled; `download_size` is about what comes over the wire, in bytes."""
+
+    name: str
+    variant: str
+    repository: str
+    subfolder: str
+    revision: str
+    files: tuple[File, ...]
+    download_size: int
+    licence: Licence
+
+
+TERRITORY = (
+    "It does not apply in the European Union, the United Kingdom and South Korea: there nobody has a licence. "
+    "Above one million monthly users a separate licence of Tencent is needed."
+)
+MV = "tencent/Hunyuan3D-2mv"
+SINGLE = "tencent/Hunyuan3D-2"
+TERMS = {
+    repository: Licence(
+        "Tencent Hunyuan 3D 2.0 Community License",
+        f"https://huggingface.co/{repository}/blob/main/LICENSE",
+        TERRITORY,
+    )
+    for repository in (MV, SINGLE)
+}
+CONFIG, MODEL = "config.yaml", "model.fp16.safetensors"
+UNKNOWN = (File(CONFIG), File(MODEL))
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "hunyuan2mv",
+            "base: guidance takes a second pass in every step",
+            MV,
+            "hunyuan3d-dit-v2-mv",
+            "3a761b539b29fe4ff64714813aa9560fd66f5de0",
+            (
+                File(CONFIG, 1608, "315fd5bf601d1d103130b9fda202f1bd28eda495e68ed1621bc823d5519c5e5b"),
+                File(MODEL, 4_928_151_562, "d36f5881bcdc56726b73e517cd444c13c60732431622da7268145355c8d38e9c"),
+            ),
+            4_928_153_170,
+            TERMS[MV],
+        ),
+        Entry(
+            "hunyuan2mv-fast",
+            "fast: guidance-distilled, one pass a step",
+            MV,
+            "hunyuan3d-dit-v2-mv-fast",
+            "main",
+            UNKNOWN,
+            4_930_777_530,
+            TERMS[MV],
+        ),
+        Entry(
+            "hunyuan2mv-turbo",
+            "turbo: distilled to one pass and few steps",
+            MV,
+            "hunyuan3d-dit-v2-mv-turbo",
+            "main",
+            UNKNOWN,
+            4_930_777_530,
+            TERMS[MV],
+        ),
+        Entry(
+            "hunyuan2-vae-turbo",
+            "the turbo decoder, for any of the three",
+            SINGLE,
+            "hunyuan3d-vae-v2-0-turbo",
+            "main",
+            UNKNOWN,
+            407_410_402,
+            TERMS[SINGLE],
+        ),
+    )
+}
+
+
+def find(name: str) -> Entry:
+    """The entry called `name`; raises `CheckpointError` with the names there are."""
+    if name not in ENTRIES:
+        raise CheckpointError(f"there are no weights '{name}' in the catalogue; name one of {', '.join(ENTRIES)}")
+    return ENTRIES[name]
+
+
+def root() -> Path:
+    """Where we keep weights: `$FOURVIEW_WEIGHTS`, else a folder in the user's cache."""
+    if chosen := os.environ.get("FOURVIEW_WEIGHTS"):
+        return Path(chosen).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "fourview" / "weights"
+
+
+def official_root() -> Path:
+    """Where the official program keeps them."""
+    return Path(os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen").expanduser()
+
+
+def home(entry: Entry) -> Path:
+    """The folder of our own that `pull` puts `entry` into."""
+    return root() / entry.repository / entry.subfolder
+
+
+def found(entry: Entry) -> Path | None:
+    """The folder that holds every file of `entry`, ours before the official one; None where neither does."""
+    places = home(entry), official_root() / entry.repository / entry.subfolder
+    return next((place for place in places if all((place / file.name).is_file() for file in entry.files)), None)
+
+
+def path(entry: Entry) -> Path:
+    """The folder that holds `entry`; raises `CheckpointError` with the line that brings it."""
+    folder = found(entry)
+    if folder is None:
+        raise CheckpointError(
+            f"the weights {entry.name} are neither in {root()} nor in {official_root()}: "
+            f"`fourview weights pull {entry.name} --accept-licence` ({entry.download_size / 1e9:.1f} GB)"
+        )
+    return folder
