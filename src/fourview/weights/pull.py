@@ -92,6 +92,9 @@ def _fetch_all(entry: Entry, folder: Path, tick: Tick) -> None:
     parts = [folder / f"{answer.file.name}.{answer.etag}.part" for answer in answers]
     for old in set(folder.glob("*.part")) - set(parts):  # of a revision that the hub no longer names
         old.unlink()
+    for answer, part in zip(answers, parts, strict=True):  # what is there without the others is taken up and checked
+        if (there := folder / answer.file.name).exists():
+            there.replace(part)
     total = sum(answer.size or 0 for answer in answers)
     here = sum(part.stat().st_size for part in parts if part.exists())
     if (free := shutil.disk_usage(folder).free) < total - here:

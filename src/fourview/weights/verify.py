@@ -82,7 +82,7 @@ def verify(entry: Entry, folder: Path, tick: Tick = no_tick) -> list[Verified]:
 
 
 def _again(entry: Entry) -> str:
-    return f"`fourview weights remove {entry.name}`, then pull it again"
+    return f"delete it, then `fourview weights pull {entry.name}`"
 
 
 def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
