@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from fourview.cli.doctor import EXTRAS
 from fourview.weights.catalogue import ENTRIES
+from fourview.weights.load import open_checkpoint
 
 ENTRY = ENTRIES["hunyuan2-vae-turbo"]
 
@@ -117,6 +118,14 @@ def test_only_names_of_the_catalogue_are_taken(weights, tmp_path, command, name)
     put(tmp_path / "ours")
 
     assert_is_error(weights(command, name), f"there are no weights '{name}' in the catalogue; name one of hunyuan2mv,")
+
+
+def test_fabricate_writes_a_checkpoint_that_opens(weights, tmp_path):
+    process = weights("fabricate", "--tiny", tmp_path / "tiny", "--variant", "turbo")
+
+    assert process.stdout == f"{tmp_path / 'tiny'}\n", process.stderr
+    config = open_checkpoint(tmp_path / "tiny").config
+    assert config["model"]["params"]["guidance_embed"]
 
 
 def test_the_doctor_asks_for_what_the_extra_brings():

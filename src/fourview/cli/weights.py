@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from fourview.errors import MissingExtraError
 from fourview.progress import Tick, no_tick
 from fourview.weights import catalogue
 
@@ -84,7 +85,14 @@ def remove(name: str) -> None:
 @click.option("--seed", default=0, show_default=True, help="Of the random numbers.")
 def fabricate(folder: Path, variant: str, seed: int) -> None:
     """Write a tiny checkpoint of random numbers in the official layout: the whole engine runs on it."""
-    import_module("fourview.shape.hunyuan2mv.fabricate").fabricate(folder, variant, seed)
+    try:  # by name: whoever imports the terminal gets no torch with it
+        module = import_module("fourview.shape.hunyuan2mv.fabricate")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"a checkpoint is made with the module {error.name!r}, which is not installed; "
+            'pip install "fourview[hunyuan]"'
+        ) from error
+    module.fabricate(folder, variant, seed)
     click.echo(folder)
 
 
