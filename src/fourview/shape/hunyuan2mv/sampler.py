@@ -13,7 +13,7 @@ under none: v = v_none + g (v_condition - v_none). Of these g = 1 needs only the
 g < 0 turns guidance off. Distilled models take g as an input and need one velocity.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,11 @@ class Schedule:
     def times(self) -> Tensor:
         """What the network is told at each step, `(n,)`: the time in thousandths, rounded as in training, 0..1."""
         return self.sigmas[:-1] * TRAINING_TIMES / TRAINING_TIMES
+
+    @property
+    def lengths(self) -> list[float]:
+        """How far each step walks, so many as there are `times`."""
+        return self.sigmas.diff().tolist()
 
 
 def flow_schedule(steps: int, shift: float = 1.0) -> Schedule:
@@ -81,40 +86,52 @@ def denoise(
 
     `tick` is asked before every step; `on_step(i, latents)` sees what step i has left.
     """
-    steps = len(schedule.times)
-    velocity = guided_velocity(transformer, context, schedule, guidance_scale)
-    for i in range(steps):
+    steps = len(schedule.lengths)
+    steering = steer(transformer, context, schedule, guidance_scale)
+    for i, length in enumerate(schedule.lengths):
         tick(i / steps)
-        length = float(schedule.sigmas[i + 1] - schedule.sigmas[i])
-        if length:
-            latents = latents + length * velocity(latents, i).to(latents.dtype)
+        if length:  # that of the last step of a flow schedule is 0
+            latents = latents + length * guided_velocity(transformer, latents, steering, i).to(latents.dtype)
         if on_step is not None:
             on_step(i, latents)
     return latents
 
 
-def guided_velocity(
-    transformer: Transformer, context: Tensor, schedule: Schedule, guidance_scale: float
-) -> Callable[[Tensor, int], Tensor]:
-    """The velocity of latents at step i, with what does not change from step to step computed here, once."""
-    device, dtype = context.device, context.dtype
-    times = schedule.times.to(device)
+@dataclass(frozen=True)
+class Steering:
+    """What a run's velocity rests on besides its latents; computed once, before the first step."""
+
+    branches: tuple[Condition, ...]  # what the velocity is asked under: one condition, or none and then one
+    guidance_scale: float
+    modulations: Tensor  # (steps, k, h)
+
+
+def steer(transformer: Transformer, context: Tensor, schedule: Schedule, guidance_scale: float) -> Steering:
+    """The steering of a run under `context (b, m, d)`; what the guidance has no use for is left out."""
+    times = schedule.times.to(context.device)
     is_distilled = transformer.params.guidance_embed
-    scale = torch.full_like(times, guidance_scale) if is_distilled else None
-    modulations = transformer.modulations(times, scale)  # (steps, k, h)
-    condition = transformer.condition(context)
-    rows = torch.full((len(context),), context.shape[1], device=device)
-    null = transformer.null_condition(rows)
+    rows = torch.full((len(context),), context.shape[1], device=context.device)
+    branches = []
+    if not is_distilled and guidance_scale >= 0 and guidance_scale != 1:
+        branches.append(transformer.null_condition(rows))
+    if is_distilled or guidance_scale != 0:
+        branches.append(transformer.condition(context))
+    modulations = transformer.modulations(times, torch.full_like(times, guidance_scale) if is_distilled else None)
+    return Steering(tuple(branches), guidance_scale, modulations)
 
-    def under(steered_by: Condition, latents: Tensor, i: int) -> Tensor:
-        return transformer.velocity(latents.to(dtype), steered_by, modulations[i : i + 1])
 
-    def velocity(latents: Tensor, i: int) -> Tensor:
-        if is_distilled or guidance_scale < 0 or guidance_scale == 1:
-            return under(condition, latents, i)
-        without = under(null, latents, i)
-        if guidance_scale == 0:
-            return without
-        return torch.lerp(without, under(condition, latents, i), guidance_scale)
+def guided_velocity(transformer: Transformer, latents: Tensor, steering: Steering, i: int) -> Tensor:
+    """The velocity of `latents (b, n, c)` at step i, in the network's dtype."""
+    modulations = steering.modulations[i : i + 1]
+    velocities = [
+        transformer.velocity(latents.to(branch.rows.dtype), branch, modulations) for branch in steering.branches
+    ]
+    return guide(velocities, steering.guidance_scale)
 
-    return velocity
+
+def guide(velocities: Sequence[Tensor], guidance_scale: float) -> Tensor:
+    """The velocities under a run's branches, made one."""
+    if len(velocities) == 1:
+        return velocities[0]
+    without, conditional = velocities
+    return torch.lerp(without, conditional, guidance_scale)

@@ -254,12 +254,13 @@ class HeadNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(b, heads, n, d)`, the same."""
-        wide = x if x.dtype == torch.float64 else x.float()
-        normed = wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + NORM_EPS)
-        return normed.to(x.dtype) * self.scale
+        return F.rms_norm(x, x.shape[-1:], self.scale, NORM_EPS)
 
 
 def _modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Norm of rows `(b, n, h)`, then shift and scale `(b or 1, 1, h)`."""
+    if len(shift) == 1:  # the norm's own kernel does it in the same pass
+        return F.layer_norm(x, x.shape[-1:], 1 + scale[0, 0], shift[0, 0], NORM_EPS)
     return torch.addcmul(shift, 1 + scale, F.layer_norm(x, x.shape[-1:], eps=NORM_EPS))
 
 
