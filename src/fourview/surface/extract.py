@@ -12,11 +12,11 @@ position changes nothing. Every cell owns the three edges that start at its leas
 
 import numpy as np
 
-from fourview.arrays import Float, Int
 from fourview.mesh.mesh import Mesh
 from fourview.progress import Tick, no_tick
 from fourview.surface.cases import EDGE_STARTS, triangles
 from fourview.surface.grid import MARGIN, Samples
+from fourview.surface.home import Array
 
 CELLS_A_PASS = 65_536  # their tables take about 10 MiB
 LARGEST = float(np.finfo(np.float32).max)  # stands for infinity where one is interpolated
@@ -25,43 +25,44 @@ _ALONG = np.array([4, 2, 1], np.uint8)  # the corner at the far end of the edge 
 
 def extract(samples: Samples, tick: Tick = no_tick) -> Mesh:
     """The surface where the field is 0, box units; closed, 2-manifold, counter-clockwise seen from outside."""
-    count = len(samples.cells)
+    home, count = samples.home, len(samples.cells)
+    xp = home.xp
     passes = [slice(start, start + CELLS_A_PASS) for start in range(0, count, CELLS_A_PASS)]
-    ids = np.empty((count, 3), np.int32)  # of the vertices on the edges that a cell owns
+    along = home.array(_ALONG)
+    ids = home.zeros((count, 3), "int32")  # of the vertices on the edges that a cell owns
     vertices, faces = [], []
     known = 0
     for done, part in enumerate(passes):
         tick(0.4 * done / len(passes))
         cases = samples.cases[part]
-        is_crossed = (cases[:, None] >> _ALONG ^ cases[:, None]) & 1  # (n, 3)
-        ids[part] = np.cumsum(is_crossed, dtype=np.int32).reshape(-1, 3) + (known - 1)
-        vertices.append(_vertices(samples, samples.cells[part], *np.nonzero(is_crossed)))
+        is_crossed = (cases[:, None] >> along ^ cases[:, None]) & 1  # (n, 3)
+        ids[part] = xp.cumsum(is_crossed.reshape(-1), 0, dtype=xp.int32).reshape(-1, 3) + (known - 1)
+        vertices.append(_vertices(samples, samples.cells[part], *xp.where(is_crossed)))
         known += len(vertices[-1])
+    tables = [home.array(table.astype(np.int64)) for table in triangles()]
     for done, part in enumerate(passes):
         tick(0.4 + 0.6 * done / len(passes))
-        faces.append(_faces(samples, part, ids))
-    return Mesh(np.concatenate(vertices), np.concatenate(faces))
+        faces.append(_faces(samples, part, ids, *tables))
+    return Mesh(home.host(xp.concatenate(vertices)), home.host(xp.concatenate(faces)))
 
 
-def _vertices(samples: Samples, cells: Int, cell: Int, axis: Int) -> Float:
+def _vertices(samples: Samples, cells: Array, cell: Array, axis: Array) -> Array:
     """Positions `(v, 3) float32` on the edges that start at `cells[cell]` and run along `axis`, `(v,)` each."""
-    grid, values = samples.grid, samples.values.reshape(-1)
+    xp, grid, values = samples.home.xp, samples.grid, samples.values.reshape(-1)
     start = cells[cell]
-    a, b = (np.clip(values[at], -LARGEST, LARGEST).astype(np.float64) for at in (start, start + grid.strides[axis]))
-    place = np.stack(np.unravel_index(cells, grid.shape), axis=1).astype(np.float64)[cell]  # (v, 3)
-    place[np.arange(len(place)), axis] += np.clip(a / (a - b), MARGIN, 1 - MARGIN)
-    return grid.points(place)
+    end = start + samples.home.array(np.array(grid.strides))[axis]
+    a, b = (xp.asarray(xp.clip(values[at], -LARGEST, LARGEST), dtype=samples.home.double) for at in (start, end))
+    share = xp.clip(a / (a - b), MARGIN, 1 - MARGIN)  # (v,) of the edge
+    return grid.points([place + share * (axis == k) for k, place in enumerate(grid.ijk(start))], samples.home)
 
 
-def _faces(samples: Samples, part: slice, ids: Int) -> Int:
-    """The faces `(f, 3) int32` in the cells of `part`."""
-    cells, cases = samples.cells[part], samples.cases[part]
-    owners = np.stack([np.searchsorted(samples.cells, cells + corner) for corner in samples.grid.corners(1)[:7]])
-    owners = np.minimum(owners, len(ids) - 1)  # beyond the last where there is no vertex
-    vertex = ids[owners[EDGE_STARTS], np.arange(12)[:, None] // 4].T  # (cells, 12)
-    counts, edges = triangles()
-    count = counts[cases]
-    home = np.repeat(np.arange(len(cells)), count)  # (f,) the cell of each face
-    turn = np.arange(len(home)) - np.repeat(np.cumsum(count) - count, count)  # (f,) 0, 1, .. within its cell
-    faces: Int = vertex[home[:, None], edges[cases[home], turn]]
-    return faces
+def _faces(samples: Samples, part: slice, ids: Array, counts: Array, edges: Array) -> Array:
+    """The faces `(f, 3) int32` in the cells of `part`; `counts` and `edges` are the tables of `cases`."""
+    home, xp = samples.home, samples.home.xp
+    cells, cases = samples.cells[part], xp.asarray(samples.cases[part], dtype=xp.int64)
+    owners = xp.stack([xp.searchsorted(samples.cells, cells + corner) for corner in samples.grid.corners(1)[:7]])
+    owners = xp.clip(owners, None, len(ids) - 1)  # beyond the last where there is no vertex
+    vertex = ids[owners[EDGE_STARTS], home.array(np.arange(12)[:, None] // 4)].T  # (cells, 12)
+    turns = home.array(np.arange(edges.shape[1]))
+    face, turn = xp.where(turns < counts[cases][:, None])  # (f,) each: its cell, and 0, 1, .. within the cell
+    return vertex[face[:, None], edges[cases[face], turn]]

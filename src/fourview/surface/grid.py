@@ -11,14 +11,16 @@ definition, one layer below and as many above as fill the last coarse cell, so t
 numbered from the first of them: `(i, j, k)`, or flat in C order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from fourview.arrays import Float, Int
+from fourview.arrays import Float
 from fourview.errors import SurfaceError
 from fourview.surface.cases import CORNERS
+from fourview.surface.home import Array, Home
 
 COARSE_CELLS = 64  # along the longest side, at least: the first level then asks for about 65^3 points, 1.6 % at 256
 MARGIN = 0.02  # of a cell: no vertex lies nearer to a sample, so that two never meet at one float32 position
@@ -62,39 +64,53 @@ class Grid:
         return x, y, z
 
     @property
-    def strides(self) -> Int:
+    def strides(self) -> list[int]:
         """What to add to a flat node for the next one along each axis, `(3,)`."""
         _, y, z = self.shape
-        return np.array([y * z, z, 1])
+        return [y * z, z, 1]
 
-    def corners(self, step: int) -> Int:
+    def corners(self, step: int) -> list[int]:
         """What to add to the least node of a cell of side `step` to get each of its corners, `(8,)`."""
-        corners: Int = CORNERS @ self.strides * step
+        corners: list[int] = (CORNERS @ self.strides * step).tolist()
         return corners
 
-    def points(self, ijk: Float | Int) -> Float:
-        """Positions `(n, 3) float32` of nodes, or of places between them."""
-        return (self.origin + self.cell * ijk).astype(np.float32)
+    def ijk(self, nodes: Array) -> tuple[Array, Array, Array]:
+        """Where flat nodes `(n,)` stand along x, y and z, `(n,)` each."""
+        _, y, z = self.shape
+        row = nodes // z
+        i = row // y
+        return i, row - i * y, nodes - row * z
+
+    def points(self, ijk: Sequence[Array], home: Home) -> Array:
+        """Positions `(n, 3) float32` of nodes, or of places between them, given along x, y and z, `(n,)` each."""
+        xp = home.xp
+        along = zip(self.origin.tolist(), ijk, strict=True)
+        places = [start + self.cell * xp.asarray(place, dtype=home.double) for start, place in along]
+        return xp.asarray(xp.stack(places, axis=1), dtype=xp.float32)
 
 
 @dataclass(frozen=True)
 class Samples:
     """A field on a grid, known around its surface.
 
+    `home`: where the arrays live, that of the field.
     `values`, `grid.shape` float32: positive inside, negative outside, 0 where nobody asked.
     `cells (n,)`: the cells that the surface passes through, each by the flat number of its least node, rising.
     `cases (n,) uint8`: which of their corners are inside, numbered as in `cases`.
-    `asked`: at how many points the field was evaluated.
+    `asked`: at how many points of the grid the field was evaluated.
+    `evaluated`: the same, with the copies that filled up tiles.
     """
 
     grid: Grid
-    values: Float
-    cells: Int
-    cases: Int
+    home: Home
+    values: Array
+    cells: Array
+    cases: Array
     asked: int
+    evaluated: int
 
     @property
     def share(self) -> float:
         """Points evaluated, of all the points of the grid."""
         x, y, z = self.grid.cells
-        return self.asked / ((x + 1) * (y + 1) * (z + 1))
+        return self.evaluated / ((x + 1) * (y + 1) * (z + 1))

@@ -13,23 +13,20 @@ missed. Following a surface from a seed is as old as Wyvill, McPheeters and Wyvi
 1986. Almost all points that are asked for are corners of cells that the surface passes through.
 """
 
-import math
-import mmap
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from fourview.arrays import Bool, Float, Int
 from fourview.errors import SurfaceError
 from fourview.progress import Tick, no_tick
 from fourview.surface.cases import CORNERS
 from fourview.surface.field import Field
 from fourview.surface.grid import COARSE_CELLS, Grid, Samples
+from fourview.surface.home import Array
 
 LARGEST_PASS = 262_144  # points; larger passes gain nothing, take memory, and would make a cancel wait
 # An exact zero counts as inside; the least positive number keeps 0 free to mean "not asked".
-NUDGE = np.float32(np.finfo(np.float32).smallest_subnormal)
+NUDGE = float(np.finfo(np.float32).smallest_subnormal)
 
 # The sides of a cell as bits of its case: those of the corners there, and the way to the neighbour.
 _SIDES = [
@@ -37,6 +34,12 @@ _SIDES = [
     for axis in range(3)
     for way in (-1, 1)
 ]
+
+# The ways to the nodes around a node, nearest first.
+_NEAR = np.argwhere(np.ones((9, 9, 9))) - 4
+_NEAR = _NEAR[np.argsort((_NEAR**2).sum(axis=1), kind="stable")[1:]]
+
+Around = tuple[Array, list[int]]  # nodes or cells `(n,)`, and what to add to each of them
 
 
 def sample(
@@ -54,182 +57,220 @@ def sample(
     step = asking.grid.coarsest
     shares = [4.0**-level for level in range(step.bit_length())][::-1]  # each level asks about 4 times the one before
     shares = (np.cumsum(shares) / np.sum(shares)).tolist()
-    asking.ask(_lattice(asking.grid, step), 0, shares[0])
-    cells = _lattice(asking.grid, step, beyond=1)
-    cases, coarsest = asking.cases(cells, step), step
+    asking.ask(asking.real(asking.home.array(_lattice(asking.grid, step))), 0, shares[0])
+    doubtful = _doubtful_edges(asking, step)
+    cells = asking.home.array(_lattice(asking.grid, step, beyond=1))
+    cases = asking.cases(cells, step)
     for start, end in pairwise(shares):
         step //= 2
-        seeds = _halve(asking, cells, cases, step, start)
-        if step == 1:
-            seeds += _probe(asking, coarsest, start)
-        cells, cases = _follow(asking, seeds, step, start, end)
-    if not asking.has_positive:  # smaller than the coarse cells, or nothing at all: look everywhere before giving up
+        edges = _crossed_edges(asking, cells, cases, step)
+        thin = doubtful if step == 1 else []
+        asking.ask_around(edges + thin, step, start, start)
+        cells, cases = _follow(asking, _around(asking, edges, step) + _crossed(asking, thin), step, start, end)
+    if not (
+        asking.has_positive and len(cells)
+    ):  # smaller than the coarse cells, or nothing at all: look everywhere before giving up
         return sample_dense(field, octree_resolution, num_chunks, tick)
-    return Samples(asking.grid, asking.values, cells, cases, asking.count)
+    return asking.samples(cells, cases)
 
 
 def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000, tick: Tick = no_tick) -> Samples:
     """`field` at every point of the grid: the plain way, which misses nothing."""
     asking = _Asking(field, Grid.of(field.bounds, octree_resolution), num_chunks, tick)
-    count = asking.values.size
+    count = len(asking.flat)
+    portion = asking.home.array(np.arange(LARGEST_PASS))
     for start in range(0, count, LARGEST_PASS):
         end = min(start + LARGEST_PASS, count)
-        asking.ask(np.arange(start, end), start / count, end / count)
+        asking.ask(asking.real(portion[: end - start] + start), start / count, end / count)
     if not asking.has_positive:
         raise SurfaceError(
-            f"the field is nowhere positive: none of the {asking.count:,} points of its grid is inside; at least one "
+            f"the field is nowhere positive: none of the {asking.asked:,} points of its grid is inside; at least one "
             "must be: check that the mattes show the object, or raise octree_resolution if it is very thin"
         )
-    cells: list[Int] = []
-    cases: list[Int] = []
-    last = count - int(asking.grid.strides.sum())  # beyond and behind the other sides there is only padding
+    cells: list[Array] = []
+    cases: list[Array] = []
+    last = count - sum(asking.grid.strides)  # beyond and behind the other sides there is only padding
     for start in range(0, last, LARGEST_PASS):
-        slab = np.arange(start, min(start + LARGEST_PASS, last))
+        slab = portion[: last - start] + start
         case = asking.cases(slab, 1)
-        mixed = _is_mixed(case)
+        mixed = (case != 0) & (case != 255)
         cells.append(slab[mixed])
         cases.append(case[mixed])
-    return Samples(asking.grid, asking.values, np.concatenate(cells), np.concatenate(cases), asking.count)
+    return asking.samples(asking.home.xp.concatenate(cells), asking.home.xp.concatenate(cases))
 
 
 class _Asking:
     """The values known so far, and the way to learn more. Nodes, and cells by their least node, are flat numbers."""
 
     def __init__(self, field: Field, grid: Grid, num_chunks: int, tick: Tick) -> None:
-        self.field, self.grid, self.tick = field, grid, tick
+        self.field, self.grid, self.tick, self.home = field, grid, tick, field.home
         # Whole tiles, so that every tile holds the same points whatever `num_chunks` is.
         self.points_a_pass = max(min(num_chunks, LARGEST_PASS) // field.tile, 1) * field.tile
-        self.values = _sparse(grid.shape, np.float32)
+        self.values = self.home.zeros(grid.shape, "float32")
         self.flat = self.values.reshape(-1)
-        self.count = 0
+        self.asked = self.evaluated = 0
         self.has_positive = False
         self.done = 0.0  # what the tick was told last
 
-    def ask(self, nodes: Int, start: float, end: float) -> None:
-        """Learn the values at `nodes (n,)`, distinct; the tick goes from `start` to `end`."""
-        for first in range(0, len(nodes), LARGEST_PASS):
-            self.done = start + (end - start) * first / len(nodes)
-            part = nodes[first : first + LARGEST_PASS]
-            ijk = np.stack(np.unravel_index(part, self.grid.shape), axis=1)  # (n, 3)
-            is_padding = ((ijk < 1) | (ijk > np.add(self.grid.cells, 1))).any(axis=1)
-            self.flat[part[is_padding]] = -np.inf
-            part, points = part[~is_padding], self.grid.points(ijk[~is_padding])
-            for at in range(0, len(part), self.points_a_pass):
-                self.tick(self.done)
-                self._evaluate(part[at : at + self.points_a_pass], points[at : at + self.points_a_pass])
+    def samples(self, cells: Array, cases: Array) -> Samples:
+        """What is known, and the cells through which the surface passes."""
+        return Samples(self.grid, self.home, self.values, cells, cases, self.asked, self.evaluated)
+
+    def ask(self, nodes: Array, start: float, end: float) -> None:
+        """Learn the values at `nodes (n,)`, distinct and not padding; the tick goes from `start` to `end`."""
+        for at in range(0, len(nodes), self.points_a_pass):
+            self.done = start + (end - start) * at / len(nodes)
+            self.tick(self.done)
+            self._evaluate(nodes[at : at + self.points_a_pass])
         self.done = end
 
-    def _evaluate(self, nodes: Int, points: Float) -> None:
+    def real(self, nodes: Array) -> Array:
+        """Those of `nodes` that belong to the grid; the padding around it is outside, and known from now on."""
+        real = [nodes[:0]]
+        for at in range(0, len(nodes), LARGEST_PASS):
+            part = nodes[at : at + LARGEST_PASS]
+            inside = [(n > 0) & (n < cells + 2) for n, cells in zip(self.grid.ijk(part), self.grid.cells, strict=True)]
+            is_real = inside[0] & inside[1] & inside[2]
+            self.flat[part[~is_real]] = -np.inf
+            real.append(part[is_real])
+        return self.home.xp.concatenate(real)
+
+    def _evaluate(self, nodes: Array) -> None:
+        xp = self.home.xp
+        points = self.grid.points(self.grid.ijk(nodes), self.home)
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and that has a clear sign
-            values = np.asarray(self.field(points), np.float32)
-        unclear = np.isnan(values)
+            values = xp.asarray(self.field(points), dtype=xp.float32)
+        unclear = xp.isnan(values)
         if unclear.any():
             raise SurfaceError(
-                f"the field is not a number at {np.count_nonzero(unclear):,} of {len(points):,} points, the first at "
-                f"{points[unclear.argmax()].round(4).tolist()}; every value must be a number, positive inside: "
+                f"the field is not a number at {int(unclear.sum()):,} of {len(points):,} points, the first at "
+                f"{[round(x, 4) for x in points[unclear][0].tolist()]}; every value must be a number, positive inside: "
                 "check the engine's input and weights"
             )
         self.has_positive = self.has_positive or bool((values > 0).any())
-        self.flat[nodes] = np.where(values == 0, NUDGE, values)
-        self.count += len(nodes)
+        self.flat[nodes] = xp.where(values == 0, NUDGE, values)
+        self.asked += len(nodes)
+        self.evaluated += -(-len(nodes) // self.field.tile) * self.field.tile
 
-    def ask_around(self, cells: Int, offsets: Int, start: float, end: float) -> None:
-        """Learn what is not yet known of the nodes `cells (n,) + offsets (m,)`; the cells differ."""
+    def ask_around(self, around: list[Around], step: int, start: float, end: float) -> None:
+        """Learn what is not yet known of all these nodes, `step` apart; no list may repeat one."""
         unknown = []
-        for offset in offsets:  # within one turn no node comes twice
-            self.tick(start)
-            nodes = cells + offset
-            nodes = nodes[self.flat[nodes] == 0]
-            self.flat[nodes] = np.nan  # spoken for
-            unknown.append(nodes)
-        self.ask(np.concatenate(unknown), start, end)
+        for cells, offsets in around:
+            for offset in offsets:  # within one turn no node comes twice
+                self.tick(start)
+                nodes = cells + offset
+                nodes = nodes[self.flat[nodes] == 0]
+                self.flat[nodes] = np.nan  # spoken for
+                unknown.append(nodes)
+        nodes = self.real(self.home.xp.concatenate(unknown))
+        if self.field.tile > 1:
+            nodes = self.home.xp.concatenate([nodes, self.real(self._near(nodes, step))])
+        self.ask(nodes, start, end)
 
-    def cases(self, cells: Int, step: int) -> Int:
+    def _near(self, nodes: Array, step: int) -> Array:
+        """Unknown nodes around the last of `nodes`, so many that they fill the last tile: some are asked for next.
+
+        Where the surface is followed into something thin, each turn needs a few points, and a tile costs the same.
+        """
+        count = len(nodes) % self.field.tile
+        if count == 0:
+            return nodes[:0]
+        offsets = (_NEAR @ self.grid.strides * step)[: (self.field.tile - count) // count]
+        near = (nodes[-count:, None] + self.home.array(offsets)).reshape(-1)
+        near = near[(near >= 0) & (near < len(self.flat))]
+        return self.home.xp.unique(near[self.flat[near] == 0])
+
+    def is_inside(self, nodes: Array) -> Array:
+        """`(n,) bool`."""
+        return self.flat[nodes] > 0
+
+    def cases(self, cells: Array, step: int) -> Array:
         """`(n,) uint8`: bit c says that corner c of the cell is inside."""
-        cases = np.zeros(len(cells), np.uint8)
-        for corner, offset in enumerate(self.grid.corners(step)):
+        uint8 = self.home.xp.uint8
+        cases = self.is_inside(cells).view(uint8)
+        for corner, offset in enumerate(self.grid.corners(step)[1:], 1):
             self.tick(self.done)
-            cases |= (self.flat[cells + offset] > 0).view(np.uint8) << np.uint8(corner)
+            cases |= self.is_inside(cells + offset).view(uint8) << corner
         return cases
 
 
-def _sparse(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Zeros, of which only the pages that are touched take memory; numpy's own would come in huge pages on Linux."""
-    return np.frombuffer(mmap.mmap(-1, math.prod(shape) * np.dtype(dtype).itemsize), dtype).reshape(shape)
-
-
-def _lattice(grid: Grid, step: int, beyond: int = 0) -> Int:
-    """Every `step`-th node of the grid, without the last `beyond` along each axis."""
+def _lattice(grid: Grid, step: int, beyond: int = 0) -> Array:
+    """Every `step`-th node of the grid, without the last `beyond` along each axis; numpy's."""
     x, y, z = (nodes - beyond for nodes in grid.shape)
     i, j, k = np.ogrid[0:x:step, 0:y:step, 0:z:step]
-    nodes: Int = np.ravel_multi_index((i, j, k), grid.shape).ravel()
-    return nodes
+    return np.ravel_multi_index((i, j, k), grid.shape).ravel()
 
 
-def _halve(asking: _Asking, cells: Int, cases: Int, step: int, done: float) -> list[Int]:
-    """Cells of `step` that the surface passes through, found on the edges of `cells (n,)`, which are twice as large.
+def _crossed_edges(asking: _Asking, cells: Array, cases: Array, step: int) -> list[Around]:
+    """The edges along each axis whose ends differ, of cells twice as large as `step`; with each the way to its middle.
 
     An edge is looked at in the one cell whose least node it starts at: all cells around a crossed edge are known.
     """
-    strides = asking.grid.strides * step
+    starts = [cells[(cases & 1) != (cases >> (4 >> axis) & 1)] for axis in range(3)]
+    return [(start, [stride * step]) for start, stride in zip(starts, asking.grid.strides, strict=True)]
+
+
+def _around(asking: _Asking, edges: list[Around], step: int) -> list[Array]:
+    """The cells of `step` around those halves of crossed `edges` whose ends differ."""
     found = []
-    for axis in range(3):
-        along, across = strides[axis], np.delete(strides, axis)
-        edges = cells[(cases & 1) != (cases >> (4 >> axis) & 1)]
-        asking.ask_around(edges, along[None], done, done)
-        is_farther = (asking.flat[edges] > 0) == (asking.flat[edges + along] > 0)
-        edges = edges + along * is_farther  # now half as long
-        found += [edges, edges - across[0], edges - across[1], edges - across.sum()]
+    for axis, (start, [half]) in enumerate(edges):
+        u, v = (stride * step for stride in np.delete(asking.grid.strides, axis).tolist())
+        start = start + half * (asking.is_inside(start) == asking.is_inside(start + half))
+        found += [start, start - u, start - v, start - u - v]
     return found
 
 
-def _follow(asking: _Asking, seeds: list[Int], step: int, start: float, end: float) -> tuple[Int, Int]:
+def _follow(asking: _Asking, seeds: list[Array], step: int, start: float, end: float) -> tuple[Array, Array]:
     """The cells `(n,)`, rising, to which the surface leads from `seeds`, and their cases. No list may repeat a cell."""
-    strides, corners = asking.grid.strides * step, asking.grid.corners(step)
-    is_taken = _sparse(asking.values.shape, np.bool_).reshape(-1)
-    taken: list[Int] = [np.zeros(0, np.int64)]
-    cases: list[Int] = [np.zeros(0, np.uint8)]
+    xp, strides, corners = asking.home.xp, asking.grid.strides, asking.grid.corners(step)
+    is_taken = asking.home.zeros((len(asking.flat),), "uint8")
+    taken = [asking.home.array(np.zeros(0, np.int64))]
+    cases = [asking.home.array(np.zeros(0, np.uint8))]
     while sum(map(len, seeds)):
         for at, cells in enumerate(seeds):
-            seeds[at] = cells[~is_taken[cells]]
-            is_taken[seeds[at]] = True
-        taken.append(np.concatenate(seeds))
-        asking.ask_around(taken[-1], corners, start, end)
+            seeds[at] = cells[is_taken[cells] == 0]
+            is_taken[seeds[at]] = 1
+        taken.append(xp.concatenate(seeds))
+        asking.ask_around([(taken[-1], corners)], step, start, end)
         start = end
         cases.append(asking.cases(taken[-1], step))
         seeds = []
         for axis, way, side in _SIDES:  # the padding is outside, so no way leads out of the grid
             seen = cases[-1] & side
-            seeds.append(taken[-1][(seen != 0) & (seen != side)] + way * strides[axis])
-    found = np.concatenate(taken)
-    order = np.argsort(found)
-    return found[order], np.concatenate(cases)[order]
+            seeds.append(taken[-1][(seen != 0) & (seen != side)] + way * strides[axis] * step)
+    found = xp.concatenate(taken)
+    order = xp.argsort(found)
+    return found[order], xp.concatenate(cases)[order]
 
 
-def _probe(asking: _Asking, step: int, done: float) -> list[Int]:
-    """Smallest cells that a sheet or a rod between the nodes of the first level passes through.
+def _doubtful_edges(asking: _Asking, step: int) -> list[Around]:
+    """Edges of the first level, along each axis, that a sheet or a rod between its nodes may cross twice.
 
-    Looked for on those edges of `step` where the line through the two values on one side and the line through the two
-    on the other side reach 0 before they meet. This finds a thin sheet in a distance, and costs little in any field.
+    Those where the line through the two values on one side and the line through the two on the other side reach 0
+    before they meet. This finds a thin sheet in a distance, and costs little in any field.
     """
+    xp = asking.home.xp
     values = asking.values[::step, ::step, ::step]
-    sizes = np.abs(values.astype(np.float64))
-    sizes[np.isinf(sizes)] = np.nan  # padding: nothing holds there
-    nodes = _lattice(asking.grid, step).reshape(values.shape)
+    sizes = xp.abs(xp.asarray(values, dtype=asking.home.double))
+    sizes[xp.isinf(sizes)] = np.nan  # padding: nothing holds there
+    nodes = asking.home.array(_lattice(asking.grid, step).reshape(values.shape))
     found = []
     for axis, stride in enumerate(asking.grid.strides):
-        a, inside = np.moveaxis(sizes, axis, 0), np.moveaxis(values > 0, axis, 0)
+        a, inside = xp.moveaxis(sizes, axis, 0), xp.moveaxis(values > 0, axis, 0)
         fall, rise = a[:-3] - a[1:-2], a[3:] - a[2:-1]
         is_doubtful = (fall > 0) & (rise > 0) & (a[1:-2] * rise + a[2:-1] * fall <= fall * rise)
         for other in (slice(-3), slice(2, -1), slice(3, None)):
             is_doubtful &= inside[1:-2] == inside[other]
-        edges = np.moveaxis(nodes, axis, 0)[1:-2][is_doubtful]
-        asking.ask_around(edges, stride * np.arange(1, step), done, done)
-        for part in (edges + stride * n for n in range(step)):
-            found.append(part[(asking.flat[part] > 0) != (asking.flat[part + stride] > 0)])
+        edges = xp.moveaxis(nodes, axis, 0)[1:-2][is_doubtful]
+        found.append((edges, [stride * n for n in range(1, step)]))
     return found
 
 
-def _is_mixed(cases: Int) -> Bool:
-    mixed: Bool = (cases != 0) & (cases != 255)
-    return mixed
+def _crossed(asking: _Asking, edges: list[Around]) -> list[Array]:
+    """The smallest cells along these edges of the first level, all asked for, that the surface passes through."""
+    found = []
+    for starts, inner in edges:
+        for offset in [0, *inner]:
+            part = starts + offset
+            found.append(part[asking.is_inside(part) != asking.is_inside(part + inner[0])])
+    return found
