@@ -8,6 +8,7 @@
     ├── SurfaceError      the field has no usable surface
     ├── MeshError         a mesh file cannot be read, or holds nothing
     ├── CheckpointError   weights are missing, damaged, or not those of the network
+    ├── MemoryShortError  the network does not fit into the memory
     ├── DownloadError     weights cannot be fetched
     ├── OutputError       the result cannot be written where it was asked for
     ├── MissingExtraError an optional part is not installed
@@ -41,6 +42,10 @@ class MeshError(FourviewError):
 
 class CheckpointError(FourviewError):
     """Weights are missing, damaged, or not those of the network."""
+
+
+class MemoryShortError(FourviewError):
+    """The network does not fit into the memory, or memory ran out."""
 
 
 class DownloadError(FourviewError):

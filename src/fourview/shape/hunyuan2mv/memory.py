@@ -1,0 +1,406 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""How much of the network lies on the device at once, said before the run.
+
+Owns      the plans, what each of them needs, which one fits, what happens where memory runs out all the same.
+Not here  which device (`device`), what the networks compute.
+
+    full      everything stays on the device
+    offload   a network is there while it is used, a layer of modulation (they are a quarter of the transformer) only
+              while it computes its part of the schedule's table; of the VAE the point decoder stays, for the field
+    low       besides, blocks take turns in two slots of the device's memory (`Relay`), pictures are encoded one at a
+              time, and points are decoded in smaller passes
+
+What a plan needs is counted: weights from the modules, rows from the sizes. docs/hunyuan2mv_memory.md has the formula
+and what was measured.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fourview.errors import MemoryShortError, RecipeError
+from fourview.shape.hunyuan2mv.checkpoint import Network
+from fourview.shape.hunyuan2mv.conditioner import Conditioner
+
+PLANS = ("full", "offload", "low")
+POINTS_A_PASS = {"full": 16_384, "offload": 8_192, "low": 2_048}
+HEADROOM = 1.1  # what is predicted may be wrong by a tenth
+LIBRARIES = 40 << 20  # bytes of scratch that the libraries for CUDA keep
+
+ALIGNMENT = 256  # bytes, of the tensors in a slot
+
+Owned = tuple[nn.Module, str, Tensor]  # a tensor, the module whose own it is, and its name there
+
+# Numbers that a row holds at the worst moment of a pass, in widths of the row; a test counts what the code does.
+PER_TRANSFORMER_ROW = 20  # in a single block: rows twice, normed, 7 projected, attended, 4 of the MLP, 5 joined
+PER_TOKEN = 13
+PER_NODE = 5  # bytes of the octree for a node of its grid, and for a node of one side
+PER_SIDE_NODE = 400
+
+
+@dataclass(frozen=True)
+class Work:
+    """The sizes of one run that its memory depends on."""
+
+    views: int
+    steps: int
+    octree_resolution: int  # cells along the box
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One of `PLANS`, for one run on one device. `need` and `free` in bytes; `free` is None where nobody knows."""
+
+    name: str
+    device: torch.device
+    need: int
+    free: int | None
+    views_a_pass: int
+    points_a_pass: int
+
+    def __str__(self) -> str:
+        return f"{self.name}: needs {_gib(self.need)}, {_gib(self.free)} free on {self.device}"
+
+    @property
+    def fits(self) -> bool:
+        """Whether the need is free, with headroom."""
+        return self.free is None or self.need * HEADROOM <= self.free
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether nothing ever leaves the device."""
+        return self.name == "full" or self.device.type == "cpu"
+
+    @property
+    def loads_to(self) -> torch.device:
+        """Where the weights are loaded to."""
+        return self.device if self.keeps_all else torch.device("cpu")
+
+    def settle(self, network: Network) -> None:
+        """Brings to the device what a field needs for as long as it lives; call it once after loading."""
+        network.vae.points.to(self.device)
+
+    @contextmanager
+    def on_device(self, module: nn.Module) -> Iterator[None]:
+        """Within the block `module` can be called on the device; weights that have no place there then leave it."""
+        if self.keeps_all:
+            yield
+            return
+        guests: list[nn.Module] = [*_modulations(module)]
+        with ExitStack() as stack:
+            for guest in guests:
+                stack.enter_context(_at_call(guest, self.device))
+            if self.name == "low":
+                blocks = _blocks(module)
+                stack.enter_context(Relay(blocks, guests, self.device).running())
+                guests = guests + blocks
+            stack.enter_context(_visiting(_without(module, guests), self.device))
+            yield
+
+    @contextmanager
+    def watched(self, doing: str) -> Iterator[None]:
+        """Turns the end of the memory within the block into a `MemoryShortError`."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise MemoryShortError(
+                f"memory ran out while {doing}: the plan '{self.name}' needs about {_gib(self.need)}, "
+                f"{_gib(free_bytes(self.device))} are free on {self.device}: {CURE}"
+            ) from error
+
+
+CURE = "close what else uses it, or take a smaller plan, fewer pictures, a smaller octree_resolution, another device"
+
+
+def choose(wish: str, network: Network, work: Work, device: torch.device, dtype: torch.dtype, free: int | None) -> Plan:
+    """The first plan that fits into `free` bytes, or the wished one; raises `MemoryShortError` where none does.
+
+    Only the sizes of `network` are read: it may lie on the meta device. `wish` is "auto" or one of `PLANS`; `free` is
+    `free_bytes(device)`, and what the network already takes there.
+    """
+    if wish not in ("auto", *PLANS):
+        raise RecipeError(f"memory is '{wish}'; it takes one of {', '.join(PLANS)}, or 'auto'")
+    names = PLANS if wish == "auto" else (wish,)
+    plans = [predict(name, network, work, device, dtype, free) for name in names]
+    fitting = [plan for plan in plans if plan.fits]
+    if not fitting:
+        raise MemoryShortError(f"{plans[-1]}, and a tenth of the need should be spare: {CURE}")
+    return fitting[0]
+
+
+def predict(
+    name: str, network: Network, work: Work, device: torch.device, dtype: torch.dtype, free: int | None = None
+) -> Plan:
+    """The plan called `name`, with the greatest number of bytes that it has on the device at once."""
+    views = 1 if name == "low" else work.views
+    plan = Plan(name, device, 0, free, views, POINTS_A_PASS[name])
+    modules = (network.conditioner, network.transformer, network.vae)
+    rows = rows_bytes(network, work, plan, dtype)
+    if plan.keeps_all:
+        need = sum(weight_bytes(module, dtype) for module in modules) + max(rows.values())
+    else:
+        stays = weight_bytes(network.vae.points, dtype)
+        weights = [_visiting_bytes(module, dtype, name == "low") for module in modules]
+        weights[2] -= stays
+        need = stays + max(map(sum, zip([*weights, 0], rows.values(), strict=True)))
+    return replace(plan, need=need + (LIBRARIES if device.type == "cuda" else 0))
+
+
+def weight_bytes(module: nn.Module, dtype: torch.dtype) -> int:
+    """The bytes of `module`'s tensors once those that are floating are of `dtype`."""
+    return _bytes(_owned(list(module.modules())), dtype)
+
+
+def _visiting_bytes(module: nn.Module, dtype: torch.dtype, is_streamed: bool) -> int:
+    """What of `module` is on the device at once while it is used, modulations aside."""
+    guests: list[nn.Module] = [*_modulations(module)]
+    blocks = _blocks(module) if is_streamed else []
+    largest = max((_bytes(_owned(_without(block, guests)), dtype) for block in blocks), default=0)
+    return 2 * largest + _bytes(_owned(_without(module, guests + blocks)), dtype)
+
+
+def rows_bytes(network: Network, work: Work, plan: Plan, dtype: torch.dtype) -> dict[str, int]:
+    """The greatest number of bytes that are there besides weights, for each stage."""
+    conditioner, transformer, vae = network.conditioner, network.transformer, network.vae
+    size, params = dtype.itemsize, conditioner.dino.params
+    n, context_rows = vae.params.num_latents, work.views * conditioner.rows_a_view
+
+    pictures = 4 * 3 * work.views * network.params.preprocess.size**2
+    inner = max(part.in_features for part in conditioner.modules() if isinstance(part, nn.Linear))
+    per_row = 6 * params.hidden_size + 4 * inner + params.num_channels * params.patch_size**2
+    context = context_rows * params.hidden_size * size
+    encode = pictures + context + plan.views_a_pass * conditioner.rows_a_view * per_row * size
+
+    h = transformer.params.hidden_size
+    modulations = _modulations(transformer)
+    table = work.steps * sum(linear.out_features for linear in modulations) * size
+    setup = 2 * table + max(weight_bytes(linear, dtype) for linear in modulations)
+    step = table + (context_rows + PER_TRANSFORMER_ROW * (context_rows + n)) * h * size
+    denoise = context + max(setup, step)
+
+    w, inner = vae.points.query.in_features, vae.points.mlp_in.out_features
+    memory = 2 * n * w * size
+    surface = PER_NODE * (work.octree_resolution + 3) ** 3 + PER_SIDE_NODE * work.octree_resolution**2
+    decode = memory + surface + plan.points_a_pass * (3 * w + 2 * inner) * size
+    tokens = PER_TOKEN * n * vae.params.width * size
+    return {"encode": encode, "denoise": denoise, "tokens": tokens, "decode": decode}
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """How much this process may still take on `device`; None where nobody knows."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    meminfo = Path("/proc/meminfo")
+    if device.type == "cpu" and meminfo.exists():
+        lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) << 10
+    return None
+
+
+def encode(conditioner: Conditioner, pictures: Tensor, sides: Sequence[Sequence[int]], plan: Plan) -> Tensor:
+    """`conditioner(pictures, sides)`, so many views at a time as `plan` says."""
+
+    def of_views(views: Tensor) -> Tensor:
+        chosen = views.tolist()
+        return conditioner(pictures[:, chosen], [[row[view] for view in chosen] for row in sides])
+
+    return Halving(of_views, plan.views_a_pass, plan, "pictures were encoded", dim=1)(torch.arange(pictures.shape[1]))
+
+
+class Halving:
+    """A function of rows, asked for so many at a time; of half as many from the first time that memory runs out.
+
+    The second time is a `MemoryShortError`. Results are put together along `dim`.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Tensor], size: int, plan: Plan, doing: str, dim: int = 0) -> None:
+        self.run, self.size, self.plan, self.doing, self.dim = run, size, plan, doing, dim
+        self.has_halved = size == 1
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """All of `rows (n, ...)`."""
+        if not self.has_halved:
+            try:
+                return self._in_passes(rows)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside of the block above: as long as there is an error, what the pass had taken is not given back.
+            self.has_halved, self.size = True, -(-self.size // 2)
+            if self.plan.device.type == "cuda":
+                torch.cuda.empty_cache()
+        with self.plan.watched(self.doing):
+            return self._in_passes(rows)
+
+    def _in_passes(self, rows: Tensor) -> Tensor:
+        return torch.cat([self.run(part) for part in rows.split(self.size)], dim=self.dim)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch has a class of its own for CUDA alone."""
+    text = str(error)
+    return isinstance(error, MemoryError) or any(
+        words in text for words in ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+    )
+
+
+class Relay:
+    """Blocks take turns in two slots of the device's memory: while one computes, the next one's weights arrive.
+
+    The order is that of `blocks`, over and over; a block that is called out of turn waits for its weights. For CUDA
+    the weights at home are pinned, so that they are copied beside the computation.
+    """
+
+    def __init__(self, blocks: Sequence[nn.Module], guests: Sequence[nn.Module], device: torch.device) -> None:
+        self.blocks, self.device = blocks, device
+        parts = [_without(block, guests) for block in blocks]
+        self.copying = torch.cuda.Stream(device) if device.type == "cuda" else None
+        if self.copying is not None:
+            for part, name, tensor in _owned([part for block in parts for part in block]):
+                if not tensor.is_pinned():
+                    _bring([(part, name, tensor.pin_memory())])
+        self.homes = [_owned(block) for block in parts]
+        size = max((sum(_padded(tensor.nbytes) for _, _, tensor in home) for home in self.homes), default=0)
+        self.slots = [torch.empty(size, dtype=torch.uint8, device=device) for _ in range(2)]
+        self.slot, self.awaited = 0, -1  # where the block is, or will be, that comes next, and its number
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Within the block, the blocks can be called on the device."""
+        hooks = []
+        for number, block in enumerate(self.blocks):
+            hooks.append(block.register_forward_pre_hook(partial(self._enter, number)))
+            hooks.append(block.register_forward_hook(partial(self._leave, number)))
+        self._meet()
+        try:
+            yield
+        finally:
+            self._meet()
+            for hook in hooks:
+                hook.remove()
+            for home in self.homes:
+                _bring(home)
+
+    def _enter(self, number: int, *_: object) -> None:
+        if self.awaited != number:
+            self._send_for(number)
+        self._meet()
+        _bring(self._places(number))
+        self.slot = 1 - self.slot
+        self._send_for((number + 1) % len(self.blocks))
+
+    def _leave(self, number: int, *_: object) -> None:
+        _bring(self.homes[number])
+
+    def _send_for(self, number: int) -> None:
+        """Copies the weights of a block into the slot that comes next."""
+        self.awaited = number
+        with torch.cuda.stream(self.copying):  # of None: nothing
+            for (_, _, place), (_, _, home) in zip(self._places(number), self.homes[number], strict=True):
+                place.copy_(home.detach(), non_blocking=True)
+
+    def _places(self, number: int) -> list[Owned]:
+        """The tensors of a block as they lie in the slot that comes next."""
+        places, start = [], 0
+        for part, name, home in self.homes[number]:
+            place = self.slots[self.slot][start : start + home.nbytes].view(home.dtype).view(home.shape)
+            places.append((part, name, place))
+            start += _padded(home.nbytes)
+        return places
+
+    def _meet(self) -> None:
+        """What is queued after this, on either side, waits for what the other side has queued before."""
+        if self.copying is not None:
+            computing = torch.cuda.current_stream(self.device)
+            computing.wait_stream(self.copying)
+            self.copying.wait_stream(computing)
+
+
+@contextmanager
+def _at_call(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Within the block `module` is on `device` while it is called, and only then."""
+    home = _owned([module])
+    enter = module.register_forward_pre_hook(lambda *_: _bring(_sent(home, device)))
+    leave = module.register_forward_hook(lambda *_: _bring(home))
+    try:
+        yield
+    finally:
+        enter.remove()
+        leave.remove()
+        _bring(home)
+
+
+@contextmanager
+def _visiting(modules: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
+    """Within the block the tensors that `modules` themselves own are on `device`."""
+    home = _owned(modules)
+    try:
+        _bring(_sent(home, device))
+        yield
+    finally:
+        _bring(home)
+
+
+def _modulations(module: nn.Module) -> list[nn.Linear]:
+    parts = module.named_modules()
+    return [part for name, part in parts if name.endswith("modulation") and isinstance(part, nn.Linear)]
+
+
+def _blocks(module: nn.Module) -> list[nn.Module]:
+    """Those of every list of blocks, in the order in which they run."""
+    return [block for part in module.modules() if isinstance(part, nn.ModuleList) for block in part]
+
+
+def _without(module: nn.Module, others: Sequence[nn.Module]) -> list[nn.Module]:
+    """`module` and its parts that are not parts of `others`."""
+    left_out = {id(part) for other in others for part in other.modules()}
+    return [part for part in module.modules() if id(part) not in left_out]
+
+
+def _owned(modules: Sequence[nn.Module]) -> list[Owned]:
+    """The tensors that these modules themselves own."""
+    return [
+        (module, name, tensor)
+        for module in modules
+        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    ]
+
+
+def _sent(home: Sequence[Owned], device: torch.device) -> list[Owned]:
+    """Copies on `device`, to be brought instead."""
+    return [(module, name, tensor.to(device, non_blocking=True)) for module, name, tensor in home]
+
+
+def _bring(tensors: Sequence[Owned]) -> None:
+    """Each module is given its tensors."""
+    for module, name, tensor in tensors:
+        if isinstance(getattr(module, name), nn.Parameter) and not isinstance(tensor, nn.Parameter):
+            tensor = nn.Parameter(tensor, requires_grad=False)
+        setattr(module, name, tensor)
+
+
+def _bytes(tensors: Sequence[Owned], dtype: torch.dtype) -> int:
+    """Their size once those that are floating are of `dtype`."""
+    return sum(
+        tensor.numel() * (dtype if tensor.is_floating_point() else tensor.dtype).itemsize for _, _, tensor in tensors
+    )
+
+
+def _padded(size: int) -> int:
+    """A size in bytes after which the next tensor may begin."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _gib(size: int | None) -> str:
+    return "an unknown amount" if size is None else f"{size / 2**30:.1f} GiB"
