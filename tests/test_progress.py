@@ -5,7 +5,7 @@
 import pytest
 
 from fourview.errors import CanceledError
-from fourview.progress import STAGES, CancelToken, Journey
+from fourview.progress import SHARES, STAGES, CancelToken, Journey
 
 
 def test_the_share_done_never_falls_and_never_reaches_one_before_the_end():
@@ -22,8 +22,20 @@ def test_the_share_done_never_falls_and_never_reaches_one_before_the_end():
     assert 0.99 < done[-1] < 1.0
 
 
-def test_stage_weights_add_up_to_one():
-    assert sum(STAGES.values()) == pytest.approx(1.0)
+@pytest.mark.parametrize("engine", SHARES)
+def test_every_stage_has_a_share_and_they_add_up_to_one(engine):
+    assert len(SHARES[engine]) == len(STAGES)
+    assert sum(SHARES[engine]) == pytest.approx(1.0)
+
+
+def test_a_stage_of_equal_steps_counts_them_and_may_say_something():
+    events = []
+
+    with Journey(events.append, engine="hunyuan2mv").stage("denoise", steps=4, note="on a GPU") as tick:
+        tick(0.25)
+
+    assert [(event.step, event.steps) for event in events] == [(0, 4), (1, 4), (4, 4)]
+    assert {event.note for event in events} == {"on a GPU"}
 
 
 def test_cancel_is_noticed_at_the_next_tick_and_names_the_stage():

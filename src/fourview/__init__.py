@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Recipe": "fourview.recipe",
+    "Machine": "fourview.compute",
     "generate": "fourview.pipeline",
     "write": "fourview.pipeline",
     "Result": "fourview.pipeline",
@@ -28,6 +29,7 @@ _HOME = {
 __all__ = [
     "CancelToken",
     "FourviewError",
+    "Machine",
     "Mesh",
     "Recipe",
     "Result",

@@ -2,12 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of the machine a run may use, chosen once.
 
-Owns      the number of threads. Not here: device and precision, which come with the first engine that has a choice.
+Owns      the number of threads, and what a learned engine is told of the machine. Not here: whether the machine has it
+          (the engine, which may load torch).
 """
 
 import os
+from dataclasses import dataclass
+from typing import Literal
 
 _threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a learned engine runs on. Whoever owns the machine says it, not whoever asks for a model."""
+
+    weights: str | None = None  # a folder in the official layout; None: where `fourview weights pull` put them
+    device: str = "auto"  # cpu, cuda, cuda:1, mps
+    precision: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    memory: Literal["auto", "full", "offload", "low"] = "auto"  # what stays on the device
+    noise: Literal["cpu", "device"] = "cpu"  # who draws the first noise: cpu draws the same on every machine
+    approximate: tuple[str, ...] = ()  # shortcuts that change the result a little
 
 
 def set_threads(count: int | None) -> None:

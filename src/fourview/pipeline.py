@@ -7,11 +7,12 @@ Owns      the order of the steps, and the report of a run. Not here: the work of
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from typing import Any
 
 from fourview import __version__
+from fourview.compute import Machine
 from fourview.export.write import encode, save
 from fourview.mesh.crumbs import drop_crumbs
 from fourview.mesh.measure import Health, measure
@@ -24,6 +25,7 @@ from fourview.shape.engine import Engine, find
 from fourview.surface.extract import extract
 from fourview.surface.octree import sample
 from fourview.texture.bake import bake
+from fourview.texture.settle import settle
 from fourview.texture.texture import Texture
 from fourview.views.framing import frame
 from fourview.views.load import Source, read_pictures
@@ -36,7 +38,7 @@ class Report:
     """What a run says of itself, ready for JSON with `as_dict`."""
 
     version: str
-    engine: dict[str, str]  # name, version, licence
+    engine: dict[str, str]  # name, version, licence, and what it says of itself: weights, device, precision ..
     recipe: dict[str, Any]  # every knob by its flat name
     seed_used: int
     timings_s: dict[str, float]  # by stage, in order
@@ -66,20 +68,26 @@ def generate(
     pictures: Mapping[str, Source],
     recipe: Recipe | None = None,
     *,
+    machine: Machine | None = None,
     engine: Engine | None = None,
     progress: Callable[[Event], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> Result:
     """One model from 1-4 pictures named `front` (required), `left`, `back`, `right`.
 
-    A picture is a path, the bytes of a file, or a PIL image. `engine` overrides the recipe's; `progress` is called
-    with an `Event` several times a second; `cancel` stops the run with `CanceledError` within a second.
-    Raises the errors of `fourview.errors`, those about pictures and knobs before any heavy work.
+    A picture is a path, the bytes of a file, or a PIL image. `machine` tells a learned engine its device and weights;
+    `engine`, from `fourview.shape.engine.find`, overrides the recipe's and keeps its network from run to run.
+    `progress` is called with an `Event` several times a second; `cancel` stops the run with `CanceledError` within a
+    second, or within a step of the network. Raises the errors of `fourview.errors`, those about pictures, knobs and
+    weights before any heavy work.
     """
     recipe = recipe or Recipe()
-    engine = engine or find(recipe.shape.engine)
+    engine = engine or find(recipe.shape.engine, machine)
+    engine.check(recipe)
+    asked = flat(recipe)
     seed = secrets.randbelow(SEED_MAX) if recipe.shape.seed == -1 else recipe.shape.seed
-    journey = Journey(progress, cancel)
+    recipe = replace(recipe, shape=replace(recipe.shape, seed=seed))
+    journey = Journey(progress, cancel, engine.name)
     notices = _idle_knobs(recipe, engine)
 
     with journey.stage("fetch"):
@@ -88,16 +96,16 @@ def generate(
         mattes, found = cut_out(loaded, recipe.views.remove_background, tick, recipe.views.matting_network)
         views, disagreements = frame(loaded, mattes)
         notices += [*found, *disagreements]
-    with journey.stage("encode") as tick:
-        field, found = engine.field(views, recipe, tick)
-        notices += found
+    shape = engine.shape(views, recipe, journey)
+    notices += shape.notices
     with journey.stage("decode") as tick:
-        samples = sample(field, recipe.surface.octree_resolution, recipe.surface.num_chunks, tick)
+        samples = sample(shape.field, recipe.surface.octree_resolution, recipe.surface.num_chunks, tick)
     with journey.stage("extract") as tick:
         mesh = extract(samples, tick)
         faces_extracted = len(mesh.faces)
     with journey.stage("clean") as tick:
         mesh, crumbs = drop_crumbs(mesh)
+        mesh = mesh if shape.is_framed else settle(mesh, views)
         if crumbs:
             notices.append(Notice("crumbs_dropped", f"{crumbs} small loose or hidden parts were dropped"))
     with journey.stage("simplify") as tick:
@@ -115,8 +123,8 @@ def generate(
         file = encode(mesh, texture, recipe.export, made_by, tick)
 
     report = Report(
-        __version__, {"name": engine.name, "version": engine.version, "licence": engine.licence}, flat(recipe), seed,
-        journey.timings_s, measure(mesh), faces_extracted, seen, silhouette_iou, tuple(notices),
+        __version__, {"name": engine.name, "version": engine.version, "licence": engine.licence, **shape.facts}, asked,
+        seed, journey.timings_s, measure(mesh), faces_extracted, seen, silhouette_iou, tuple(notices),
     )  # fmt: skip
     return Result(mesh, texture, file, report, tuple(views))
 

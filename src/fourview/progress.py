@@ -19,18 +19,12 @@ from fourview.errors import CanceledError
 
 Tick = Callable[[float], None]
 
-# Stage -> share of a typical run of the embedded engine, measured with `benchmarks/speed.py`.
-STAGES: dict[str, float] = {
-    "fetch": 0.02,
-    "matte": 0.08,
-    "encode": 0.08,
-    "denoise": 0.0,
-    "decode": 0.20,
-    "extract": 0.12,
-    "clean": 0.05,
-    "simplify": 0.10,
-    "texture": 0.32,
-    "export": 0.03,
+STAGES = ("fetch", "matte", "encode", "denoise", "decode", "extract", "clean", "simplify", "texture", "export")
+# Engine -> share of each stage in a typical run, in the order of STAGES: those of the hull were measured with
+# `benchmarks/speed.py`, those of the network follow from its arithmetic at 30 steps and 256 cells.
+SHARES: dict[str, tuple[float, ...]] = {
+    "hull": (0.02, 0.08, 0.08, 0.00, 0.20, 0.12, 0.05, 0.10, 0.32, 0.03),
+    "hunyuan2mv": (0.01, 0.06, 0.03, 0.55, 0.09, 0.03, 0.02, 0.05, 0.14, 0.02),
 }
 
 
@@ -40,12 +34,22 @@ def no_tick(done: float) -> None:
 
 @dataclass(frozen=True)
 class Event:
-    """A moment of a run: `stage` is `stage_done` (0..1) through, the whole run `done` (0..1, never falls)."""
+    """A moment of a run: `stage` is `stage_done` (0..1) through, the whole run `done` (0..1, never falls).
+
+    A stage of equal steps, as sampling is, says how many: `steps` is 0 elsewhere. `note` is what the stage has to say.
+    """
 
     stage: str
     stage_done: float
     done: float
     elapsed_s: float
+    steps: int = 0
+    note: str = ""
+
+    @property
+    def step(self) -> int:
+        """How many of `steps` are done."""
+        return round(self.stage_done * self.steps)
 
 
 class CancelToken:
@@ -68,22 +72,23 @@ class Journey:
 
     watch: Callable[[Event], None] | None = None
     cancel: CancelToken | None = None
+    engine: str = "hull"
     timings_s: dict[str, float] = field(default_factory=dict)
     _began: float = field(default_factory=time.perf_counter)
     _done: float = 0.0
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Tick]:
+    def stage(self, name: str, steps: int = 0, note: str = "") -> Iterator[Tick]:
         """The tick of stage `name`; its time is counted when the block ends."""
-        names = list(STAGES)
-        before = sum(STAGES[n] for n in names[: names.index(name)])
+        shares = SHARES.get(self.engine, SHARES["hull"])
+        share, before = shares[STAGES.index(name)], sum(shares[: STAGES.index(name)])
 
         def tick(done: float) -> None:
             if self.cancel is not None and self.cancel.is_canceled:
                 raise CanceledError(f"canceled during '{name}'")
-            self._done = max(self._done, min(before + STAGES[name] * done, 0.999))
+            self._done = max(self._done, min(before + share * done, 0.999))
             if self.watch is not None:
-                self.watch(Event(name, done, self._done, time.perf_counter() - self._began))
+                self.watch(Event(name, done, self._done, time.perf_counter() - self._began, steps, note))
 
         began = time.perf_counter()
         tick(0.0)

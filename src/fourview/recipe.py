@@ -43,11 +43,16 @@ class ViewsRecipe:
 class ShapeRecipe:
     """Views become a field."""
 
-    engine: Literal["hull"] = knob("hull", "what turns the views into a shape")
+    engine: Literal["hull", "hunyuan2mv"] = knob("hull", "what turns the views into a shape")
+    variant: Literal["base", "fast", "turbo"] | None = knob(
+        None,
+        "which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first",
+        only="hunyuan2mv",
+    )
     seed: int = knob(
         -1, "-1 draws a fresh seed; the seed that was used is in the report", -1, SEED_MAX, only="hunyuan2mv"
     )
-    steps: int = knob(30, "sampling steps", 1, 100, only="hunyuan2mv")
+    steps: int = knob(30, "sampling steps; turbo weights take 5 where nothing is set", 1, 100, only="hunyuan2mv")
     guidance_scale: float = knob(5.0, "classifier-free guidance", 0, 50, only="hunyuan2mv")
 
 
@@ -59,6 +64,8 @@ class SurfaceRecipe:
     num_chunks: int = knob(
         200_000, "points a decoding pass takes: a memory knob, it never changes the result", 1_000, 5_000_000
     )
+    box_v: float = knob(1.01, "half the side of the cube that is decoded, box units", 0.1, 4, only="hunyuan2mv")
+    level: float = knob(0.0, "the value on the surface; higher is thinner", -100, 100, only="hunyuan2mv")
 
 
 @dataclass(frozen=True)

@@ -11,5 +11,5 @@ def test_the_engine_of_the_default_recipe_is_found() -> None:
 
 
 def test_an_unknown_engine_is_an_error_that_lists_the_known() -> None:
-    with pytest.raises(RecipeError, match="there is no engine 'magic'; the engines are hull"):
+    with pytest.raises(RecipeError, match="there is no engine 'magic'; the engines are hull, hunyuan2mv"):
         find("magic")

@@ -8,6 +8,7 @@ Not here  `weights`; `doctor`, which must run when half of the packages are miss
 Heavy modules are imported inside the commands: `--threads` must act before numpy loads.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -21,14 +22,25 @@ import click
 from fourview import __version__
 from fourview.cli.bar import bar
 from fourview.cli.weights import weights
+from fourview.compute import Machine
 from fourview.errors import CanceledError, ChildError, FourviewError, OutputError, PictureError
 from fourview.recipe import Knob, Recipe, flat, knobs
 
 if TYPE_CHECKING:
     from fourview.pipeline import Result
+    from fourview.shape.engine import Engine
 
 SIDES = ("front", "left", "back", "right")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+# Name, choices (none: any word) and meaning of what `compute.Machine` holds.
+MACHINE_OPTIONS = (
+    ("weights", (), "Folder with weights in the official layout (default: where `fourview weights pull` puts them)."),
+    ("device", (), "auto, cpu, cuda, cuda:N or mps."),
+    ("precision", ("auto", "float16", "bfloat16", "float32"), "Of weights and rows; auto: float16 on a GPU."),
+    ("memory", ("auto", "full", "offload", "low"), "What stays on the device; auto: the fastest that fits."),
+    ("noise", ("cpu", "device"), "Who draws the first noise; cpu draws the same everywhere."),
+    ("approximate", (), "Shortcuts that change the result a little, by comma (docs/hunyuan2mv.md)."),
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,6 +88,22 @@ def _help(k: Knob) -> str:
     return f"{k.doc[0].upper()}{k.doc[1:]}.{engines}  [{k.range}{default}]"
 
 
+def _machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a learned engine runs on; handed on as one dictionary of what was typed in."""
+    for name, choices, text in reversed(MACHINE_OPTIONS):
+        kind = click.Choice(choices) if choices else str
+        command = click.option("--" + name, type=kind, help=text + " Used by hunyuan2mv.")(command)
+
+    @functools.wraps(command)
+    def gathered(**options: Any) -> Any:
+        machine = {name: value for name, _, _ in MACHINE_OPTIONS if (value := options.pop(name)) is not None}
+        if "approximate" in machine:
+            machine["approximate"] = tuple(word.strip() for word in machine["approximate"].split(","))
+        return command(**options, machine=machine)
+
+    return gathered
+
+
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--threads", type=click.IntRange(1), help="Threads to use at most (default: one a core).")(
         command
@@ -107,10 +135,12 @@ def _recipe(given: dict[str, Any], file_type: str) -> Recipe:
 @click.option("--report", help="Also write mesh measures, timings and warnings to this JSON.")
 @click.option("--save-mattes", help="Also write each picture's matte and cut-out into this folder.")
 @_recipe_options
+@_machine_options
 @_run_options
 def generate(
     front: str | None, left: str | None, back: str | None, right: str | None, output: str, preview: str | None,
-    report: str | None, save_mattes: str | None, threads: int | None, quiet: bool, **given: Any,
+    report: str | None, save_mattes: str | None, machine: dict[str, Any], threads: int | None, quiet: bool,
+    **given: Any,
 ) -> None:  # fmt: skip
     """Make a model from FRONT and up to three more pictures."""
     if front is None:
@@ -124,7 +154,10 @@ def generate(
         if side_file is not None:
             _check_side_file(side_file, suffix)
     pictures = {"front": front, "left": left, "back": back, "right": right}
-    result = _generate({side: path for side, path in pictures.items() if path}, recipe, Path(output).name, quiet)
+    engine = _engine(recipe, machine)
+    result = _generate(
+        {side: path for side, path in pictures.items() if path}, recipe, engine, Path(output).name, quiet
+    )
     _write(result, output, preview, report, save_mattes)
     if not quiet:
         _summary(result, [p for p in (output, preview, report, save_mattes) if p])
@@ -140,7 +173,7 @@ def demo(output: str, threads: int | None, quiet: bool) -> None:
     folder = Path(output)
     for name in ("robot", "robot_photo"):
         folder.mkdir(parents=True, exist_ok=True)
-        result = _generate(_case_pictures(examples / name), Recipe(), name, quiet)
+        result = _generate(_case_pictures(examples / name), Recipe(), _engine(Recipe(), {}), name, quiet)
         model, preview, report, mattes = (str(folder / f"{name}{end}") for end in (".glb", ".png", ".json", "_mattes"))
         _write(result, model, preview, report, mattes)
         _summary(result, [model, preview, report, mattes])
@@ -152,8 +185,12 @@ def demo(output: str, threads: int | None, quiet: bool) -> None:
 @click.option("--format", "file_type", default="glb", show_default=True, help="glb, obj, ply or stl.")
 @click.option("--force", is_flag=True, help="Make models again that are there already.")
 @_recipe_options
+@_machine_options
 @_run_options
-def batch(cases: str, output: str, file_type: str, force: bool, threads: int | None, quiet: bool, **given: Any) -> int:
+def batch(
+    cases: str, output: str, file_type: str, force: bool, machine: dict[str, Any], threads: int | None, quiet: bool,
+    **given: Any,
+) -> int:  # fmt: skip
     """Make a model of every folder in CASES that holds a front picture.
 
     Writes OUTPUT/NAME.glb and its report OUTPUT/NAME.json. A model is skipped when it is there and its report says
@@ -169,17 +206,19 @@ def batch(cases: str, output: str, file_type: str, force: bool, threads: int | N
         Path(output).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"the folder '{output}' cannot be made ({error.strerror}); name one that can") from error
+    engine = _engine(recipe, machine)  # its network is loaded once
+    engine.check(recipe)
     failed = 0
     for number, folder in enumerate(folders, 1):
         model, report = Path(output) / f"{folder.name}{suffix}", Path(output) / f"{folder.name}.json"
         pictures = _case_pictures(folder)
-        made_from = _fingerprint(pictures, recipe)
+        made_from = _fingerprint(pictures, recipe, machine)
         title = f"[{number}/{len(folders)}] {folder.name}"
         if not force and model.exists() and _made_from(report) == made_from:
             click.echo(f"{title}: is there")
             continue
         try:
-            result = _generate(pictures, recipe, title, quiet)
+            result = _generate(pictures, recipe, engine, title, quiet)
             _write(result, str(model), None, str(report), None, made_from)
             click.echo(f"{title}: {result.report.mesh.faces} faces, {sum(result.report.timings_s.values()):.1f} s")
         except FourviewError as error:
@@ -227,9 +266,9 @@ def _case_pictures(folder: Path) -> dict[str, str]:
     return {side: str(path) for side, path in found.items()} if "front" in found else {}
 
 
-def _fingerprint(pictures: dict[str, str], recipe: Recipe) -> str:
+def _fingerprint(pictures: dict[str, str], recipe: Recipe, machine: dict[str, Any]) -> str:
     """What a model is made from, as one word."""
-    seen = hashlib.sha256(json.dumps([__version__, flat(recipe)], sort_keys=True).encode())
+    seen = hashlib.sha256(json.dumps([__version__, flat(recipe), machine], sort_keys=True).encode())
     for side, path in sorted(pictures.items()):
         seen.update(side.encode() + hashlib.sha256(Path(path).read_bytes()).digest())
     return seen.hexdigest()
@@ -243,11 +282,17 @@ def _made_from(report: Path) -> str | None:
     return str(made_from)
 
 
-def _generate(pictures: dict[str, str], recipe: Recipe, title: str, quiet: bool) -> "Result":
+def _engine(recipe: Recipe, machine: dict[str, Any]) -> "Engine":
+    from fourview.shape.engine import find
+
+    return find(recipe.shape.engine, Machine(**machine))
+
+
+def _generate(pictures: dict[str, str], recipe: Recipe, engine: "Engine", title: str, quiet: bool) -> "Result":
     from fourview.pipeline import generate as make
 
     with bar(title, quiet) as watch:
-        return make(pictures, recipe, progress=watch)
+        return make(pictures, recipe, engine=engine, progress=watch)
 
 
 def _check_side_file(path: str, suffix: str) -> None:

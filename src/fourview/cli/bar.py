@@ -21,4 +21,13 @@ def bar(title: str, quiet: bool) -> Iterator[Callable[[Event], None] | None]:
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=1.0)
-        yield lambda event: progress.update(task, completed=event.done, description=f"{title}  {event.stage:<9}")
+        said = set()
+
+        def watch(event: Event) -> None:
+            stage = f"{event.stage} {event.step}/{event.steps}" if event.steps else event.stage
+            progress.update(task, completed=event.done, description=f"{title}  {stage:<9}")
+            if event.note and event.note not in said:
+                said.add(event.note)
+                progress.console.print(event.note, highlight=False)
+
+        yield watch

@@ -178,6 +178,20 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
+def fitting(
+    module: nn.Module, checkpoint: Checkpoint, part: str, renames: Renames, allow_unexpected: tuple[str, ...] = ()
+) -> dict[str, Header]:
+    """The tensors of `part` that make up `module`, by official name; raises `CheckpointError`, reads none."""
+    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    found = {
+        name: tensor
+        for name, tensor in checkpoint.tensors(part).items()
+        if renamed(name, renames) in expected or not any(re.match(pattern, name) for pattern in allow_unexpected)
+    }
+    check(expected, found, part, checkpoint.folder, renames)
+    return found
+
+
 def fill(
     module: nn.Module,
     checkpoint: Checkpoint,
@@ -193,13 +207,7 @@ def fill(
     Official names that match a regex of `allow_unexpected` from their beginning are left out if the module has no
     such tensor. On the CPU, without a change of precision, the tensors stay mapped: do not overwrite the file.
     """
-    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    found = {
-        name: tensor
-        for name, tensor in checkpoint.tensors(part).items()
-        if renamed(name, renames) in expected or not any(re.match(pattern, name) for pattern in allow_unexpected)
-    }
-    check(expected, found, part, checkpoint.folder, renames)
+    found = fitting(module, checkpoint, part, renames, allow_unexpected)
     filled: dict[str, Tensor] = {}
     for file in sorted({tensor.file for tensor in found.values()}):
         with safe_open(file, framework="pt", device=str(device)) as opened:

@@ -17,6 +17,7 @@ from os import PathLike
 from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from fourview.errors import CheckpointError
 from fourview.shape.hunyuan2mv.conditioner import Conditioner, DinoParams
@@ -24,7 +25,7 @@ from fourview.shape.hunyuan2mv.preprocess import PreprocessParams
 from fourview.shape.hunyuan2mv.sampler import Schedule, flow_schedule, turbo_schedule
 from fourview.shape.hunyuan2mv.transformer import Transformer, TransformerParams
 from fourview.shape.hunyuan2mv.vae import ShapeVae, VaeParams
-from fourview.weights.load import Checkpoint, fill, open_checkpoint
+from fourview.weights.load import Checkpoint, fill, fitting, open_checkpoint
 
 P = TypeVar("P")
 
@@ -199,15 +200,36 @@ def load_network(
 ) -> Network:
     """The network in `folder`, on `device`; `dtype` None keeps the files'. Raises `CheckpointError`."""
     checkpoint = open_checkpoint(folder)
+    network = _empty(checkpoint)
+    for module, part, names, unneeded in _parts(network):
+        fill(module, checkpoint, part, renames(names), device=device, dtype=dtype, allow_unexpected=unneeded)
+    return network
+
+
+def check_network(folder: str | PathLike[str]) -> NetworkParams:
+    """The sizes of the network in `folder`, if every tensor is there; reads none. Raises `CheckpointError`."""
+    checkpoint = open_checkpoint(folder)
+    network = _empty(checkpoint)
+    for module, part, names, unneeded in _parts(network):
+        fitting(module, checkpoint, part, renames(names), allow_unexpected=unneeded)
+    return network.params
+
+
+def _empty(checkpoint: Checkpoint) -> Network:
+    """The network without numbers."""
     params = network_params(checkpoint.config)
     with torch.device("meta"):
         conditioner = Conditioner(params.dino, params.image_size)
-        transformer = Transformer(params.transformer)
-        vae = ShapeVae(params.vae)
-    fill(conditioner.dino, checkpoint, "conditioner", renames(CONDITIONER_NAMES), device=device, dtype=dtype)
-    fill(transformer, checkpoint, "model", renames(TRANSFORMER_NAMES), device=device, dtype=dtype)
-    _fill_vae(vae, checkpoint, device, dtype)
-    return Network(params, conditioner.eval(), transformer.eval(), vae.eval())
+        return Network(params, conditioner.eval(), Transformer(params.transformer).eval(), ShapeVae(params.vae).eval())
+
+
+def _parts(network: Network) -> list[tuple[nn.Module, str, Names, tuple[str, ...]]]:
+    """Each network, the part of the files that holds it, its names, and what else may stand there."""
+    return [
+        (network.conditioner.dino, "conditioner", CONDITIONER_NAMES, ()),
+        (network.transformer, "model", TRANSFORMER_NAMES, ()),
+        (network.vae, "vae", VAE_NAMES, VAE_ENCODER),
+    ]
 
 
 def load_vae(
@@ -217,12 +239,8 @@ def load_vae(
     checkpoint = open_checkpoint(folder)
     with torch.device("meta"):
         vae = ShapeVae(vae_params(checkpoint.config))
-    _fill_vae(vae, checkpoint, device, dtype)
-    return vae.eval()
-
-
-def _fill_vae(vae: ShapeVae, checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype | None) -> None:
     fill(vae, checkpoint, "vae", renames(VAE_NAMES), device=device, dtype=dtype, allow_unexpected=VAE_ENCODER)
+    return vae.eval()
 
 
 def _at(config: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
