@@ -93,12 +93,13 @@ def test_more_steps_than_turbo_has_times_are_refused():
         turbo_schedule(101, 100)
 
 
-def test_noise_is_the_seeds_and_in_float16_that_of_float32_rounded():
+def test_noise_is_the_seeds_and_in_half_precision_that_of_float32_rounded():
     first = noise(LATENTS, 8, 7, CPU, torch.float32)
 
     assert first.shape == (1, LATENTS, 8)
     assert torch.equal(first, noise(LATENTS, 8, 7, CPU, torch.float32))
-    assert torch.equal(first.half(), noise(LATENTS, 8, 7, CPU, torch.float16))
+    for half in (torch.float16, torch.bfloat16):
+        assert torch.equal(first.to(half), noise(LATENTS, 8, 7, CPU, half))
     assert not torch.equal(first, noise(LATENTS, 8, 8, CPU, torch.float32))
 
 

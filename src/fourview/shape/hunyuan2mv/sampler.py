@@ -64,13 +64,14 @@ def _closed(sigmas: Tensor) -> Schedule:
 
 
 def noise(rows: int, channels: int, seed: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Standard normal latents `(1, rows, channels)`, drawn on `device` in `dtype`.
+    """Standard normal latents `(1, rows, channels)`, drawn on `device` in float32 at least, then rounded to `dtype`.
 
-    torch's CPU generator gives the same numbers on every machine, in float16 those of float32, rounded. A GPU's
-    generator gives others.
+    torch's CPU generator gives the same numbers on every machine, a GPU's gives others. Asked for half precision,
+    torch 2.13 rounds float32 too; 2.6 draws other numbers on a CPU.
     """
     generator = torch.Generator(device).manual_seed(seed)
-    return torch.randn(1, rows, channels, generator=generator, device=device, dtype=dtype)
+    wide = torch.promote_types(dtype, torch.float32)
+    return torch.randn(1, rows, channels, generator=generator, device=device, dtype=wide).to(dtype)
 
 
 def denoise(
