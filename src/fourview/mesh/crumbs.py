@@ -11,6 +11,8 @@ its volume is negative. Nobody can see or paint it, and it would eat faces of th
 Parts of a size with the body stay: four chairs in a picture are four chairs.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fourview.arrays import Float, Int
@@ -18,21 +20,21 @@ from fourview.mesh.mesh import Mesh, face_areas, keep_faces
 from fourview.mesh.topology import label_parts
 
 
-def drop_crumbs(mesh: Mesh, min_area_ratio: float = 0.005) -> tuple[Mesh, int]:
-    """The mesh without hollows and without parts smaller than `min_area_ratio` of its largest, and how many went.
+def drop_crumbs(mesh: Mesh, min_ratio: float = 0.005, size: Callable[[Mesh], Float] = face_areas) -> tuple[Mesh, int]:
+    """The mesh without hollows and without parts smaller than `min_ratio` of its largest, and how many went.
 
-    Expects one vertex a position. The official post-processors use the same ratio, of faces.
+    Expects one vertex a position. A part is as large as its faces' `size (f,)`; official post-processors count faces.
     """
     part = label_parts(mesh.faces, len(mesh.vertices))  # (f,)
     count = int(part.max(initial=-1)) + 1
     if count < 2:
         return mesh, 0
-    area = np.bincount(part, face_areas(mesh))  # (parts,) box units^2
+    large = np.bincount(part, size(mesh))  # (parts,)
     hollow = part_volumes(mesh, part) < 0
     if not hollow.all():
-        area[hollow] = 0.0
-    keep = area >= min_area_ratio * area.max()
-    keep &= area > 0
+        large[hollow] = 0.0
+    keep = large >= min_ratio * large.max()
+    keep &= large > 0
     return (mesh, 0) if keep.all() else (keep_faces(mesh, keep[part]), int(count - keep.sum()))
 
 
