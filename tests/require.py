@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
+ELSEWHERE = "not in this repository: "  # how the reason of a skip begins that is none of the machine's faults
 PROGRAMS = {
     "node": ("node",),
     "postgresql": ("pg_ctl", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), reverse=True)),

@@ -66,3 +66,12 @@ def test_no_skip_of_any_kind_passes_where_all_is_required(outcome, lines):
 
     assert "skipped under FOURVIEW_REQUIRE=all: Skipped: tired" in printed
     assert "1 failed" in printed or "1 error" in printed
+
+
+def test_what_lies_elsewhere_may_be_missing_also_where_all_is_required(outcome):
+    lines = "import pytest\nfrom require import ELSEWHERE\ndef test_a():\n    pytest.skip(f'{ELSEWHERE}the moon')\n"
+
+    printed = outcome(lines, required="all")
+
+    assert "1 skipped" in printed
+    assert "the moon" in printed
