@@ -58,8 +58,8 @@ class Conditioner(nn.Module):
         """`pictures (b, v, 3, s, s)` -1..1 of the sides numbered `sides`, v rising numbers an item -> `(b, v m, c)`."""
         b, v = pictures.shape[:2]
         rows = self.dino(self.prepare(pictures.flatten(0, 1))).unflatten(0, (b, v))  # (b, v, m, c)
-        of_side = side_embedding(self.dino.params.hidden_size).to(rows)[torch.tensor(sides)]  # (b, v, c)
-        return (rows + of_side[:, :, None]).flatten(1, 2)
+        of_side = side_embedding(self.dino.params.hidden_size).to(rows.device)[torch.tensor(sides)]  # (b, v, c)
+        return (rows + of_side[:, :, None]).to(rows.dtype).flatten(1, 2)  # rounded once
 
     def prepare(self, pictures: Tensor) -> Tensor:
         """`(n, 3, h, w)` -1..1 -> `(n, 3, s, s)` as DINOv2 wants it: the middle square, mean and spread taken out."""
