@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole engine, from a folder of weights to a model, on a tiny random checkpoint in the official layout."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.torch import load_file, save_file
+
+import fourview
+from fourview.compute import Machine
+from fourview.errors import CanceledError, CheckpointError, RecipeError
+from fourview.progress import CancelToken
+from fourview.shape.engine import Engine, find
+from fourview.shape.hunyuan2mv.fabricate import fabricate
+
+ROBOT = Path(fourview.__file__).parent / "examples" / "robot"
+MODEL = "model.fp16.safetensors"
+GRID = np.stack(np.meshgrid(*[np.linspace(-0.9, 0.9, 7)] * 3), axis=-1).reshape(-1, 3).astype(np.float32)  # (343, 3)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folders = {variant: tmp_path_factory.mktemp("weights") / variant for variant in ("base", "fast", "turbo")}
+    for variant, folder in folders.items():
+        fabricate(folder, variant)
+    return folders
+
+
+def pictures(*sides):
+    return {side: ROBOT / f"{side}.png" for side in sides}
+
+
+def run(folder, sides=("front",), watch=None, cancel=None, machine=None, **knobs):
+    small = {"octree_resolution": 32, "target_face_num": 400, "texture": "off", "steps": 4, "seed": 7}
+    return fourview.generate(
+        pictures(*sides), fourview.Recipe.of(engine="hunyuan2mv", **{**small, **knobs}),
+        machine=machine or Machine(weights=str(folder)), progress=watch, cancel=cancel,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sides", [("front",), ("front", "right"), ("front", "left", "back"), ("front", "left", "back", "right")]
+)
+def test_any_number_of_views_becomes_a_closed_mesh_with_the_faces_asked_for(tiny, sides):
+    result = run(tiny["base"], sides, texture="project", texture_size=256)
+
+    health = result.report.mesh
+    assert health.watertight
+    assert health.manifold
+    assert 392 <= health.faces <= 400
+    assert set(result.report.silhouette_iou) == set(sides)
+    assert result.report.engine["variant"] == "base"
+    assert {warning.code for warning in result.report.warnings} <= {"unseen_surface_filled"}
+
+
+def test_the_order_in_which_the_pictures_are_given_changes_nothing(tiny):
+    assert run(tiny["base"], ("front", "left", "back")).file == run(tiny["base"], ("back", "left", "front")).file
+
+
+def test_a_seed_repeats_to_the_last_byte_and_another_gives_another_shape(tiny):
+    once, again, other = (run(tiny["base"], seed=seed) for seed in (1, 1, 2))
+
+    assert once.file == again.file
+    assert (once.report.seed_used, other.report.seed_used) == (1, 2)
+    assert once.mesh.vertices.shape != other.mesh.vertices.shape or (once.mesh.vertices != other.mesh.vertices).any()
+
+
+def test_a_network_that_is_kept_gives_the_same_as_one_that_is_loaded(tiny):
+    engine = find("hunyuan2mv", Machine(weights=str(tiny["base"])))
+    recipe = fourview.Recipe.of(engine="hunyuan2mv", octree_resolution=32, texture="off", steps=4, seed=3)
+
+    first, second = (fourview.generate(pictures("front"), recipe, engine=engine) for _ in range(2))
+
+    assert first.file == second.file
+
+
+def test_the_size_of_a_pass_changes_nothing(tiny):
+    assert run(tiny["base"], num_chunks=1000).file == run(tiny["base"], num_chunks=5_000_000).file
+
+
+def test_a_higher_level_is_a_thinner_shape_and_a_wider_box_the_same_one(tiny):
+    # The mesh is laid on the outline afterwards, so what is compared is the field.
+    engine = find("hunyuan2mv", Machine(weights=str(tiny["base"])))
+    inside = {}
+    for name, knobs in {"plain": {}, "thin": {"level": 0.2}, "wide": {"box_v": 1.5}}.items():
+        seen = []
+        shaped = engine.shape
+
+        def keep(views, recipe, journey, shaped=shaped, seen=seen):
+            seen.append(shaped(views, recipe, journey))
+            return seen[0]
+
+        recipe = fourview.Recipe.of(engine="hunyuan2mv", octree_resolution=24, texture="off", steps=3, seed=3, **knobs)
+        fourview.generate(pictures("front"), recipe, engine=Engine("hunyuan2mv", "1", "", keep))
+        field = seen[0].field
+        assert field.bounds.tolist() == [[-recipe.surface.box_v] * 3, [recipe.surface.box_v] * 3]
+        points = field.home.array(GRID)
+        inside[name] = field(points).numpy()
+
+    assert (inside["plain"] - inside["thin"]).tolist() == pytest.approx([0.2] * len(GRID), abs=1e-6)
+    assert inside["plain"].tolist() == inside["wide"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("variant", "asked", "taken"), [("turbo", {}, "5"), ("turbo", {"steps": 3}, "3"), ("fast", {}, "30")]
+)
+def test_turbo_weights_take_their_five_steps_unless_told_otherwise(tiny, variant, asked, taken):
+    recipe = fourview.Recipe.of(engine="hunyuan2mv", octree_resolution=24, texture="off", **asked)
+
+    result = fourview.generate(pictures("front"), recipe, machine=Machine(weights=str(tiny[variant])))
+
+    assert (result.report.engine["variant"], result.report.engine["steps"]) == (variant, taken)
+    assert result.report.mesh.watertight
+
+
+def test_many_steps_of_turbo_weights_are_done_and_remarked_upon(tiny):
+    assert [w.code for w in run(tiny["turbo"], steps=25).report.warnings] == ["more_steps_than_useful"]
+
+
+def test_every_step_is_told_and_a_cancel_stops_before_the_next(tiny):
+    cancel, seen = CancelToken(), []
+
+    def watch(event):
+        if event.stage == "denoise":
+            seen.append((event.step, event.steps))
+            if event.step == 2:
+                cancel.cancel()
+
+    with pytest.raises(CanceledError, match="'denoise'"):
+        run(tiny["base"], watch=watch, cancel=cancel, steps=30)
+
+    assert list(dict.fromkeys(seen)) == [(0, 30), (1, 30), (2, 30)]
+
+
+def broken(tiny, folder, how):
+    """A copy of the tiny checkpoint with one thing wrong."""
+    folder.mkdir()
+    tensors = load_file(tiny["base"] / MODEL)
+    config = yaml.safe_load((tiny["base"] / "config.yaml").read_text())
+    blob = (tiny["base"] / MODEL).read_bytes()
+    if how == "truncated":
+        blob = blob[: len(blob) // 2]
+    elif how == "corrupt":
+        blob = b"\xff" * 64 + blob[64:]
+    elif how == "pickle":
+        blob = b"PK\x03\x04" + blob
+    elif how == "without vae":
+        blob = None
+        save_file({n: t for n, t in tensors.items() if not n.startswith("vae.")}, folder / MODEL)
+    elif how == "renamed":
+        blob = None
+        tensors["model.latent_inn.weight"] = tensors.pop("model.latent_in.weight")
+        save_file(tensors, folder / MODEL)
+    elif how == "narrow":
+        blob = None
+        tensors["model.cond_in.bias"] = tensors["model.cond_in.bias"][:-1].clone()
+        save_file(tensors, folder / MODEL)
+    elif how == "single-view":
+        config["conditioner"]["params"]["main_image_encoder"]["type"] = "DinoImageEncoder"
+    elif how == "unknown size":
+        config["model"]["params"]["num_experts"] = 8
+    if blob is not None:
+        (folder / MODEL).write_bytes(blob)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("truncated", "model.fp16.safetensors"),
+        ("corrupt", "model.fp16.safetensors"),
+        ("pickle", "unpickled"),
+        ("without vae", "holds no vae"),
+        ("renamed", r"1 missing: latent_in.weight; 1 unexpected: latent_inn.weight"),
+        ("narrow", r"1 of another shape: cond_in.bias \(63,\) for \(64,\)"),
+        ("single-view", "single-view"),
+        ("unknown size", "num_experts"),
+    ],
+)
+def test_weights_that_are_not_sound_are_named_before_a_picture_is_read(tiny, tmp_path, how, says):
+    folder = broken(tiny, tmp_path / "weights", how)
+
+    with pytest.raises(CheckpointError, match=says):
+        fourview.generate({"front": "no such picture.png"}, fourview.Recipe.of(engine="hunyuan2mv"),
+                          machine=Machine(weights=str(folder)))  # fmt: skip
+
+
+def test_weights_of_another_variant_than_asked_for_are_refused(tiny):
+    with pytest.raises(CheckpointError, match="are 'turbo', but variant is 'base'"):
+        run(tiny["turbo"], variant="base")
+
+
+def test_weights_that_are_nowhere_come_with_the_line_that_brings_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOURVIEW_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HY3DGEN_MODELS", str(tmp_path))
+
+    with pytest.raises(CheckpointError, match="fourview weights pull hunyuan2mv-fast"):
+        run(None, variant="fast", machine=Machine())
+
+
+def test_weights_where_the_hub_s_download_put_them_are_found(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOURVIEW_WEIGHTS", str(tmp_path))
+    home = tmp_path / "tencent/Hunyuan3D-2mv/hunyuan3d-dit-v2-mv-turbo"
+    home.parent.mkdir(parents=True)
+    home.symlink_to(tiny["turbo"])
+
+    assert run(None, machine=Machine()).report.engine["variant"] == "turbo"
+
+
+@pytest.mark.parametrize("machine", [Machine(device="abacus"), Machine(precision="float8")])
+def test_a_device_or_precision_that_is_not_there_is_an_error(machine):
+    with pytest.raises(RecipeError, match=r"abacus|float8"):
+        find("hunyuan2mv", machine)
