@@ -25,6 +25,8 @@ from fourview.shape.hunyuan2mv.transformer import Condition, Transformer
 
 TRAINING_TIMES = 1000
 
+Velocity = Callable[[Tensor, int], Tensor]  # of latents (b, n, c) at step i
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -87,12 +89,23 @@ def denoise(
 
     `tick` is asked before every step; `on_step(i, latents)` sees what step i has left.
     """
-    steps = len(schedule.lengths)
     steering = steer(transformer, context, schedule, guidance_scale)
+    return walk(lambda latents, i: guided_velocity(transformer, latents, steering, i), latents, schedule, tick, on_step)
+
+
+def walk(
+    velocity: Velocity,
+    latents: Tensor,
+    schedule: Schedule,
+    tick: Tick = no_tick,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
+    """The loop of `denoise` along any `velocity`, which is asked at the steps that have a length, in their order."""
+    steps = len(schedule.lengths)
     for i, length in enumerate(schedule.lengths):
         tick(i / steps)
         if length:  # that of the last step of a flow schedule is 0
-            latents = latents + length * guided_velocity(transformer, latents, steering, i).to(latents.dtype)
+            latents = latents + length * velocity(latents, i).to(latents.dtype)
         if on_step is not None:
             on_step(i, latents)
     return latents
