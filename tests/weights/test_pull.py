@@ -186,22 +186,26 @@ def test_a_file_with_another_hash_than_announced_is_refused_and_deleted(hub, tmp
     assert not list(home(tmp_path).glob(f"{name.split('/')[1]}*.part"))
 
 
-def test_a_hub_that_has_another_file_than_the_catalogue_is_refused_before_a_byte(tmp_path):
-    entry = catalogue.ENTRIES["hunyuan2mv"]
-    files = {f"{entry.subfolder}/config.yaml": bytes(1608), f"{entry.subfolder}/model.fp16.safetensors": bytes(20_000)}
-    with running(Hub(entry.repository, files, revisions=[entry.revision])) as hub:
-        process = weights(hub, tmp_path, "pull", entry.name, "--accept-licence")
+MV = catalogue.ENTRIES["hunyuan2mv"]
+MV_MODEL = MV.files[1]
 
-    assert entry.files[1].sha256 in error_of(process)
+
+@pytest.mark.parametrize("announced", [("ab" * 32, MV_MODEL.size), (MV_MODEL.sha256, 20_000)])
+def test_a_hub_that_has_another_file_than_the_catalogue_is_refused_before_a_byte(tmp_path, announced):
+    files = {f"{MV.subfolder}/config.yaml": bytes(1608), f"{MV.subfolder}/{MV_MODEL.name}": bytes(20_000)}
+    with running(Hub(MV.repository, files, revisions=[MV.revision])) as hub:
+        hub.announced[f"{MV.subfolder}/{MV_MODEL.name}"] = announced
+        process = weights(hub, tmp_path, "pull", MV.name, "--accept-licence")
+
+    assert f"the catalogue says {MV_MODEL.size} and {MV_MODEL.sha256}" in error_of(process)
     assert not hub.sent
 
 
 def test_a_revision_that_the_hub_does_not_have_is_named(tmp_path):
-    entry = catalogue.ENTRIES["hunyuan2mv"]
-    with running(Hub(entry.repository, {f"{entry.subfolder}/config.yaml": b""})) as hub:
-        process = weights(hub, tmp_path, "pull", entry.name, "--accept-licence")
+    with running(Hub(MV.repository, {f"{MV.subfolder}/config.yaml": b""})) as hub:
+        process = weights(hub, tmp_path, "pull", MV.name, "--accept-licence")
 
-    assert f"{entry.repository} has no revision {entry.revision}" in error_of(process)
+    assert f"{MV.repository} has no revision {MV.revision}" in error_of(process)
 
 
 def test_a_repository_that_the_hub_does_not_have_is_named(tmp_path):
