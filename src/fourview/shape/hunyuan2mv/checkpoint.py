@@ -206,13 +206,13 @@ def load_network(
     return network
 
 
-def check_network(folder: str | PathLike[str]) -> NetworkParams:
-    """The sizes of the network in `folder`, if every tensor is there; reads none. Raises `CheckpointError`."""
+def check_network(folder: str | PathLike[str]) -> Network:
+    """The network in `folder` on the meta device, if every tensor is there; reads none. Raises `CheckpointError`."""
     checkpoint = open_checkpoint(folder)
     network = _empty(checkpoint)
     for module, part, names, unneeded in _parts(network):
         fitting(module, checkpoint, part, renames(names), allow_unexpected=unneeded)
-    return network.params
+    return network
 
 
 def _empty(checkpoint: Checkpoint) -> Network:

@@ -7,6 +7,7 @@ Not here  any step (its own file); sampling the field and all that follows (`pip
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,34 @@ from fourview.shape.engine import Shape
 from fourview.shape.hunyuan2mv.checkpoint import Network, NetworkParams, check_network, load_network
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.device import find_device, find_precision
+from fourview.shape.hunyuan2mv.memory import Halving, Plan, Work, choose, encode, free_bytes
 from fourview.shape.hunyuan2mv.preprocess import preprocess
 from fourview.shape.hunyuan2mv.sampler import denoise, noise
+from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
 from fourview.surface.field import Field
 from fourview.views.view import View
 from fourview.weights import catalogue
 
 LICENCE = catalogue.TERMS[catalogue.MV].name
 VARIANTS = {"base": "hunyuan2mv", "fast": "hunyuan2mv-fast", "turbo": "hunyuan2mv-turbo"}  # -> the catalogue's name
-TURBO_STEPS = 5  # what its training aimed at
-TILE = 8192  # points that the decoder is asked for at once: a matrix product's rounding depends on it
+TURBO_STEPS = 5  # what the turbo weights were distilled for
+MANY_TURBO_STEPS = 20
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A network between runs, and where it lies."""
+
+    folder: Path
+    plan: Plan
+    network: Network
+
+    @property
+    def bytes_on_device(self) -> int:
+        """What it takes of its plan's device."""
+        parts = (self.network.conditioner, self.network.transformer, self.network.vae)
+        tensors = [tensor for part in parts for tensor in part.state_dict().values()]
+        return sum(tensor.nbytes for tensor in tensors if tensor.device.type == self.plan.device.type)
 
 
 class Hunyuan2mv:
@@ -43,43 +62,45 @@ class Hunyuan2mv:
         self.machine = machine
         self.device = find_device(machine.device)
         self.dtype = find_precision(machine.precision, self.device)
-        self._kept: tuple[Path, Network] | None = None
+        self._sizes: tuple[Path, Network] | None = None  # the network without numbers
+        self._loaded: _Loaded | None = None
 
     def check(self, recipe: Recipe) -> None:
         """Raise now what a run with `recipe` would stumble over: weights missing, unsound or not those asked for."""
         folder = self._folder(recipe)
-        if self._kept is None or self._kept[0] != folder:
-            _check_variant(check_network(folder), recipe, folder)
+        variant = self._sizes_of(folder).params.variant
+        if recipe.shape.variant not in (None, variant):
+            raise CheckpointError(
+                f"the weights in {folder} are '{variant}', but variant is '{recipe.shape.variant}'; leave variant "
+                "unset, or name a folder that holds it"
+            )
 
     @torch.inference_mode()
     def shape(self, views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
         """The field that the network makes of `views`, any of the four sides."""
         torch.set_num_threads(threads())
         folder = self._folder(recipe)
-        with journey.stage("encode") as tick:
-            network = self._network(folder)
+        params = self._sizes_of(folder).params
+        steps = _steps(recipe, params)
+        plan = self._plan(folder, Work(len(views), steps, recipe.surface.octree_resolution))
+        with journey.stage("encode", note=f"memory: {plan}") as tick:
+            network = self._network(folder, plan)
             tick(0.5)
-            context = self._context(network, views)
-        steps = _steps(recipe, network.params)
-        with journey.stage("denoise", steps=steps) as tick:
-            schedule = network.params.schedule.schedule(steps)
+            pictures, sides = _pictures(views, params)
+            with plan.on_device(network.conditioner):
+                context = encode(network.conditioner, pictures.to(self.device), [sides], plan)
+        with journey.stage("denoise", steps=steps) as tick, plan.on_device(network.transformer):
             latents = denoise(
-                network.transformer, context, self._noise(network, recipe.shape.seed), schedule,
+                network.transformer, context, self._noise(params, recipe.shape.seed), params.schedule.schedule(steps),
                 recipe.shape.guidance_scale, tick,
             )  # fmt: skip
-        memory = network.vae.points.memory(network.vae.tokens(latents.to(self.dtype)))
-        level, half = recipe.surface.level, recipe.surface.box_v
-
-        @torch.inference_mode()
-        def value(points: Tensor) -> Tensor:
-            return network.vae.points(points[None], memory)[0].float() - level
-
-        field = Field(value, np.array([[-half] * 3, [half] * 3]), TILE, torch, self.device)
+        with plan.on_device(network.vae):
+            memory = network.vae.points.memory(network.vae.tokens(latents.to(self.dtype)))
         facts = {
-            "weights": folder.name, "variant": network.params.variant, "steps": str(steps), "device": str(self.device),
-            "precision": str(self.dtype).removeprefix("torch."),
+            "weights": folder.name, "variant": params.variant, "steps": str(steps), "device": str(self.device),
+            "precision": str(self.dtype).removeprefix("torch."), "memory": str(plan),
         }  # fmt: skip
-        return Shape(field, _notices(recipe, network.params), facts, is_framed=False)
+        return Shape(_field(network.vae.points, memory, recipe, plan), _notices(recipe, params), facts, is_framed=False)
 
     def _folder(self, recipe: Recipe) -> Path:
         """Where the weights lie that `recipe` asks for."""
@@ -91,37 +112,58 @@ class Hunyuan2mv:
         here = [place for entry in entries if (place := catalogue.found(entry)) is not None]
         return here[0] if here else catalogue.path(entries[0])
 
-    def _network(self, folder: Path) -> Network:
-        if self._kept is None or self._kept[0] != folder:
-            self._kept = None  # two do not fit
-            self._kept = folder, load_network(folder, self.device, self.dtype)
-        return self._kept[1]
+    def _sizes_of(self, folder: Path) -> Network:
+        """The network in `folder` without its numbers."""
+        if self._sizes is None or self._sizes[0] != folder:
+            self._sizes = folder, check_network(folder)
+        return self._sizes[1]
 
-    def _context(self, network: Network, views: Sequence[View]) -> Tensor:
-        """`(1, v m, c)`: the views in the order of their sides, whatever order they come in."""
-        ordered = sorted(views, key=lambda view: SIDES.index(view.name))
-        pictures = np.stack([preprocess(_rgba(view), network.params.preprocess, view.name)[0] for view in ordered])
-        scaled = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)[None].float() / 255 * 2 - 1
-        return network.conditioner(scaled, [[SIDES.index(view.name) for view in ordered]])
+    def _plan(self, folder: Path, work: Work) -> Plan:
+        free = free_bytes(self.device)
+        if free is not None and self._loaded is not None:
+            free += self._loaded.bytes_on_device
+        return choose(self.machine.memory, self._sizes_of(folder), work, self.device, self.dtype, free)
 
-    def _noise(self, network: Network, seed: int) -> Tensor:
+    def _network(self, folder: Path, plan: Plan) -> Network:
+        kept = self._loaded
+        if kept is None or (kept.folder, kept.plan.name) != (folder, plan.name):
+            self._loaded = kept = None  # two do not fit
+            network = load_network(folder, plan.loads_to, self.dtype)
+            plan.settle(network)
+            self._loaded = kept = _Loaded(folder, plan, network)
+        return kept.network
+
+    def _noise(self, params: NetworkParams, seed: int) -> Tensor:
         """The first latents, drawn in the precision of the run as officially, kept in float32."""
         device = torch.device("cpu") if self.machine.noise == "cpu" else self.device
-        params = network.params.vae
-        return noise(params.num_latents, params.embed_dim, seed, device, self.dtype).to(self.device, torch.float32)
+        latents = noise(params.vae.num_latents, params.vae.embed_dim, seed, device, self.dtype)
+        return latents.to(self.device, torch.float32)
 
 
-def _rgba(view: View) -> np.ndarray:
-    """The picture and its matte as one, `(h, w, 4) uint8`."""
-    return np.dstack([view.image, np.round(view.matte * 255).astype(np.uint8)])
+def _pictures(views: Sequence[View], params: NetworkParams) -> tuple[Tensor, list[int]]:
+    """The views in the order of their sides, `(1, v, 3, s, s)` -1..1, and the numbers of these sides."""
+    ordered = sorted(views, key=lambda view: SIDES.index(view.name))
+    framed = []
+    for view in ordered:
+        rgba = np.dstack([view.image, np.round(view.matte * 255).astype(np.uint8)])
+        framed.append(preprocess(rgba, params.preprocess, view.name)[0])
+    pictures = torch.from_numpy(np.stack(framed)).permute(0, 3, 1, 2)[None]
+    return pictures.float() / 255 * 2 - 1, [SIDES.index(view.name) for view in ordered]
 
 
-def _check_variant(params: NetworkParams, recipe: Recipe, folder: Path) -> None:
-    if recipe.shape.variant not in (None, params.variant):
-        raise CheckpointError(
-            f"the weights in {folder} are '{params.variant}', but variant is '{recipe.shape.variant}'; leave variant "
-            "unset, or name a folder that holds it"
-        )
+def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan) -> Field:
+    """The decoder's answers, 0 at the recipe's level, within its box."""
+    level, half = recipe.surface.level, recipe.surface.box_v
+    ask = Halving(
+        lambda points: decoder(points[None], memory)[0].float(), plan.points_a_pass, plan, "points were decoded"
+    )
+
+    @torch.inference_mode()
+    def value(points: Tensor) -> Tensor:
+        return ask(points) - level
+
+    # A matrix product rounds by its size, so all passes are of one.
+    return Field(value, np.array([[-half] * 3, [half] * 3]), plan.points_a_pass, torch, plan.device)
 
 
 def _steps(recipe: Recipe, params: NetworkParams) -> int:
@@ -130,7 +172,7 @@ def _steps(recipe: Recipe, params: NetworkParams) -> int:
 
 
 def _notices(recipe: Recipe, params: NetworkParams) -> tuple[Notice, ...]:
-    if params.variant == "turbo" and recipe.shape.steps > 20 and "steps" in recipe.given:
+    if params.variant == "turbo" and _steps(recipe, params) > MANY_TURBO_STEPS:
         text = (
             f"the turbo weights were made for {TURBO_STEPS} steps; {recipe.shape.steps} take longer and are no better"
         )
