@@ -6,15 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from scipy.spatial import cKDTree
+from skimage.measure import marching_cubes
 
 import fourview
 from fourview.compute import Machine
 from fourview.errors import CanceledError, CheckpointError, RecipeError
+from fourview.mesh.measure import measure
 from fourview.progress import CancelToken
 from fourview.shape.engine import Engine, find
+from fourview.shape.hunyuan2mv import official
+from fourview.shape.hunyuan2mv.engine import Hunyuan2mv
 from fourview.shape.hunyuan2mv.fabricate import fabricate
+from fourview.surface.extract import extract
+from fourview.surface.octree import sample
 
 ROBOT = Path(fourview.__file__).parent / "examples" / "robot"
 MODEL = "model.fp16.safetensors"
@@ -133,6 +141,37 @@ def test_every_step_is_told_and_a_cancel_stops_before_the_next(tiny):
         run(tiny["base"], watch=watch, cancel=cancel, steps=30)
 
     assert list(dict.fromkeys(seen)) == [(0, 30), (1, 30), (2, 30)]
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_an_official_grid_becomes_the_official_surface_in_the_official_place(is_sparse):
+    # A ball, known everywhere or only near its surface; a grid of 30 cells where 32 were asked for.
+    values = 0.6 - official.lattice(1.01, 30).norm(dim=-1)
+    grid = values.masked_fill(values.abs() > 0.2, torch.nan) if is_sparse else values
+
+    mesh = extract(sample(official.as_field(grid, 32, 1.01), 32))
+
+    expected = official.mapped(marching_cubes(values.numpy(), 0.0)[0], 32, 1.01)
+    cell = 2.02 / 33
+    assert measure(mesh).watertight
+    assert len(mesh.vertices) == len(expected)
+    assert cKDTree(mesh.vertices).query(expected)[0].max() < 0.03 * cell  # the house keeps 2 % off the samples
+
+
+def test_the_official_switch_changes_the_place_and_not_the_shape(tiny):
+    official_engine = Hunyuan2mv(Machine(weights=str(tiny["base"])), compat="official")
+    recipe = fourview.Recipe.of(engine="hunyuan2mv", octree_resolution=32, texture="off", steps=4, seed=7, level=0.4)
+    fields = {}
+    for name, engine in (("ours", find("hunyuan2mv", official_engine.machine)), ("official", official_engine)):
+
+        def keep(views, recipe, journey, engine=engine, name=name):
+            fields[name] = engine.shape(views, recipe, journey)
+            return fields[name]
+
+        fourview.generate(pictures("front"), recipe, engine=Engine("hunyuan2mv", "1", "", keep))
+
+    ours, theirs = (extract(sample(fields[name].field, 32)).vertices for name in ("ours", "official"))
+    assert np.allclose((ours + 1.01) * 32 / 33 - 1.01, theirs, atol=1e-4)
 
 
 def broken(tiny, folder, how):

@@ -9,6 +9,7 @@ Not here  any step (its own file); sampling the field and all that follows (`pip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from fourview.notice import Notice
 from fourview.progress import Journey
 from fourview.recipe import Recipe
 from fourview.shape.engine import Shape
+from fourview.shape.hunyuan2mv import official
 from fourview.shape.hunyuan2mv.checkpoint import Network, NetworkParams, check_network, load_network
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.device import find_device, find_precision
@@ -58,8 +60,8 @@ class Hunyuan2mv:
 
     licence = LICENCE
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, machine: Machine, compat: Literal["official"] | None = None) -> None:
+        self.machine, self.compat = machine, compat  # compat: the official grid and mapping, for comparisons only
         self.device = find_device(machine.device)
         self.dtype = find_precision(machine.precision, self.device)
         self._sizes: tuple[Path, Network] | None = None  # the network without numbers
@@ -100,7 +102,8 @@ class Hunyuan2mv:
             "weights": folder.name, "variant": params.variant, "steps": str(steps), "device": str(self.device),
             "precision": str(self.dtype).removeprefix("torch."), "memory": str(plan),
         }  # fmt: skip
-        return Shape(_field(network.vae.points, memory, recipe, plan), _notices(recipe, params), facts, is_framed=False)
+        field = (_official_field if self.compat else _field)(network.vae.points, memory, recipe, plan)
+        return Shape(field, _notices(recipe, params), facts, is_framed=self.compat is not None)
 
     def _folder(self, recipe: Recipe) -> Path:
         """Where the weights lie that `recipe` asks for."""
@@ -164,6 +167,13 @@ def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan) ->
 
     # A matrix product rounds by its size, so all passes are of one.
     return Field(value, np.array([[-half] * 3, [half] * 3]), plan.points_a_pass, torch, plan.device)
+
+
+def _official_field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan) -> Field:
+    """The grid that official code decodes without FlashVDM, where official code puts it."""
+    surface = recipe.surface
+    grid = official.vanilla(decoder, memory, surface.octree_resolution, surface.box_v, surface.num_chunks)
+    return official.as_field(grid, surface.octree_resolution, surface.box_v, surface.level)
 
 
 def _steps(recipe: Recipe, params: NetworkParams) -> int:

@@ -27,6 +27,7 @@ from fourview.errors import SurfaceError
 from fourview.progress import Tick, no_tick
 from fourview.shape.hunyuan2mv.attention import attend
 from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
+from fourview.surface.field import Field
 
 Bounds = float | Sequence[float]  # half the side of a cube, or the least x y z and the greatest x y z
 Select = Callable[[Tensor], Memory]  # queries (b, heads, p, d) that lie together -> what they attend to
@@ -111,6 +112,29 @@ def mapped(vertices: Float, octree_resolution: int, bounds: Bounds) -> Float:
     """
     low, sides = box(bounds)
     return (vertices / (octree_resolution + 1) * sides + low).astype(np.float32)
+
+
+def as_field(values: Tensor, octree_resolution: int, bounds: Bounds, level: float = 0.0) -> Field:
+    """A field that holds an official grid `(l + 1, l + 1, l + 1)`, in the place that `mapped` gives it.
+
+    It may only be asked at the nodes of a grid of `octree_resolution` cells over its bounds, as `surface/` asks. Points
+    that were not asked for lie beside ones of their own sign, which they get; beyond the grid is outside.
+    """
+    low, sides = box(bounds)
+    cells = octree_resolution + 1  # the official error
+    known = ~values.isnan()
+    places = torch.arange(values.shape[2], device=values.device).where(known, 0).cummax(dim=2).values
+    signed = torch.where(known.cummax(dim=2).values, values.gather(2, places), -1.0)  # along z from outside
+    origin, size = (torch.tensor(part, dtype=torch.float32, device=values.device) for part in (low, sides / cells))
+
+    def value(points: Tensor) -> Tensor:
+        nodes = ((points - origin) / size).round().long()
+        is_beyond = (nodes >= len(values)).any(dim=1)
+        i, j, k = nodes.clamp_max(len(values) - 1).unbind(dim=1)
+        return torch.where(is_beyond, -1.0, signed[i, j, k] - level)
+
+    corners = np.stack([low, low + sides * octree_resolution / cells])
+    return Field(value, corners, xp=torch, device=values.device)
 
 
 def box(bounds: Bounds) -> tuple[Float, Float]:
