@@ -30,7 +30,7 @@ EXTRAS = {  # extra -> what it is for, the distributions it brings
     "rembg": ("larger matting networks", ["rembg"]),
     "hunyuan": (
         "the engine hunyuan2mv",
-        ["torch", "safetensors", "huggingface_hub", "pyyaml", "opencv-python-headless"],
+        ["torch", "safetensors", "huggingface_hub", "filelock", "pyyaml", "opencv-python-headless"],
     ),
 }
 LOW_MEMORY_MIB, LOW_DISK_MIB = 1500, 500

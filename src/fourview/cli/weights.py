@@ -8,7 +8,6 @@ Owns      the subcommands list, pull, verify, path, remove, fabricate and what t
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -85,14 +84,14 @@ def remove(name: str) -> None:
 @click.option("--seed", default=0, show_default=True, help="Of the random numbers.")
 def fabricate(folder: Path, variant: str, seed: int) -> None:
     """Write a tiny checkpoint of random numbers in the official layout: the whole engine runs on it."""
-    try:  # by name: whoever imports the terminal gets no torch with it
-        module = import_module("fourview.shape.hunyuan2mv.fabricate")
+    try:
+        from fourview.shape.hunyuan2mv.fabricate import fabricate as write
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"a checkpoint is made with the module {error.name!r}, which is not installed; "
             'pip install "fourview[hunyuan]"'
         ) from error
-    module.fabricate(folder, variant, seed)
+    write(folder, variant, seed)
     click.echo(folder)
 
 
