@@ -45,7 +45,7 @@ def preprocess(rgba: Byte, params: PreprocessParams, name: str = "") -> tuple[By
     subject = rgba[rows[0] : rows[-1], columns[0] : columns[-1]]  # without the last row and column
     side = max(height, width)
     grow = int(side * (1 - params.border_ratio)) / max(subject.shape[:2])
-    h, w = int(subject.shape[0] * grow), int(subject.shape[1] * grow)
+    h, w = (max(int(length * grow), 1) for length in subject.shape[:2])  # 1: official code fails on what is so thin
     square = np.zeros((side, side, 4), np.uint8)
     y, x = (side - h) // 2, (side - w) // 2
     square[y : y + h, x : x + w] = cv2.resize(subject, (w, h), interpolation=cv2.INTER_AREA)
