@@ -250,7 +250,23 @@ def test_weights_where_the_hub_s_download_put_them_are_found(tiny, tmp_path, mon
     assert run(None, machine=Machine()).report.engine["variant"] == "turbo"
 
 
-@pytest.mark.parametrize("machine", [Machine(device="abacus"), Machine(precision="float8")])
-def test_a_device_or_precision_that_is_not_there_is_an_error(machine):
-    with pytest.raises(RecipeError, match=r"abacus|float8"):
+@pytest.mark.parametrize("words", [("guidance-interval",), ("velocity-cache",), ("flashvdm",), ("int8",)])
+def test_a_shortcut_is_named_in_the_report_and_makes_nearly_the_same_shape(tiny, words):
+    exact, short = (
+        run(tiny["base"], steps=12, machine=Machine(weights=str(tiny["base"]), approximate=chosen))
+        for chosen in ((), words)
+    )
+
+    assert (exact.report.engine["approximations"], short.report.engine["approximations"]) == ("none", *words)
+    assert short.report.mesh.watertight
+    distance = cKDTree(short.mesh.vertices).query(exact.mesh.vertices)[0]
+    assert distance.max() > 0
+    assert np.median(distance) < 0.15
+
+
+@pytest.mark.parametrize(
+    "machine", [Machine(approximate=("magic",)), Machine(device="abacus"), Machine(precision="float8")]
+)
+def test_a_shortcut_a_device_or_a_precision_that_is_not_there_is_an_error(machine):
+    with pytest.raises(RecipeError, match=r"magic|abacus|float8"):
         find("hunyuan2mv", machine)

@@ -22,12 +22,15 @@ from fourview.progress import Journey
 from fourview.recipe import Recipe
 from fourview.shape.engine import Shape
 from fourview.shape.hunyuan2mv import official
+from fourview.shape.hunyuan2mv.approximate import Approximations, approximate_velocity
 from fourview.shape.hunyuan2mv.checkpoint import Network, NetworkParams, check_network, load_network
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.device import find_device, find_precision
+from fourview.shape.hunyuan2mv.int8 import quantize
+from fourview.shape.hunyuan2mv.key_selection import KeySelection
 from fourview.shape.hunyuan2mv.memory import Halving, Plan, Work, choose, encode, free_bytes
 from fourview.shape.hunyuan2mv.preprocess import preprocess
-from fourview.shape.hunyuan2mv.sampler import denoise, noise
+from fourview.shape.hunyuan2mv.sampler import noise, walk
 from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
 from fourview.surface.field import Field
 from fourview.views.view import View
@@ -64,6 +67,7 @@ class Hunyuan2mv:
         self.machine, self.compat = machine, compat  # compat: the official grid and mapping, for comparisons only
         self.device = find_device(machine.device)
         self.dtype = find_precision(machine.precision, self.device)
+        self.approximations = Approximations.of(machine.approximate)
         self._sizes: tuple[Path, Network] | None = None  # the network without numbers
         self._loaded: _Loaded | None = None
 
@@ -92,17 +96,20 @@ class Hunyuan2mv:
             with plan.on_device(network.conditioner):
                 context = encode(network.conditioner, pictures.to(self.device), [sides], plan)
         with journey.stage("denoise", steps=steps) as tick, plan.on_device(network.transformer):
-            latents = denoise(
-                network.transformer, context, self._noise(params, recipe.shape.seed), params.schedule.schedule(steps),
-                recipe.shape.guidance_scale, tick,
-            )  # fmt: skip
+            schedule, guidance = params.schedule.schedule(steps), recipe.shape.guidance_scale
+            velocity = approximate_velocity(network.transformer, context, schedule, guidance, self.approximations)
+            latents = walk(velocity, self._noise(params, recipe.shape.seed), schedule, tick)
         with plan.on_device(network.vae):
             memory = network.vae.points.memory(network.vae.tokens(latents.to(self.dtype)))
         facts = {
             "weights": folder.name, "variant": params.variant, "steps": str(steps), "device": str(self.device),
             "precision": str(self.dtype).removeprefix("torch."), "memory": str(plan),
+            "approximations": ", ".join(self.approximations.words) or "none",
         }  # fmt: skip
-        field = (_official_field if self.compat else _field)(network.vae.points, memory, recipe, plan)
+        if self.compat is not None:
+            field = _official_field(network.vae.points, memory, recipe)
+        else:
+            field = _field(network.vae.points, memory, recipe, plan, self.approximations)
         return Shape(field, _notices(recipe, params), facts, is_framed=self.compat is not None)
 
     def _folder(self, recipe: Recipe) -> Path:
@@ -133,6 +140,8 @@ class Hunyuan2mv:
             self._loaded = kept = None  # two do not fit
             network = load_network(folder, plan.loads_to, self.dtype)
             plan.settle(network)
+            if self.approximations.int8:
+                quantize(network.transformer, self.device)
             self._loaded = kept = _Loaded(folder, plan, network)
         return kept.network
 
@@ -154,22 +163,25 @@ def _pictures(views: Sequence[View], params: NetworkParams) -> tuple[Tensor, lis
     return pictures.float() / 255 * 2 - 1, [SIDES.index(view.name) for view in ordered]
 
 
-def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan) -> Field:
+def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan, approximations: Approximations) -> Field:
     """The decoder's answers, 0 at the recipe's level, within its box."""
     level, half = recipe.surface.level, recipe.surface.box_v
-    ask = Halving(
-        lambda points: decoder(points[None], memory)[0].float(), plan.points_a_pass, plan, "points were decoded"
-    )
+    selection = KeySelection(decoder, memory, half) if approximations.flashvdm else None
+
+    def logits(points: Tensor) -> Tensor:
+        return decoder(points[None], memory)[0] if selection is None else selection(points)
+
+    ask = Halving(logits, plan.points_a_pass, plan, "points were decoded")
 
     @torch.inference_mode()
     def value(points: Tensor) -> Tensor:
-        return ask(points) - level
+        return ask(points).float() - level
 
     # A matrix product rounds by its size, so all passes are of one.
     return Field(value, np.array([[-half] * 3, [half] * 3]), plan.points_a_pass, torch, plan.device)
 
 
-def _official_field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan) -> Field:
+def _official_field(decoder: PointDecoder, memory: Memory, recipe: Recipe) -> Field:
     """The grid that official code decodes without FlashVDM, where official code puts it."""
     surface = recipe.surface
     grid = official.vanilla(decoder, memory, surface.octree_resolution, surface.box_v, surface.num_chunks)
