@@ -20,7 +20,7 @@ OFFICIAL = NetworkParams(
     VaeParams(3072, 64, 8, False, 16, 1024, 16, False, True, 0.9990943042622529, 4, 1, True),
 )
 SMALL = NetworkParams(
-    PreprocessParams(56, 0.15),
+    PreprocessParams(70, 0.15),
     DinoParams(128, 3, 2, 4, 3, 14, 70, 1e-6, True),
     70,
     TransformerParams(16, 128, 128, 4.0, 2, 2, 3, True, False),

@@ -60,9 +60,11 @@ def test_the_rows_of_each_stage_are_predicted_within_a_tenth(dtype, shrink, rati
         geo_decoder_mlp_expand_ratio=ratio,
         geo_decoder_ln_post=shrink == 1,
     )
-    small = network(dataclasses.replace(SMALL, vae=vae), dtype=dtype)
+    dino = dataclasses.replace(SMALL.dino, hidden_size=256)  # rows that outweigh the pictures
+    transformer = dataclasses.replace(SMALL.transformer, context_in_dim=256)
+    small = network(dataclasses.replace(SMALL, dino=dino, transformer=transformer, vae=vae), dtype=dtype)
     latents = torch.zeros(1, 256, 16, dtype=dtype)
-    pictures = torch.zeros(1, 4, 3, 56, 56)
+    pictures = torch.zeros(1, 4, 3, 70, 70)
     context = small.conditioner(pictures, [range(4)])
 
     def denoise() -> None:
@@ -203,7 +205,7 @@ def test_weights_come_home_after_an_error_too():
 @torch.inference_mode()
 def test_views_encoded_one_at_a_time_give_the_same_context():
     conditioner = network(SMALL).conditioner
-    pictures = torch.rand(2, 3, 3, 56, 56)
+    pictures = torch.rand(2, 3, 3, 70, 70)
     sides = [(0, 1, 3), (0, 2, 3)]
 
     one_by_one = encode(conditioner, pictures, sides, plan("low", views_a_pass=1))

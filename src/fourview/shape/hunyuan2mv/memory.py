@@ -20,13 +20,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from fourview.errors import MemoryShortError, RecipeError
-from fourview.shape.hunyuan2mv.checkpoint import Network
 from fourview.shape.hunyuan2mv.conditioner import Conditioner
+
+if TYPE_CHECKING:  # a machine that only measures has no YAML, which checkpoints need
+    from fourview.shape.hunyuan2mv.checkpoint import Network
 
 PLANS = ("full", "offload", "low")
 POINTS_A_PASS = {"full": 16_384, "offload": 8_192, "low": 2_048}
@@ -82,7 +85,7 @@ class Plan:
         """Where the weights are loaded to."""
         return self.device if self.keeps_all else torch.device("cpu")
 
-    def settle(self, network: Network) -> None:
+    def settle(self, network: "Network") -> None:
         """Brings to the device what a field needs for as long as it lives; call it once after loading."""
         network.vae.points.to(self.device)
 
@@ -120,7 +123,9 @@ class Plan:
 CURE = "close what else uses it, or take a smaller plan, fewer pictures, a smaller octree_resolution, another device"
 
 
-def choose(wish: str, network: Network, work: Work, device: torch.device, dtype: torch.dtype, free: int | None) -> Plan:
+def choose(
+    wish: str, network: "Network", work: Work, device: torch.device, dtype: torch.dtype, free: int | None
+) -> Plan:
     """The first plan that fits into `free` bytes, or the wished one; raises `MemoryShortError` where none does.
 
     Only the sizes of `network` are read: it may lie on the meta device. `wish` is "auto" or one of `PLANS`; `free` is
@@ -137,21 +142,26 @@ def choose(wish: str, network: Network, work: Work, device: torch.device, dtype:
 
 
 def predict(
-    name: str, network: Network, work: Work, device: torch.device, dtype: torch.dtype, free: int | None = None
+    name: str, network: "Network", work: Work, device: torch.device, dtype: torch.dtype, free: int | None = None
 ) -> Plan:
     """The plan called `name`, with the greatest number of bytes that it has on the device at once."""
-    views = 1 if name == "low" else work.views
-    plan = Plan(name, device, 0, free, views, POINTS_A_PASS[name])
+    plan = Plan(name, device, 0, free, 1 if name == "low" else work.views, POINTS_A_PASS[name])
+    return replace(plan, need=max(stage_bytes(network, work, plan, dtype).values()))
+
+
+def stage_bytes(network: "Network", work: Work, plan: Plan, dtype: torch.dtype) -> dict[str, int]:
+    """The greatest number of bytes that `plan` has on its device at once, for each stage."""
     modules = (network.conditioner, network.transformer, network.vae)
-    rows = rows_bytes(network, work, plan, dtype)
+    stays = LIBRARIES if plan.device.type == "cuda" else 0
     if plan.keeps_all:
-        need = sum(weight_bytes(module, dtype) for module in modules) + max(rows.values())
+        weights = 4 * [sum(weight_bytes(module, dtype) for module in modules)]
     else:
-        stays = weight_bytes(network.vae.points, dtype)
-        weights = [_visiting_bytes(module, dtype, name == "low") for module in modules]
-        weights[2] -= stays
-        need = stays + max(map(sum, zip([*weights, 0], rows.values(), strict=True)))
-    return replace(plan, need=need + (LIBRARIES if device.type == "cuda" else 0))
+        decoder = weight_bytes(network.vae.points, dtype)
+        stays += decoder
+        weights = [_visiting_bytes(module, dtype, plan.name == "low") for module in modules] + [0]
+        weights[2] -= decoder
+    rows = rows_bytes(network, work, plan, dtype)
+    return {stage: stays + there + rows[stage] for stage, there in zip(rows, weights, strict=True)}
 
 
 def weight_bytes(module: nn.Module, dtype: torch.dtype) -> int:
@@ -167,13 +177,13 @@ def _visiting_bytes(module: nn.Module, dtype: torch.dtype, is_streamed: bool) ->
     return 2 * largest + _bytes(_owned(_without(module, guests + blocks)), dtype)
 
 
-def rows_bytes(network: Network, work: Work, plan: Plan, dtype: torch.dtype) -> dict[str, int]:
+def rows_bytes(network: "Network", work: Work, plan: Plan, dtype: torch.dtype) -> dict[str, int]:
     """The greatest number of bytes that are there besides weights, for each stage."""
     conditioner, transformer, vae = network.conditioner, network.transformer, network.vae
     size, params = dtype.itemsize, conditioner.dino.params
     n, context_rows = vae.params.num_latents, work.views * conditioner.rows_a_view
 
-    pictures = 4 * 3 * work.views * network.params.preprocess.size**2
+    pictures = 4 * params.num_channels * work.views * conditioner.image_size**2
     inner = max(part.in_features for part in conditioner.modules() if isinstance(part, nn.Linear))
     per_row = 6 * params.hidden_size + 4 * inner + params.num_channels * params.patch_size**2
     context = context_rows * params.hidden_size * size
