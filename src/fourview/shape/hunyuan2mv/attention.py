@@ -12,7 +12,7 @@ their sum (T. Dao et al., "FlashAttention", 2022), and with it one more row is a
     the first row:           logit z = q . k0 / sqrt(d) + ln n
     together:                out + sigmoid(z - lse) * (v0 - out)
 
-docs/network.md has the times of this and of what lost to it.
+docs/hunyuan2mv_speed.md has the times of this and of what lost to it.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, log_repeats: Tensor | None = None) -
     name = kernel_with_sum(q.device, q.dtype, q.shape[-1])
     if name is None:
         return attend_with_mask(q, k, v, log_repeats)
-    _, kernel = KERNELS[name]
+    return attend_and_merge(KERNELS[name][1], q, k, v, log_repeats)
+
+
+def attend_and_merge(kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, log_repeats: Tensor) -> Tensor:
+    """`kernel` for all rows but the first, which is added after it."""
     out, lse = kernel(q, k[:, :, 1:], v[:, :, 1:])
     lse = lse.flatten(2)[..., : q.shape[2]]  # (b, heads, n)
     wide = torch.promote_types(q.dtype, torch.float32)
