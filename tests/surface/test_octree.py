@@ -113,7 +113,7 @@ def test_only_a_band_around_the_surface_is_evaluated():
 
         samples = sample(Field(count, BOX), 256)
 
-        assert samples.asked == sum(asked)
+        assert samples.asked == samples.evaluated == sum(asked)
         assert samples.share == sum(asked) / 257**3
         assert samples.share < 0.09
 
@@ -159,6 +159,47 @@ def test_a_pass_is_made_of_whole_tiles_and_holds_at_least_one(num_chunks, most):
     sample(Watched(plain.value, BOX, tile=4096), 48, num_chunks)
 
     assert max(passes) == most
+
+
+def thorns(points):
+    """A ball with rods thinner than a cell, which no node of the first level need hold."""
+    ways = np.random.default_rng(5).normal(size=(6, 3))
+    values = 0.3 - np.linalg.norm(points, axis=1)
+    for way in (ways / np.linalg.norm(ways, axis=1, keepdims=True)).astype(np.float32):
+        nearest = np.clip(points @ way, 0, 0.9)[:, None] * way
+        values = np.maximum(values, 0.012 - np.linalg.norm(points - nearest, axis=1))
+    return values.astype(np.float32)
+
+
+TILED = {**SOLIDS, "thorns": Field(thorns, BOX)}
+
+
+@pytest.mark.parametrize("name", TILED)
+@pytest.mark.parametrize("tile", [7, 1_000, 8_192])
+def test_a_tile_changes_neither_a_cell_nor_a_face(name, tile):
+    field, asked = TILED[name], []
+    tiled = Field(lambda p: asked.append(len(p)) or field(p), field.bounds, tile)
+
+    samples, plain = sample(tiled, 96, coarse_cells=24), sample(field, 96, coarse_cells=24)
+
+    assert set(asked) == {tile}
+    assert samples.evaluated == sum(asked) >= samples.asked
+    assert np.array_equal(samples.cells, plain.cells)
+    assert np.array_equal(samples.cases, plain.cases)
+    assert same(extract(samples), extract(plain))
+
+
+def test_tiles_waste_little_and_a_tenth_of_the_dense_points_is_enough():
+    """At 256 cells and 8,192 points a tile: copies and guesses that fill up tiles are counted."""
+    box = 1.01 * BOX
+    fields = [SOLIDS["ball"], SOLIDS["ring"], SOLIDS["bowl"], Field(network, BOX), Field(thorns, BOX)]
+    plain = [sample(Field(field.value, box), 256) for field in fields]
+    tiled = [sample(Field(field.value, box, 8_192), 256) for field in fields]
+
+    waste = [t.evaluated / p.asked - 1 for t, p in zip(tiled, plain, strict=True)]
+    assert np.median(waste) < 0.06
+    assert max(waste) < 0.2
+    assert max(t.share for t in tiled) < 1 / 10
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, -np.inf])

@@ -64,9 +64,11 @@ def sample(
     for start, end in pairwise(shares):
         step //= 2
         edges = _crossed_edges(asking, cells, cases, step)
-        thin = doubtful if step == 1 else []
-        asking.ask_around(edges + thin, step, start, start)
-        cells, cases = _follow(asking, _around(asking, edges, step) + _crossed(asking, thin), step, start, end)
+        asking.ask_around(edges + doubtful, step, start, start)
+        seeds = _around(asking, edges, step)
+        if step == 1 or field.tile > 1:  # a hull, whose bytes are promised, would at times get more if asked earlier
+            seeds += _crossed(asking, doubtful, step)
+        cells, cases = _follow(asking, seeds, step, start, end)
     if not (
         asking.has_positive and len(cells)
     ):  # smaller than the coarse cells, or nothing at all: look everywhere before giving up
@@ -266,11 +268,11 @@ def _doubtful_edges(asking: _Asking, step: int) -> list[Around]:
     return found
 
 
-def _crossed(asking: _Asking, edges: list[Around]) -> list[Array]:
-    """The smallest cells along these edges of the first level, all asked for, that the surface passes through."""
+def _crossed(asking: _Asking, edges: list[Around], step: int) -> list[Array]:
+    """The cells of `step` along these edges of the first level, asked for node by node, that the surface passes."""
     found = []
     for starts, inner in edges:
-        for offset in [0, *inner]:
-            part = starts + offset
-            found.append(part[asking.is_inside(part) != asking.is_inside(part + inner[0])])
+        nodes = [starts + offset for offset in [0, *inner, inner[0] + inner[-1]][::step]]
+        for near, far in pairwise(nodes):
+            found.append(near[asking.is_inside(near) != asking.is_inside(far)])
     return found
