@@ -12,12 +12,25 @@ from parity.golden import Recording, agree, distance, recordings
 from skimage.measure import marching_cubes
 
 from fourview.shape.hunyuan2mv import official
-from fourview.shape.hunyuan2mv.checkpoint import load_network
+from fourview.shape.hunyuan2mv.checkpoint import VAE_ENCODER, load_network
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.preprocess import preprocess
 from fourview.shape.hunyuan2mv.sampler import denoise, noise
+from fourview.weights.load import PREFIXES, open_checkpoint
 
 CONTEXT, LATENTS, SURFACE = 1e-5, 1e-4, 1e-3
+CPU = torch.device("cpu"), torch.float32
+
+
+@pytest.mark.parametrize("path", recordings("whole"))
+def test_every_tensor_of_a_folder_has_its_place(path):
+    network, checkpoint = load_network(path.parent), open_checkpoint(path.parent)
+
+    loaded = [*network.conditioner.parameters(), *network.transformer.parameters(), *network.vae.parameters()]
+
+    recorded = [header for part in PREFIXES for name, header in checkpoint.tensors(part).items()
+                if part != "vae" or not name.startswith(VAE_ENCODER)]  # fmt: skip
+    assert sorted(tuple(tensor.shape) for tensor in loaded) == sorted(header.shape for header in recorded)
 
 
 @pytest.mark.parametrize("path", recordings("whole"))
@@ -50,9 +63,6 @@ def test_the_whole_way_ends_at_the_official_mesh(path):
         check_surface(recording, "out.raw", official.mapped(cells, *where), faces)
         mesh = trimesh.Trimesh(official.mapped(cells, *where), faces[:, ::-1])
         check_surface(recording, "out.trimesh", mesh.vertices, mesh.faces)
-
-
-CPU = torch.device("cpu"), torch.float32
 
 
 def number(word):

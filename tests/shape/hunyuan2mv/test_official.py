@@ -102,18 +102,19 @@ def test_points_on_both_sides_of_the_surface_are_asked():
     assert not grid[crossed].isnan().any()
 
 
-@pytest.mark.parametrize("selection", ["mean", "merge"])
-def test_with_all_keys_selection_is_the_plain_grid(selection, monkeypatch):
+@pytest.mark.parametrize(("selection", "coarsest"), [("mean", 8), ("merge", 8), ("mean", 63)])
+def test_with_all_keys_selection_is_the_plain_grid(selection, coarsest, monkeypatch):
     decoder, memory = shape()
     monkeypatch.setitem(official.KEYS_KEPT, TOKENS, TOKENS + 9)
     monkeypatch.setattr(official, "NOTICED", -1.0)
 
-    grid = official.flashvdm(decoder, memory, 32, BOUNDS, 300, min_resolution=8, selection=selection)
+    grid = official.flashvdm(decoder, memory, 32, BOUNDS, 300, min_resolution=coarsest, selection=selection)
 
+    cells = official.flash_halvings(32, coarsest)[-1]
     asked = ~grid.isnan()
-    assert grid.shape == (29, 29, 29)
-    assert 0.05 < asked.float().mean() < 0.95
-    assert torch.allclose(grid[asked], official.vanilla(decoder, memory, 28, BOUNDS, 9999)[asked], atol=ATOL)
+    assert asked.all() == (coarsest == 63)
+    assert asked.float().mean() > 0.05
+    assert torch.allclose(grid[asked], official.vanilla(decoder, memory, cells, BOUNDS, 9999)[asked], atol=ATOL)
 
 
 @pytest.mark.parametrize("selection", ["mean", "merge"])
@@ -133,6 +134,38 @@ def test_a_decoder_with_one_head_selects_too():
     decoder, memory = shape(heads=1)
 
     assert official.flashvdm(decoder, memory, 12, BOUNDS, 500).isfinite().all()
+
+
+class Plane:
+    """Stands for a decoder: the logit is `slope` times x. Counts the points of each call."""
+
+    memory = Memory(torch.zeros(0), torch.zeros(0))
+
+    def __init__(self, slope):
+        self.slope, self.asked = slope, []
+
+    def __call__(self, points, memory):
+        self.asked.append(points.shape[1])
+        return self.slope * points[..., 0]
+
+
+def test_around_a_plane_so_many_layers_are_asked():
+    plane = Plane(slope=1000)
+
+    grid = official.hierarchical(plane, plane.memory, 30, BOUNDS, 10**6, min_resolution=7)
+
+    # Halves of 30: 15 and 7. Two layers of the first are near; grown by one each side they are 4 of every second of the
+    # next, between and beside them 9. Of those two are near, 2 of every second of the last, grown twice 7.
+    assert plane.asked == [8**3, 9 * 16**2, 7 * 31**2]
+    assert (~grid.isnan()).sum() == 7 * 31**2
+
+
+def test_points_with_small_logits_are_looked_at_again():
+    plane = Plane(slope=0.9)
+
+    grid = official.hierarchical(plane, plane.memory, 30, BOUNDS, 10**6, min_resolution=7)
+
+    assert not grid.isnan().any()
 
 
 def test_a_field_without_a_surface_is_a_clear_error():
