@@ -32,7 +32,10 @@ def test_contexts_of_all_subsets_of_views_are_the_official_ones(path):
             sides = sorted(sides)
             recording.agree(f"out.{name}", conditioner(pictures[:, sides], [sides]), TOLERANCE)
         for key in [key for key in recording.words if f"out.{key}" in recording]:  # batches, in words
-            shown, labels = numbers(recording.words[key], r"\[(.*?)\]"), numbers(recording.words[key], r"\((.*?)\)")
+            shown, labels = (
+                numbers(recording.words[key], r"\[([\d, ]+)\]"),
+                numbers(recording.words[key], r"\(([\d, ]+)\)"),
+            )
             shown = shown if len(shown) == len(labels) else shown * len(labels)
             batch = torch.cat([pictures[:, views] for views in shown])
             recording.agree(f"out.{key}", conditioner(batch, labels), TOLERANCE)
