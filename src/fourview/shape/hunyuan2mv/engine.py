@@ -18,7 +18,7 @@ from torch import Tensor
 from fourview.compute import Machine, threads
 from fourview.errors import CheckpointError
 from fourview.notice import Notice
-from fourview.progress import Journey
+from fourview.progress import Journey, Tick
 from fourview.recipe import Recipe
 from fourview.shape.engine import Shape
 from fourview.shape.hunyuan2mv import official
@@ -95,21 +95,22 @@ class Hunyuan2mv:
             pictures, sides = _pictures(views, params)
             with plan.on_device(network.conditioner):
                 context = encode(network.conditioner, pictures.to(self.device), [sides], plan)
-        with journey.stage("denoise", steps=steps) as tick, plan.on_device(network.transformer):
-            schedule, guidance = params.schedule.schedule(steps), recipe.shape.guidance_scale
-            velocity = approximate_velocity(network.transformer, context, schedule, guidance, self.approximations)
-            latents = walk(velocity, self._noise(params, recipe.shape.seed), schedule, tick)
-        with plan.on_device(network.vae):
-            memory = network.vae.points.memory(network.vae.tokens(latents.to(self.dtype)))
+        with journey.stage("denoise", steps=steps) as tick:
+            with plan.on_device(network.transformer):
+                schedule, guidance = params.schedule.schedule(steps), recipe.shape.guidance_scale
+                velocity = approximate_velocity(network.transformer, context, schedule, guidance, self.approximations)
+                latents = walk(velocity, self._noise(params, recipe.shape.seed), schedule, tick)
+            with plan.on_device(network.vae):
+                memory = network.vae.points.memory(network.vae.tokens(latents.to(self.dtype)))
+            if self.compat is not None:
+                field = _official_field(network.vae.points, memory, recipe, tick)
+            else:
+                field = _field(network.vae.points, memory, recipe, plan, self.approximations)
         facts = {
             "weights": folder.name, "variant": params.variant, "steps": str(steps), "device": str(self.device),
             "precision": str(self.dtype).removeprefix("torch."), "memory": str(plan),
             "approximations": ", ".join(self.approximations.words) or "none",
         }  # fmt: skip
-        if self.compat is not None:
-            field = _official_field(network.vae.points, memory, recipe)
-        else:
-            field = _field(network.vae.points, memory, recipe, plan, self.approximations)
         return Shape(field, _notices(recipe, params), facts, is_framed=self.compat is not None)
 
     def _folder(self, recipe: Recipe) -> Path:
@@ -181,10 +182,10 @@ def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan, ap
     return Field(value, np.array([[-half] * 3, [half] * 3]), plan.points_a_pass, torch, plan.device)
 
 
-def _official_field(decoder: PointDecoder, memory: Memory, recipe: Recipe) -> Field:
+def _official_field(decoder: PointDecoder, memory: Memory, recipe: Recipe, tick: Tick) -> Field:
     """The grid that official code decodes without FlashVDM, where official code puts it."""
     surface = recipe.surface
-    grid = official.vanilla(decoder, memory, surface.octree_resolution, surface.box_v, surface.num_chunks)
+    grid = official.vanilla(decoder, memory, surface.octree_resolution, surface.box_v, surface.num_chunks, tick)
     return official.as_field(grid, surface.octree_resolution, surface.box_v, surface.level)
 
 
