@@ -69,6 +69,17 @@ def test_a_step_costs_the_branches_that_its_guidance_needs_and_the_last_of_a_flo
     assert len(seen) == 3 * passes
 
 
+def test_what_no_step_changes_is_computed_once_a_run():
+    transformer = small()
+    seen = []
+    for part in (transformer.cond_in, transformer.time_in, *(b.modulation for b in transformer.single_blocks)):
+        part.register_forward_hook(lambda module, *_: seen.append(module))
+
+    denoise(transformer, drawn(1, 5, 12), drawn(1, LATENTS, 8), flow_schedule(4), 5.0)
+
+    assert len(seen) == len(set(seen)) == 4
+
+
 def test_the_last_step_of_a_flow_schedule_alone_has_no_length():
     assert [bool(length) for length in flow_schedule(5).lengths] == [True, True, True, True, False]
     assert all(turbo_schedule(5, 100).lengths)

@@ -7,7 +7,7 @@ import torch
 from shape.hunyuan2mv.small import LATENTS, PLAIN, ROWS_A_VIEW, difference, drawn, plain_velocity, small
 
 # Of a few blocks, as a share of the largest velocity: bfloat16 has 8 bits, float16 11.
-HALF = {torch.bfloat16: 3e-2, torch.float16: 4e-3}
+HALF = {torch.bfloat16: 1.5e-2, torch.float16: 2e-3}
 
 
 def latents_at(times, dtype=torch.float64):
