@@ -60,7 +60,10 @@ def attend_with_mask(q: Tensor, k: Tensor, v: Tensor, log_repeats: Tensor) -> Te
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def kernel_with_sum(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
-    """The first of `KERNELS` that runs on `device` and does give the sum's logarithm; `width` is that of a head."""
+    """The first of `KERNELS` that runs on `device` and does give the sum's logarithm; `width` is that of a head.
+
+    A constant to torch.compile, which would trace the probe instead of running it.
+    """
     return _probed(device, dtype, width)
 
 
