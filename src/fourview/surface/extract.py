@@ -29,20 +29,20 @@ def extract(samples: Samples, tick: Tick = no_tick) -> Mesh:
     xp = home.xp
     passes = [slice(start, start + CELLS_A_PASS) for start in range(0, count, CELLS_A_PASS)]
     along = home.array(_ALONG)
-    ids = home.zeros((count, 3), "int32")  # of the vertices on the edges that a cell owns
-    vertices, faces = [], []
+    ids, vertices, faces = [], [], []  # ids (n, 3): of the vertices on the edges that a cell owns
     known = 0
     for done, part in enumerate(passes):
         tick(0.4 * done / len(passes))
         cases = samples.cases[part]
         is_crossed = (cases[:, None] >> along ^ cases[:, None]) & 1  # (n, 3)
-        ids[part] = xp.cumsum(is_crossed.reshape(-1), 0, dtype=xp.int32).reshape(-1, 3) + (known - 1)
+        ids.append(xp.cumsum(is_crossed.reshape(-1), 0, dtype=xp.int32).reshape(-1, 3) + (known - 1))
         vertices.append(_vertices(samples, samples.cells[part], *xp.where(is_crossed)))
         known += len(vertices[-1])
+    owned = xp.concatenate(ids)
     tables = [home.array(table.astype(np.int64)) for table in triangles()]
     for done, part in enumerate(passes):
         tick(0.4 + 0.6 * done / len(passes))
-        faces.append(_faces(samples, part, ids, *tables))
+        faces.append(_faces(samples, part, owned, *tables))
     return Mesh(home.host(xp.concatenate(vertices)), home.host(xp.concatenate(faces)))
 
 
@@ -64,5 +64,6 @@ def _faces(samples: Samples, part: slice, ids: Array, counts: Array, edges: Arra
     owners = xp.clip(owners, None, len(ids) - 1)  # beyond the last where there is no vertex
     vertex = ids[owners[EDGE_STARTS], home.array(np.arange(12)[:, None] // 4)].T  # (cells, 12)
     turns = home.array(np.arange(edges.shape[1]))
-    face, turn = xp.where(turns < counts[cases][:, None])  # (f,) each: its cell, and 0, 1, .. within the cell
-    return vertex[face[:, None], edges[cases[face], turn]]
+    drawn = xp.where((turns < counts[cases][:, None]).reshape(-1))[0]  # (f,) of all places (cells, turns)
+    cell = drawn // len(turns)
+    return vertex[cell[:, None], edges[cases[cell], drawn - cell * len(turns)]]

@@ -66,14 +66,13 @@ def sample(
         edges = _crossed_edges(asking, cells, cases, step)
         asking.ask_around(edges + doubtful, step, start, start)
         seeds = _around(asking, edges, step)
-        if step == 1 or field.tile > 1:  # a hull, whose bytes are promised, would at times get more if asked earlier
+        if step == 1 or field.tile > 1:  # docs/surface.md tells why not always
             seeds += _crossed(asking, doubtful, step)
         cells, cases = _follow(asking, seeds, step, start, end)
-    if not (
-        asking.has_positive and len(cells)
-    ):  # smaller than the coarse cells, or nothing at all: look everywhere before giving up
-        return sample_dense(field, octree_resolution, num_chunks, tick)
-    return asking.samples(cells, cases)
+    if asking.has_positive and len(cells):
+        return asking.samples(cells, cases)
+    # Smaller than the coarse cells, or nothing at all: look everywhere before giving up.
+    return sample_dense(field, octree_resolution, num_chunks, tick)
 
 
 def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000, tick: Tick = no_tick) -> Samples:
