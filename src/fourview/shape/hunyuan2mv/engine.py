@@ -6,7 +6,7 @@ Owns      the order of the steps, which weights are taken, and the network that 
 Not here  any step (its own file); sampling the field and all that follows (`pipeline`, as for every engine).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -41,6 +41,13 @@ VARIANTS = {"base": "hunyuan2mv", "fast": "hunyuan2mv-fast", "turbo": "hunyuan2m
 TURBO_STEPS = 5  # what the turbo weights were distilled for
 MANY_TURBO_STEPS = 20
 
+# For comparisons, and offered by no door: official grids, selection of keys and mapping instead of the house's.
+Compat = Literal["official", "official-flashvdm"]
+OFFICIAL_GRIDS: dict[str, Callable[..., Tensor]] = {
+    "official": official.vanilla,
+    "official-flashvdm": official.flashvdm,
+}
+
 
 @dataclass(frozen=True)
 class _Loaded:
@@ -63,8 +70,8 @@ class Hunyuan2mv:
 
     licence = LICENCE
 
-    def __init__(self, machine: Machine, compat: Literal["official"] | None = None) -> None:
-        self.machine, self.compat = machine, compat  # compat: the official grid and mapping, for comparisons only
+    def __init__(self, machine: Machine, compat: Compat | None = None) -> None:
+        self.machine, self.compat = machine, compat
         self.device = find_device(machine.device)
         self.dtype = find_precision(machine.precision, self.device)
         self.approximations = Approximations.of(machine.approximate)
@@ -103,7 +110,7 @@ class Hunyuan2mv:
             with plan.on_device(network.vae):
                 memory = network.vae.points.memory(network.vae.tokens(latents.to(self.dtype)))
             if self.compat is not None:
-                field = _official_field(network.vae.points, memory, recipe, tick)
+                field = _official_field(self.compat, network.vae.points, memory, recipe, tick)
             else:
                 field = _field(network.vae.points, memory, recipe, plan, self.approximations)
         facts = {
@@ -182,11 +189,11 @@ def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan, ap
     return Field(value, np.array([[-half] * 3, [half] * 3]), plan.points_a_pass, torch, plan.device)
 
 
-def _official_field(decoder: PointDecoder, memory: Memory, recipe: Recipe, tick: Tick) -> Field:
-    """The grid that official code decodes without FlashVDM, where official code puts it."""
-    surface = recipe.surface
-    grid = official.vanilla(decoder, memory, surface.octree_resolution, surface.box_v, surface.num_chunks, tick)
-    return official.as_field(grid, surface.octree_resolution, surface.box_v, surface.level)
+def _official_field(compat: Compat, decoder: PointDecoder, memory: Memory, recipe: Recipe, tick: Tick) -> Field:
+    """The grid that official code decodes, where official code puts it."""
+    cells, half, chunk = recipe.surface.octree_resolution, recipe.surface.box_v, recipe.surface.num_chunks
+    grid = OFFICIAL_GRIDS[compat](decoder, memory, cells, half, chunk, tick=tick)
+    return official.as_field(grid, cells, half, recipe.surface.level)
 
 
 def _steps(recipe: Recipe, params: NetworkParams) -> int:
