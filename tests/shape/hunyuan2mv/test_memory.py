@@ -249,6 +249,17 @@ def test_where_half_a_pass_is_too_much_the_error_says_need_and_have(size, tries)
     assert greedy.sizes == tries
 
 
+@pytest.mark.parametrize("name", PLANS)
+def test_where_a_network_runs_out_of_memory_the_error_says_which(name):
+    transformer = network(SMALL).transformer
+
+    with (
+        pytest.raises(MemoryShortError, match="while the transformer ran: the plan"),
+        plan(name).on_device(transformer),
+    ):
+        torch.empty(2**60, dtype=torch.uint8)
+
+
 def test_other_errors_pass_a_halving_unchanged():
     halving = Halving(lambda rows: rows @ torch.zeros(3, 3), 8, plan("full"), "points were decoded")
 

@@ -6,8 +6,8 @@ Owns      what the words of `device` and `precision` mean, what "auto" is here.
 Not here  how much of the network lies on the device (`memory`), threads (`fourview.compute`).
 
 "auto" is the first CUDA device, else Apple's GPU, else the CPU; float16 on a GPU, which is what the official weights
-are stored and run in, and float32 on a CPU. A CPU takes the halves as well, needs half the memory, and is slower:
-docs/hunyuan2mv_memory.md has the numbers.
+are stored and run in, and float32 on a CPU. A CPU takes the halves as well and needs half the memory for them:
+docs/hunyuan2mv_memory.md has times and errors.
 """
 
 import torch

@@ -91,19 +91,20 @@ class Plan:
 
     @contextmanager
     def on_device(self, module: nn.Module) -> Iterator[None]:
-        """Within the block `module` can be called on the device; weights that have no place there then leave it."""
-        if self.keeps_all:
-            yield
-            return
+        """Within the block `module` can be called on the device; weights that have no place there then leave it.
+
+        The end of the memory is a `MemoryShortError`.
+        """
         guests: list[nn.Module] = [*_modulations(module)]
-        with ExitStack() as stack:
-            for guest in guests:
-                stack.enter_context(_at_call(guest, self.device))
-            if self.name == "low":
-                blocks = _blocks(module)
-                stack.enter_context(Relay(blocks, guests, self.device).running())
-                guests = guests + blocks
-            stack.enter_context(_visiting(_without(module, guests), self.device))
+        with self.watched(f"the {type(module).__name__.lower()} ran"), ExitStack() as stack:
+            if not self.keeps_all:
+                for guest in guests:
+                    stack.enter_context(_at_call(guest, self.device))
+                if self.name == "low":
+                    blocks = _blocks(module)
+                    stack.enter_context(Relay(blocks, guests, self.device).running())
+                    guests = guests + blocks
+                stack.enter_context(_visiting(_without(module, guests), self.device))
             yield
 
     @contextmanager
