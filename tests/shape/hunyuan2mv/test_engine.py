@@ -183,12 +183,15 @@ def test_the_official_switch_changes_the_place_and_not_the_shape(tiny, compat):
 
 
 def test_the_terminal_runs_it_with_what_the_machine_is_told(tiny, tmp_path):
-    words = ["--engine", "hunyuan2mv", "--weights", tiny["fast"], "--precision", "bfloat16", "--memory", "low", "--steps",
-             "6", "--approximate", "velocity-cache, flashvdm", "--octree-resolution", "32", "--texture", "off"]  # fmt: skip
-    command = [sys.executable, "-m", "fourview", "generate", ROBOT / "front.png", "--left", ROBOT / "left.png",
-               "-o", tmp_path / "m.glb", "--report", tmp_path / "m.json", "--threads", "1", *words]  # fmt: skip
+    told = (
+        f"--weights {tiny['fast']} --precision bfloat16 --memory low --approximate velocity-cache,flashvdm --threads 1"
+    )
+    asked = "--engine hunyuan2mv --steps 6 --octree-resolution 32 --texture off"
+    pictures = f"{ROBOT / 'front.png'} --left {ROBOT / 'left.png'}"
+    out = f"-o {tmp_path / 'm.glb'} --report {tmp_path / 'm.json'}"
+    command = f"{sys.executable} -m fourview generate {pictures} {out} {asked} {told}"
 
-    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    process = subprocess.run(command.split(), capture_output=True, text=True, check=False)
 
     assert (process.returncode, process.stderr) == (0, "")
     report = json.loads((tmp_path / "m.json").read_text())
