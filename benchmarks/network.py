@@ -132,8 +132,8 @@ def main() -> None:
                 bench.batches(args.views)
             else:
                 bench.runs(args.variants, args.views, args.ways)
-    if args.json:
-        args.json.write_text(json.dumps({"machine": bench.machine, "tables": bench.tables}, indent=1))
+            if args.json:
+                args.json.write_text(json.dumps({"machine": bench.machine, "tables": bench.tables}, indent=1))
 
 
 class Bench:
@@ -166,7 +166,6 @@ class Bench:
         backends = {"flash": SDPBackend.FLASH_ATTENTION, "efficient": SDPBackend.EFFICIENT_ATTENTION}
         backends["cudnn"] = SDPBackend.CUDNN_ATTENTION
         kernels = {name: kernel for name, (home, kernel) in KERNELS.items() if home == self.device.type}
-        rows = []
         for v in views:
             m = v * self.rows_a_view
             all_rows = [self._drawn(1, m + n, p.num_heads, p.hidden_size // p.num_heads).transpose(1, 2) for _ in "qkv"]
@@ -188,13 +187,12 @@ class Bench:
                 count = m + n if way in whole else 1 + n
                 rates = self._rate(attention_flop(count, count, p.hidden_size), ms)
                 off = difference(one[way](), exact) if way in one and ms < math.inf else ""
-                rows.append({"views": v, "attention": way, "rows": count, "ms": ms, **rates, "difference": off})
-        self._table("Attention of one block", rows)
+                row = {"views": v, "attention": way, "rows": count, "ms": ms, **rates, "difference": off}
+                self._row("Attention of one block", row)
 
     def stages(self, views: Sequence[int]) -> None:
         """What runs once a run or once a step, each by itself."""
         p, n, a_view = self.sizes.transformer, self.sizes.vae.num_latents, self.rows_a_view
-        rows = []
 
         def add(views: int | str, ways: Mapping[str, tuple[int, float, Way]]) -> None:
             """Ways that are compared: rows, FLOP, what is timed."""
@@ -202,7 +200,7 @@ class Bench:
             for stage, (count, flop, _) in ways.items():
                 ms = took[stage]
                 rate = {"rows/s": 1e3 * count / ms, **self._rate(flop, ms)}
-                rows.append({"views": views, "stage": stage, "rows": count, "ms": ms, **rate})
+                self._row("Stages", {"views": views, "stage": stage, "rows": count, "ms": ms, **rate})
 
         conditioner = self._conditioner()
         for v in views:
@@ -247,11 +245,9 @@ class Bench:
             )
             for (stage, flop), way in zip(vae_flop(params, POINTS).items(), ways, strict=True):
                 add("", {f"{name}: {stage}": (POINTS if "points" in stage else n, flop, way)})
-        self._table("Stages", rows)
 
     def steps(self, variants: Sequence[str], views: Sequence[int], ways: Sequence[str]) -> None:
         """One guided step; one of the turbo model is one of the fast model. `difference` is that to plain."""
-        rows = []
         for variant in variants:
             if variant == "turbo" and "fast" in variants:
                 continue
@@ -263,19 +259,18 @@ class Bench:
                 row = {"model": variant, "views": v, **{f"{way}, ms": ms for way, ms in took.items()}}
                 expected = plain(run)(run.latents, 1)
                 for way in ways:
-                    if way != "plain" and took[way] < math.inf:
+                    if way != "plain":
                         row[f"plain / {way}"] = took.get("plain", math.nan) / took[way]
-                        row[f"difference, {way}"] = difference(steps[way](run.latents, 1), expected)
+                        off = difference(steps[way](run.latents, 1), expected) if took[way] < math.inf else ""
+                        row[f"difference, {way}"] = off
                 counts = [run.context.shape[1]] if variant != "base" else [run.context.shape[1], 1]
                 flop = sum(transformer_flop(transformer.params, count + run.latents.shape[1]) for count in counts)
                 best = min(took, key=lambda way: took[way])
-                rows.append(row | {"best": best, **self._rate(flop, took[best])})
-        self._table("One step", rows)
+                self._row("One step", row | {"best": best, **self._rate(flop, took[best])})
 
     def batches(self, views: Sequence[int]) -> None:
         """Guided steps of several runs that share passes, each run a step later than the next."""
         transformer = self._transformer("base")
-        rows = []
         for v in views:
             row: dict[str, Any] = {"views": v}
             for count in (1, 2, 4):
@@ -285,12 +280,10 @@ class Bench:
                     batcher.join(run.context, run.latents, flow_schedule(WARM_UP + self.repeats + 9), GUIDANCE)
                     batcher.step()
                 row[f"{count} at once, ms a run"] = self._time(batcher.step) / count
-            rows.append(row)
-        self._table("One step in a batch", rows)
+            self._row("One step in a batch", row)
 
     def runs(self, variants: Sequence[str], views: Sequence[int], ways: Sequence[str]) -> None:
         """From noise to latents, and from those to the samples of a grid of 256 cells, whose surface is a ball's."""
-        rows = []
         for variant in variants:
             transformer = self._transformer(variant)
             vae = self._vae(self.sizes.turbo_vae if variant == "turbo" else self.sizes.vae)
@@ -307,8 +300,7 @@ class Bench:
                 latents = denoise(transformer, run.context, run.latents, run.schedule, GUIDANCE)
                 field = ball(vae, vae.tokens(latents))
                 row["decode, ms"] = paired({"": partial(sample, field, CELLS)}, 3, self.device)[""]
-                rows.append(row | {"share of points": sample(field, CELLS).share})
-        self._table("Whole runs", rows)
+                self._row("Whole runs", row | {"share of points": sample(field, CELLS).share})
 
     # What is measured
 
@@ -364,12 +356,13 @@ class Bench:
         reached = flop / ms * 1e-9
         return {"TFLOP": flop * 1e-12, "TFLOP/s": reached, "share of ceiling": reached / self.ceiling}
 
-    def _table(self, title: str, rows: list[dict[str, Any]]) -> None:
-        self.tables[title] = rows
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        print(f"\n**{title}**\n\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
-        for row in rows:
-            print(f"| {' | '.join(shown(name, row.get(name, '')) for name in names)} |", flush=True)
+    def _row(self, title: str, row: dict[str, Any]) -> None:
+        """Add a row to a table, and print it at once: a call that is cut off has shown what it measured."""
+        table = self.tables.setdefault(title, [])
+        if not table:
+            print(f"\n**{title}**\n\n| {' | '.join(row)} |\n|{'---|' * len(row)}")
+        table.append(row)
+        print(f"| {' | '.join(shown(name, value) for name, value in row.items())} |", flush=True)
 
 
 # The ways of a step: (latents, number of the step) -> velocity
