@@ -5,13 +5,15 @@
     PYTHONPATH=src python benchmarks/memory.py --device cuda     official sizes, float16
     PYTHONPATH=src python benchmarks/memory.py --device cpu      width 256, 1 + 2 blocks, as many rows as officially
 
-It needs torch, numpy, safetensors and Pillow, and no weights: they are zeros of the right size. Every line is one stage
-of a run in a process of its own; MiB. On CUDA `measured` is the peak of torch's allocator and `reserved` what that had
-taken from the driver; the goal is a prediction within a tenth. On a CPU it is the rise of the process's resident
-memory over that with the weights, beside the prediction for the rows alone.
+First it says whether weights that come and go give what weights that stay do. Then every line is one stage of a run
+in a process of its own; MiB. On CUDA `measured` is the peak of torch's allocator and `reserved` what that had taken
+from the driver; the goal is a prediction within a tenth. On a CPU it is the rise of the process's resident memory over
+that with the weights, beside the prediction for the rows alone. It needs torch, numpy, safetensors and Pillow, and no
+weights: they are zeros of the right size.
 """
 
 import argparse
+import copy
 import os
 import subprocess
 import sys
@@ -116,6 +118,26 @@ def to_memory(network: Network, work: Work, plan: Plan, of: Callable[[str, Calla
         return network.vae.points.memory(of("tokens", lambda: network.vae.tokens(velocity)))
 
 
+@torch.inference_mode()
+def check(device: torch.device) -> None:
+    """Print whether weights that come and go give the same velocities, to the last bit, as weights that stay."""
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    width, rows = (1024, 3072) if device.type == "cuda" else (128, 64)
+    transformer = Transformer(TransformerParams(64, 1536, width, 4.0, width // 64, 3, 6, True, False)).to(dtype).eval()
+    latents = torch.randn(1, rows, 64, device=device, dtype=dtype)
+    context = torch.randn(1, 1370, 1536, device=device, dtype=dtype)
+
+    def velocities(network: Transformer) -> Tensor:
+        steering = steer(network, context, flow_schedule(8), 5.0)
+        return torch.cat([guided_velocity(network, latents, steering, i) for i in range(8)])
+
+    expected = velocities(copy.deepcopy(transformer).to(device))
+    for name in PLANS[1:]:
+        with Plan(name, device, 0, None, 1, 1).on_device(transformer):
+            is_same = torch.equal(velocities(transformer), expected)
+        print(f"{name}: the same velocities as full: {'yes' if is_same else 'NO'}")
+
+
 def on_cuda(run: Callable[[], Tensor], device: torch.device) -> tuple[Tensor, int, int]:
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
@@ -151,6 +173,7 @@ def main() -> None:
         return
     named = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"torch {torch.__version__} on {device} ({named})")
+    check(device)
     print(f"{'plan':9}{'views':>6}{'cells':>7}  {'stage':9}{'predicted':>11}{'measured':>10}{'reserved':>10}", end="")
     print(f"{'off by':>9}{'s':>9}", flush=True)
     for plan in args.plans:
