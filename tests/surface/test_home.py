@@ -13,7 +13,8 @@ from fourview.surface.extract import extract
 from fourview.surface.field import Field
 from fourview.surface.octree import sample, sample_dense
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.backends.mps.is_available() else [])]
+GPUS = {"cuda": torch.cuda, "mps": torch.backends.mps}
+DEVICES = ["cpu", *(name for name, gpu in GPUS.items() if gpu.is_available())]
 STEP = {"cpu": 0, "cuda": 0, "mps": 2**-23}  # how far a coordinate may be off: there is no float64 on Apple's GPUs
 
 
