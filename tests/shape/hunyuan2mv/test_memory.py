@@ -10,6 +10,7 @@ from shape.hunyuan2mv.networks import OFFICIAL, SMALL, network
 
 from fourview.errors import MemoryShortError, RecipeError
 from fourview.shape.hunyuan2mv.checkpoint import Network
+from fourview.shape.hunyuan2mv.int8 import quantize
 from fourview.shape.hunyuan2mv.memory import (
     PLANS,
     Halving,
@@ -173,10 +174,13 @@ def test_of_a_vae_that_has_left_the_points_can_still_be_asked():
     assert {p.device for p in small.vae.blocks.parameters()} == {CPU}
 
 
+@pytest.mark.parametrize("bits", [8, 32])
 @torch.inference_mode()
-def test_blocks_that_take_turns_give_the_same_to_the_last_bit():
+def test_blocks_that_take_turns_give_the_same_to_the_last_bit(bits):
     """Five blocks in two slots, the order over and over, and out of it."""
     transformer = network(SMALL).transformer
+    if bits == 8:
+        quantize(transformer, CPU)
     latents, context = torch.randn(1, 96, 16), torch.randn(1, 5, 128)
     blocks = [*transformer.double_blocks, *transformer.single_blocks]
     plain = [transformer(latents, torch.tensor([t]), context) for t in (0.0, 0.5, 1.0)]
