@@ -12,6 +12,7 @@ compared take turns in one run, and each number is the median of `--repeats` tur
 events on a GPU. The ceiling is that of large matrix products in the same run and dtype.
 
     plain    what the official code does: both branches as one batch, all rows of both, everything in the loop
+    apart    plain, one branch after the other
     fast     ours as it is called by `sampler.denoise`
     compile  fast, each block compiled once per length
     graph    fast, a whole guided step replayed as one CUDA graph
@@ -290,10 +291,10 @@ class Bench:
             for v in views:
                 run = self._run(variant, transformer, v)
                 steps = {way: prepared(way, run) for way in ways}
-                walks: dict[str, Way] = {
-                    way: partial(plain_walk if way == "plain" else walk, steps[way], run.latents, run.schedule)
-                    for way in ways
-                }
+                walks: dict[str, Way] = {}
+                for way, step in steps.items():
+                    along = plain_walk if way in ("plain", "apart") else walk
+                    walks[way] = partial(along, step, run.latents, run.schedule)
                 took = paired(walks, 3, self.device)
                 row = {"model": variant, "views": v, "steps": len(run.schedule.lengths)}
                 row |= {f"{way}, ms": ms for way, ms in took.items()}
@@ -369,30 +370,34 @@ class Bench:
 
 
 def plain(run: Run) -> Step:
-    """Both branches in one batch, all rows of both and in every block, nothing kept from step to step."""
-    transformer, context = run.transformer, run.context
-    is_distilled = transformer.params.guidance_embed
-    if not is_distilled:
-        context = torch.cat([context, torch.zeros_like(context)])
-    times = run.schedule.times.to(context.device)
+    context = run.context
+    if not run.transformer.params.guidance_embed:
+        context = torch.cat([torch.zeros_like(context), context])
+    return lambda latents, i: guide(whole_pass(run, latents, i, context).split(1), GUIDANCE)
 
-    def step(latents: Tensor, i: int) -> Tensor:
-        time = times[i : i + 1]
-        modulations = transformer.modulations(time, torch.full_like(time, GUIDANCE) if is_distilled else None)
-        modulations = modulations[:, :, None]
-        x, c = transformer.latent_in(latents.expand(len(context), -1, -1)), transformer.cond_in(context)
-        used = 0
-        for block in transformer.double_blocks:
-            x, c = block(x, c, modulations[:, used : used + 12])
-            used += 12
-        rows = torch.cat([c, x], dim=1)
-        for block in transformer.single_blocks:
-            rows = block(rows, modulations[:, used : used + 3])
-            used += 3
-        velocities = transformer.final_layer(rows[:, c.shape[1] :], modulations[:, used:])
-        return guide(velocities.flip(0).split(1), GUIDANCE)
 
-    return step
+def apart(run: Run) -> Step:
+    contexts = [run.context]
+    if not run.transformer.params.guidance_embed:
+        contexts.insert(0, torch.zeros_like(run.context))
+    return lambda latents, i: guide([whole_pass(run, latents, i, context) for context in contexts], GUIDANCE)
+
+
+def whole_pass(run: Run, latents: Tensor, i: int, context: Tensor) -> Tensor:
+    """All rows of `context (b, m, d)` in every block, and nothing kept from step to step."""
+    transformer, time = run.transformer, run.schedule.times[i : i + 1].to(context.device)
+    guidance = torch.full_like(time, GUIDANCE) if transformer.params.guidance_embed else None
+    modulations = transformer.modulations(time, guidance)[:, :, None]
+    x, c = transformer.latent_in(latents.expand(len(context), -1, -1)), transformer.cond_in(context)
+    used = 0
+    for block in transformer.double_blocks:
+        x, c = block(x, c, modulations[:, used : used + 12])
+        used += 12
+    rows = torch.cat([c, x], dim=1)
+    for block in transformer.single_blocks:
+        rows = block(rows, modulations[:, used : used + 3])
+        used += 3
+    return transformer.final_layer(rows[:, c.shape[1] :], modulations[:, used:])
 
 
 def fast(run: Run) -> Step:
@@ -434,7 +439,13 @@ def graphed(run: Run) -> Step:
     return step
 
 
-WAYS: dict[str, Callable[[Run], Step]] = {"plain": plain, "fast": fast, "compile": compiled, "graph": graphed}
+WAYS: dict[str, Callable[[Run], Step]] = {
+    "plain": plain,
+    "apart": apart,
+    "fast": fast,
+    "compile": compiled,
+    "graph": graphed,
+}
 
 
 def prepared(way: str, run: Run) -> Step:
