@@ -42,7 +42,9 @@ def test_each_is_named_by_its_word(word):
 
 
 def test_an_unknown_word_is_refused_with_the_known_ones():
-    with pytest.raises(RecipeError, match=r"'fp8'; take any of guidance-interval, velocity-cache, flashvdm, int8"):
+    with pytest.raises(
+        RecipeError, match=r"'fp8'; take any of guidance-interval, velocity-cache, flashvdm, turbo-vae, int8"
+    ):
         Approximations.of(["int8", "fp8"])
 
 

@@ -22,10 +22,13 @@ from fourview.mesh.measure import measure
 from fourview.progress import CancelToken
 from fourview.shape.engine import Engine, find
 from fourview.shape.hunyuan2mv import official
+from fourview.shape.hunyuan2mv.checkpoint import VAE_NAMES, renames
 from fourview.shape.hunyuan2mv.engine import Hunyuan2mv
 from fourview.shape.hunyuan2mv.fabricate import fabricate
+from fourview.shape.hunyuan2mv.vae import ShapeVae, VaeParams
 from fourview.surface.extract import extract
 from fourview.surface.octree import sample
+from fourview.weights.load import renamed
 
 ROBOT = Path(fourview.__file__).parent / "examples" / "robot"
 MODEL = "model.fp16.safetensors"
@@ -294,6 +297,43 @@ def test_a_shortcut_is_named_in_the_report_and_makes_nearly_the_same_shape(tiny,
     distance = cKDTree(short.mesh.vertices).query(exact.mesh.vertices)[0]
     assert distance.max() > 0
     assert np.median(distance) < 0.15
+
+
+@torch.no_grad()
+def write_turbo_vae(folder):
+    """A random smaller decoder that heeds no token, and whose last row makes about a ball."""
+    tiny = {
+        "num_latents": 64, "embed_dim": 16, "num_freqs": 8, "include_pi": False, "heads": 4, "width": 64,
+        "num_decoder_layers": 1, "qkv_bias": False, "qk_norm": True, "scale_factor": 1.0,
+        "geo_decoder_mlp_expand_ratio": 1, "geo_decoder_downsample_ratio": 2, "geo_decoder_ln_post": False,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    vae, rows = ShapeVae(VaeParams(**tiny)), []
+    for layer in (vae.points.project, vae.points.mlp_out):
+        layer.weight.zero_()
+    points = torch.rand(2000, 3) * 2 - 1
+    hook = vae.points.output_proj.register_forward_hook(lambda module, inputs, output: rows.append(inputs[0][0]))
+    vae(torch.zeros(1, 64, 64), points[None])
+    hook.remove()
+    vae.points.output_proj.weight.copy_(torch.linalg.lstsq(rows[0], (0.7 - points.norm(dim=1))[:, None]).solution.T)
+    vae.points.output_proj.bias.zero_()
+    back = renames(tuple((ours, theirs) for theirs, ours in VAE_NAMES))
+    folder.mkdir(parents=True)
+    save_file({renamed(name, back): tensor for name, tensor in vae.state_dict().items()}, folder / MODEL)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"target": "ShapeVAE", "params": tiny}))
+
+
+def test_the_turbo_decoder_is_taken_where_it_is_asked_for(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOURVIEW_WEIGHTS", str(tmp_path))
+    machine = Machine(weights=str(tiny["fast"]), approximate=("turbo-vae",))
+    with pytest.raises(CheckpointError, match="fourview weights pull hunyuan2-vae-turbo"):
+        run(None, machine=machine)
+
+    write_turbo_vae(tmp_path / "tencent/Hunyuan3D-2/hunyuan3d-vae-v2-0-turbo")
+    once, again = (run(None, machine=machine, seed=seed) for seed in (1, 2))
+
+    assert once.report.engine["approximations"] == "turbo-vae"
+    assert once.mesh.vertices.tolist() == again.mesh.vertices.tolist()  # it heeds no token
 
 
 @pytest.mark.parametrize(

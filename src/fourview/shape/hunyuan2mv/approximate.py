@@ -13,6 +13,7 @@ Not here  fewer keys for a point (`key_selection`), coarser weights (`int8`); wh
                        first order of J. Liu et al., "From reusing to forecasting: accelerating diffusion models with
                        TaylorSeers", 2025, for the velocity alone
     flashvdm           `key_selection`
+    turbo-vae          the official smaller decoder instead of the checkpoint's own, as official FlashVDM takes it
     int8               `int8`
 
 docs/hunyuan2mv_memory.md has what each costs and saves.
@@ -43,6 +44,7 @@ class Approximations:
     guidance_interval: bool = False
     velocity_cache: bool = False
     flashvdm: bool = False
+    turbo_vae: bool = False
     int8: bool = False
 
     @classmethod

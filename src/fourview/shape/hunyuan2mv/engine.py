@@ -7,7 +7,7 @@ Not here  any step (its own file); sampling the field and all that follows (`pip
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ from fourview.recipe import Recipe
 from fourview.shape.engine import Shape
 from fourview.shape.hunyuan2mv import official
 from fourview.shape.hunyuan2mv.approximate import Approximations, approximate_velocity
-from fourview.shape.hunyuan2mv.checkpoint import Network, NetworkParams, check_network, load_network
+from fourview.shape.hunyuan2mv.checkpoint import Network, NetworkParams, check_network, load_network, load_vae
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.device import find_device, find_precision
 from fourview.shape.hunyuan2mv.int8 import quantize
@@ -38,6 +38,7 @@ from fourview.weights import catalogue
 
 LICENCE = catalogue.TERMS[catalogue.MV].name
 VARIANTS = {"base": "hunyuan2mv", "fast": "hunyuan2mv-fast", "turbo": "hunyuan2mv-turbo"}  # -> the catalogue's name
+TURBO_VAE = "hunyuan2-vae-turbo"
 TURBO_STEPS = 5  # what the turbo weights were distilled for
 MANY_TURBO_STEPS = 20
 
@@ -80,6 +81,8 @@ class Hunyuan2mv:
 
     def check(self, recipe: Recipe) -> None:
         """Raise now what a run with `recipe` would stumble over: weights missing, unsound or not those asked for."""
+        if self.approximations.turbo_vae:
+            catalogue.path(catalogue.find(TURBO_VAE))
         folder = self._folder(recipe)
         variant = self._sizes_of(folder).params.variant
         if recipe.shape.variant not in (None, variant):
@@ -147,6 +150,9 @@ class Hunyuan2mv:
         if kept is None or (kept.folder, kept.plan.name) != (folder, plan.name):
             self._loaded = kept = None  # two do not fit
             network = load_network(folder, plan.loads_to, self.dtype)
+            if self.approximations.turbo_vae:
+                vae = load_vae(catalogue.path(catalogue.find(TURBO_VAE)), plan.loads_to, self.dtype)
+                network = replace(network, vae=vae)
             plan.settle(network)
             if self.approximations.int8:
                 quantize(network.transformer, self.device)
