@@ -1,0 +1,301 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every setting of the service, in one typed place.
+
+Owns      names, types, ranges, defaults and the sentence that explains each; where they come from; which do not go
+          together; showing them without secrets.
+Not here  the knobs of a run (`fourview.recipe`), what a setting does (whoever reads it).
+
+A flag beats the environment (`FOURVIEW_BIND_PORT`), which beats the file (TOML), which beats the default. Lists are
+separated by commas in the environment; tables (`prices`, `recipe_defaults`) are JSON there. A service starts with
+settings that were checked together, or not at all: every reason against them is in one error.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import to_json
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
+
+from fourview.errors import FourviewError
+from fourview.recipe import Recipe
+from fourview.service.prices import PRICES, Prices
+
+_SECRET = ("signing_secrets", "database_url", "files_url")  # whose values are never shown whole
+
+
+class SettingsError(FourviewError):
+    """The settings cannot be read, or do not go together."""
+
+
+def _listed(value: object) -> object:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _data_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fourview"
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Ports = Annotated[frozenset[Annotated[int, Field(ge=1, le=65535)]], NoDecode, BeforeValidator(_listed)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
+
+
+def _of(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
+    return Field(default=default, description=doc, ge=low, le=high)
+
+
+class Settings(BaseSettings):
+    """All of them. Made by `load`, which checks them together; made by hand they are only checked one by one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FOURVIEW_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    # The door
+    bind_host: str = _of("127.0.0.1", "the address to listen on; 0.0.0.0 is every one of this machine")
+    bind_port: int = _of(8000, "the port to listen on", 0, 65535)
+    public_url: str | None = _of(
+        None, "how clients reach the service, https://models.example.com; unset: http:// with the bind"
+    )
+    allowed_hosts: Words = _of(
+        (), "names that the Host header may hold, besides those of public_url, the bind and the loopback"
+    )
+    allowed_origins: Words = _of((), "other origins whose web pages may call the service, https://app.example.com")
+    trusted_proxies: Networks = _of(
+        (), "networks of the proxies in front, 10.0.0.0/24, whose X-Forwarded-For is believed; needs public_url"
+    )
+    body_max_mib: int = _of(48, "how large a request may be: four pictures in base64 and a little", 1, 1024)
+    wait_max_s: float = _of(600, "how long a request may wait for its job (v1, Prefer: wait)", 1, 3600)
+    events_heartbeat_s: float = _of(15, "how often a silent event stream shows that it lives", 1, 300)
+    shutdown_grace_s: float = _of(30, "how long running jobs may go on when the service is asked to end", 0, 3600)
+    log_level: Literal["debug", "info", "warning", "error"] = _of("info", "from which weight on a line is logged")
+    log_format: Literal["text", "json"] = _of("text", "how a line is logged")
+
+    # Who may come in
+    no_auth: bool = _of(False, "no keys and no credits: whoever reaches the service may use it; loopback only")
+    no_auth_anywhere: bool = _of(False, "lets no_auth be used off the loopback, behind a door of your own")
+    rate_per_min: int = _of(
+        600, "requests that a key may make in a minute, unless the key says otherwise", 1, 1_000_000
+    )
+    concurrency: int = _of(4, "jobs of a key that run at once, unless the key says otherwise", 1, 10_000)
+    queue_max: int = _of(5000, "jobs that may wait in all; more are refused with 503", 1, 1_000_000)
+    queue_max_per_key: int = _of(2000, "jobs of one key that may wait; more are refused with 429", 1, 1_000_000)
+    signed_url_s: int = _of(3600, "how long a signed URL opens its file; every answer signs anew", 60, 604_800)
+    signing_secrets: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = _of(
+        (), "what signs URLs, newest first, 32 characters or more each; unset: one is made and kept in the database"
+    )
+
+    # What is kept
+    state_dir: Annotated[Path, Field(default_factory=_data_home, description="the folder of database and files")]
+    database_url: SecretStr | None = _of(
+        None, "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; unset: state.db in state_dir"
+    )
+    files_url: SecretStr | None = _of(
+        None, "file:///FOLDER or s3://BUCKET/PREFIX; unset: the folder files in state_dir"
+    )
+    scratch_dir: Path | None = _of(None, "where each job has a folder while it runs; unset: scratch in state_dir")
+    job_keep_h: float = _of(168, "how long a job and its files are kept after it ended, hours", 0.01, 87_600)
+    upload_keep_h: float = _of(24, "how long an upload is kept, hours", 0.01, 8760)
+    idempotency_keep_h: float = _of(24, "how long an Idempotency-Key is remembered, hours", 0.01, 8760)
+    disk_free_min_mib: int = _of(2048, "below this much free disk no job is taken, 503", 0, 100_000_000)
+
+    # Pictures, and whom the service calls
+    picture_max_mib: float = _of(8, "how large a picture's file may be, decoded from base64 or gzip", 0.01, 64)
+    picture_max_megapixels: float = _of(25, "how many pixels a picture may have", 0.01, 25)
+    outbound_connect_s: float = _of(5, "how long a picture's or webhook's host may take to connect", 0.1, 60)
+    fetch_read_s: float = _of(10, "how long a picture may take to arrive; the whole fetch this and the above", 0.1, 120)
+    fetch_redirects_max: int = _of(3, "how many redirects are followed, each checked like the first address", 0, 10)
+    outbound_ports: Ports = _of(frozenset({80, 443}), "ports of other hosts that pictures and webhooks may use")
+    outbound_test_hosts: Words = _of((), "hosts, name:port, that may lie on the loopback; for tests only")
+    webhook_attempts: int = _of(8, "how often a webhook is tried", 1, 30)
+    webhook_timeout_s: float = _of(15, "how long a webhook's host may take to answer", 0.1, 60)
+    webhook_first_delay_s: float = _of(
+        5, "the wait after the first failed try; each further one is four times as long", 0, 3600
+    )
+    webhook_max_delay_s: float = _of(21_600, "the longest wait between two tries", 0, 604_800)
+
+    # Runners
+    devices: Words = _of(("auto",), "what runs jobs: auto, cpu, cuda:0, cuda:1, mps")
+    workers_per_device: int = _of(1, "processes for each device", 1, 64)
+    job_max_s: float = _of(3600, "how long a job may run before it fails", 1, 604_800)
+    lease_s: float = _of(30, "how long a job stays with a worker that no longer shows that it lives", 1, 3600)
+    heartbeat_s: float = _of(5, "how often a worker shows that it lives; at most a third of lease_s", 0.1, 600)
+    recipe_defaults: dict[str, Any] = _of(
+        {}, "knobs of the recipe whose default is another here, engine = 'hunyuan2mv'"
+    )
+
+    # Credits
+    prices: Prices = _of(PRICES, "thousandths of a credit by engine: base, step, resolution, faces, texture")
+    first_key_credits: int = _of(1000, "whole credits that the first start's key is given", 0, 1_000_000_000)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed over: `load` reads environment and file, so settings made by hand are what they say."""
+        return (init_settings,)
+
+    @property
+    def base_url(self) -> str:
+        """What absolute URLs begin with, without a slash at the end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.bind_host}]" if ":" in self.bind_host else self.bind_host
+        return f"http://{host}:{self.bind_port}"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names (lower case, no port) that a Host header may hold."""
+        own = {self.bind_host, urlsplit(self.base_url).hostname or "", "localhost", "127.0.0.1", "::1"}
+        return frozenset(host.lower() for host in (*own, *self.allowed_hosts) if not _is_wildcard(host))
+
+    @property
+    def database(self) -> str:
+        """The database's URL, password and all."""
+        return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{self.state_dir / 'state.db'}"
+
+    @property
+    def files(self) -> str:
+        """Where files lie, as a URL."""
+        return self.files_url.get_secret_value() if self.files_url else (self.state_dir / "files").absolute().as_uri()
+
+    @property
+    def scratch(self) -> Path:
+        return self.scratch_dir or self.state_dir / "scratch"
+
+
+def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force, checked together; `flags` are those the caller was given. Raises `SettingsError`."""
+    try:
+        settings = Settings(**{**_read(file), **EnvSettingsSource(Settings)(), **(flags or {})})
+    except SourceError as error:
+        raise SettingsError(f"{error}: tables are JSON in the environment") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(error))) from None
+    if reasons := list(_against(settings)):
+        raise SettingsError("\n".join(reasons))
+    return settings
+
+
+def describe(settings: Settings) -> dict[str, str]:
+    """Each setting by name as a person may see it: passwords and secrets are not in it."""
+    return {name: _shown(getattr(settings, name)) for name in Settings.model_fields}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (a name, or an address without brackets) is this machine and no other can reach it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise SettingsError(f"the settings file {file} is no TOML ({error}): correct that line") from None
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    """What was wrong with which setting; of a choice between types, one sentence for each."""
+    for found in error.errors():
+        name = ".".join(str(step) for step in found["loc"] if str(step).isidentifier() or isinstance(step, int))
+        if found["type"] == "extra_forbidden":
+            yield f"there is no setting '{name}': docs/settings.md has them all"
+        else:
+            is_shown = found["type"] != "missing" and found["loc"][0] not in _SECRET
+            value = f" {str(found['input'])[:60]!r}" if is_shown else ""
+            yield f"{name}{value} cannot be used: {found['msg'].removeprefix('Value error, ')}"
+
+
+def _against(s: Settings) -> Iterator[str]:
+    """The reasons not to start, each with its cure."""
+    is_public = not is_loopback(s.bind_host) or bool(
+        s.public_url and not is_loopback(urlsplit(s.base_url).hostname or "")
+    )
+    where = s.public_url or s.bind_host
+    if s.no_auth and (is_public or s.trusted_proxies) and not s.no_auth_anywhere:
+        yield f"no_auth lets anyone in who reaches {where}: bind to 127.0.0.1, or force it with no_auth_anywhere"
+    if s.outbound_test_hosts and (is_public or s.trusted_proxies):
+        yield f"outbound_test_hosts opens this machine's loopback to all who reach {where}: unset it, it is for tests"
+    if s.trusted_proxies and not s.public_url:
+        yield "trusted_proxies is set and public_url is not: name the URL that the proxy serves"
+    if any(network.prefixlen == 0 for network in s.trusted_proxies):
+        yield "trusted_proxies holds the whole internet, so anyone may claim any address: name the proxies' networks"
+    if s.bind_host in ("0.0.0.0", "::") and not s.public_url:
+        yield f"bind_host is {s.bind_host} and public_url is not set: name the URL that clients use, answers hold it"
+    if s.public_url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", s.public_url):
+        yield f"public_url is '{_masked(s.public_url)}'; https://NAME without user, query and fragment is needed"
+    if any(map(_is_wildcard, s.allowed_hosts)):
+        yield "allowed_hosts holds a *, which lets any web page in by DNS rebinding: name the hosts"
+    if any(not re.fullmatch(r"https?://[^\s/?#@*]+", origin) for origin in s.allowed_origins):
+        yield "allowed_origins takes origins such as https://app.example.com, no path and no *: name each"
+    if any(not re.fullmatch(r"[^\s/@]+:[0-9]+", host) for host in s.outbound_test_hosts):
+        yield "outbound_test_hosts takes name:port, as in 127.0.0.1:8080"
+    if any(len(secret.get_secret_value().encode()) < 32 for secret in s.signing_secrets):
+        yield "signing_secrets holds one of fewer than 32 characters: make one with `openssl rand -base64 32`"
+    if not s.database.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")) or ":memory:" in s.database:
+        yield f"database_url is '{_masked(s.database)}'; sqlite:///FILE or postgresql://... is needed"
+    if not s.files.startswith(("file:///", "s3://")):
+        yield f"files_url is '{_masked(s.files)}'; file:///FOLDER or s3://BUCKET/PREFIX is needed"
+    if 3 * s.heartbeat_s > s.lease_s:
+        yield f"lease_s is {s.lease_s:g} and heartbeat_s {s.heartbeat_s:g}: a lease must hold three beats, lengthen it"
+    if s.body_max_mib < s.picture_max_mib * 4 / 3:
+        yield f"body_max_mib is {s.body_max_mib}: a picture of picture_max_mib {s.picture_max_mib:g} needs more as text"
+    if s.webhook_first_delay_s > s.webhook_max_delay_s:
+        yield "webhook_first_delay_s is longer than webhook_max_delay_s: shorten it"
+    if missing := [engine for engine in PRICES if engine not in s.prices]:
+        yield f"prices has no row for {', '.join(missing)}: every engine has its price, 0 is one"
+    try:
+        Recipe.of(**s.recipe_defaults)
+    except FourviewError as error:
+        yield f"recipe_defaults: {error}"
+
+
+def _is_wildcard(host: str) -> bool:
+    return "*" in host or host in ("0.0.0.0", "::", "")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, SecretStr):
+        return _masked(value.get_secret_value())
+    if isinstance(value, tuple | frozenset):
+        if any(isinstance(item, SecretStr) for item in value):
+            return f"{len(value)} set"
+        return ", ".join(str(item) for item in (sorted(value) if isinstance(value, frozenset) else value)) or "none"
+    if isinstance(value, dict):
+        return to_json(value).decode()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _masked(url: str) -> str:
+    """`url` without its password and without the values of its query."""
+    return re.sub(r"=[^&#]*", "=***", re.sub(r"(?<=://)([^:@/]*):.*@", r"\1:***@", url, flags=re.DOTALL))

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prices: whole thousandths of a credit, the same each time, and never less for more."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from fourview.recipe import Recipe, knobs
+from fourview.service.prices import PRICES, EnginePrices, price_of
+
+ENGINES = st.sampled_from(sorted(PRICES))
+PRICED = ("steps", "octree_resolution", "target_face_num", "texture_size")
+HIGHEST = {knob.name: int(knob.high) for knob in knobs() if knob.name in PRICED}
+RANGES = {knob.name: st.integers(int(knob.low), int(knob.high)) for knob in knobs() if knob.name in PRICED}
+TABLES = st.builds(EnginePrices, **dict.fromkeys(EnginePrices.model_fields, st.integers(0, 10**9)))
+
+
+def test_the_default_recipe_costs_the_sum_of_its_row():
+    assert price_of(Recipe(), PRICES) == 40 + 20 + 20 + 20
+    assert price_of(Recipe.of(engine="hunyuan2mv"), PRICES) == 100 + 30 * 20 + 100 + 50 + 150
+
+
+def test_the_grid_and_the_texture_count_by_their_square_and_faces_by_their_number():
+    prices = {"hull": EnginePrices(base=0, step=0, resolution=100, faces=10, texture=1)}
+
+    price = price_of(Recipe.of(octree_resolution=512, target_face_num=1_000_000, texture_size=2048), prices)
+
+    assert price == 400 + 1000 + 4
+
+
+def test_every_part_is_rounded_up():
+    prices = {"hull": EnginePrices(base=0, step=0, resolution=1, faces=1, texture=1)}
+
+    assert price_of(Recipe.of(octree_resolution=16, target_face_num=100, texture_size=256), prices) == 3
+
+
+def test_no_texture_costs_nothing():
+    assert price_of(Recipe.of(texture="off", texture_size=8192), PRICES) == 80
+
+
+def test_turbo_weights_take_five_steps_unless_told_otherwise():
+    turbo = {"engine": "hunyuan2mv", "variant": "turbo"}
+
+    assert price_of(Recipe.of(**turbo), PRICES) == 100 + 5 * 20 + 100 + 50 + 150
+    assert price_of(Recipe.of(**turbo, steps=30), PRICES) == price_of(Recipe.of(engine="hunyuan2mv"), PRICES)
+
+
+def test_there_is_a_row_for_every_engine():
+    (engine,) = [knob for knob in knobs() if knob.name == "engine"]
+
+    assert set(PRICES) == set(engine.choices)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "1", None])
+def test_a_price_that_is_no_whole_number_is_refused(value):
+    with pytest.raises(ValidationError):
+        EnginePrices(base=value, step=0, resolution=0, faces=0, texture=0)
+
+
+@given(ENGINES, TABLES, st.fixed_dictionaries(RANGES), st.sampled_from(PRICED), st.data())
+def test_more_never_costs_less_and_the_same_costs_the_same(engine, table, values, name, data):
+    prices = {engine: table}
+    more = values | {name: data.draw(st.integers(values[name], HIGHEST[name]))}
+
+    price, higher = (price_of(Recipe.of(engine=engine, **knobs), prices) for knobs in (values, more))
+
+    assert isinstance(price, int)
+    assert 0 <= price <= higher
+    assert price == price_of(Recipe.of(engine=engine, **values), prices)
+
+
+@given(st.fixed_dictionaries(RANGES), st.sampled_from(["glb", "obj", "ply", "stl"]), st.integers(-1, 2**63 - 1))
+def test_what_has_no_price_changes_none(values, file_type, seed):
+    assert price_of(Recipe.of(**values), PRICES) == price_of(
+        Recipe.of(**values, file_type=file_type, seed=seed, guidance_scale=0), PRICES
+    )
