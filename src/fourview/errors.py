@@ -13,6 +13,10 @@
     ├── OutputError       the result cannot be written where it was asked for
     ├── MissingExtraError an optional part is not installed
     ├── ChildError        a part of the work that runs in its own process died
+    ├── ServiceError      the service cannot do what it was asked for
+    │   ├── KeyMissingError   no key was sent
+    │   ├── KeyInvalidError   the key is unknown, revoked or expired
+    │   └── CreditError       the balance does not cover the price
     └── CanceledError     the caller asked to stop
 
 A message carries the value, the expectation and the cure, in one line:
@@ -62,6 +66,31 @@ class MissingExtraError(FourviewError):
 
 class ChildError(FourviewError):
     """A part of the work that runs in its own process died or ran out of its budget."""
+
+
+class ServiceError(FourviewError):
+    """The service cannot do what it was asked for."""
+
+
+class KeyMissingError(ServiceError):
+    """No key was sent."""
+
+
+class KeyInvalidError(ServiceError):
+    """The key is unknown, revoked or expired: `why` is for our log, the message says the same of all three."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("the key is not valid; ask for a new one")
+        self.why = why
+
+
+class CreditError(ServiceError):
+    """The balance does not cover the price; both are in thousandths of a credit."""
+
+    def __init__(self, message: str, balance: int, price: int) -> None:
+        super().__init__(message)
+        self.balance = balance
+        self.price = price
 
 
 class CanceledError(FourviewError):

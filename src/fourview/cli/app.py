@@ -4,7 +4,7 @@
 
 Owns      options and what is printed. Options are made from the recipe, so names, ranges and texts are the same at
           every door.
-Not here  `weights`; `doctor`, which must run when half of the packages are missing.
+Not here  `weights`, `keys`, `credits`; `doctor`, which must run when half of the packages are missing.
 Heavy modules are imported inside the commands: `--threads` must act before numpy loads.
 """
 
@@ -21,6 +21,8 @@ import click
 
 from fourview import __version__
 from fourview.cli.bar import bar
+from fourview.cli.credits import credits
+from fourview.cli.keys import keys
 from fourview.cli.weights import weights
 from fourview.compute import Machine
 from fourview.errors import CanceledError, ChildError, FourviewError, OutputError, PictureError
@@ -50,6 +52,8 @@ def app() -> None:
 
 
 app.add_command(weights)
+app.add_command(keys)
+app.add_command(credits)
 
 
 def run_app() -> int:

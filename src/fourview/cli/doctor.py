@@ -32,6 +32,21 @@ EXTRAS = {  # extra -> what it is for, the distributions it brings
         "the engine hunyuan2mv",
         ["torch", "safetensors", "huggingface_hub", "filelock", "pyyaml", "opencv-python-headless"],
     ),
+    "serve": (
+        "the HTTP service",
+        [
+            "fastapi",
+            "uvicorn",
+            "sqlalchemy",
+            "alembic",
+            "psycopg",
+            "pydantic-settings",
+            "python-multipart",
+            "httpx",
+            "structlog",
+            "prometheus-client",
+        ],
+    ),
 }
 LOW_MEMORY_MIB, LOW_DISK_MIB = 1500, 500
 

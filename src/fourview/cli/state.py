@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the commands `keys` and `credits` reach the service's database: the option `--database`, opening, the clock.
+
+The extra [serve] brings the database's packages; they are imported when a command needs them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fourview.errors import MissingExtraError, ServiceError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fourview.service.store.accounts import Account
+
+DEFAULT_ACCOUNT = "default"
+
+
+def database_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    text = "sqlite:///FILE or postgresql://... (default: state.db in the data folder of this user)."
+    return click.option("--database", envvar="FOURVIEW_DATABASE", help=text, show_envvar=True)(command)
+
+
+def account_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Name of the account.")(command)
+
+
+@contextmanager
+def changing(database: str | None) -> "Iterator[tuple[Connection, float]]":
+    """A transaction on the service's database, and what time it is."""
+    try:
+        from fourview.service.store.database import default_url, open_store
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the service's database is opened with the module {error.name!r}, which is not installed; "
+            'pip install "fourview[serve]"'
+        ) from error
+    store = open_store(database or default_url())
+    try:
+        with store.begin() as tx:
+            yield tx, time.time()
+    finally:
+        store.close()
+
+
+def account_of(tx: "Connection", name: str) -> "Account":
+    """The account of that name; raises `ServiceError` where there is none."""
+    from fourview.service.store.accounts import find_account, list_accounts
+
+    account = find_account(tx, name)
+    if account is None:
+        names = ", ".join(known.name for known in list_accounts(tx)) or "none yet"
+        raise ServiceError(
+            f"there is no account '{name}', only {names}; `fourview keys create --account {name}` makes one"
+        )
+    return account

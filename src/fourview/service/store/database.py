@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The database behind the store: SQLite in a file, or PostgreSQL by URL.
+
+Owns      connections, transactions, bringing the tables to the newest form (Alembic).
+Not here  any query.
+
+On SQLite a transaction that may write takes the one write lock when it begins (BEGIN IMMEDIATE), so it never has to
+be done again; readers see the state before it and wait for nobody (WAL). Every commit reaches the disk.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from fourview.errors import ServiceError
+
+BUSY_S = 30  # how long SQLite waits for the write lock
+FORGOTTEN_S = 60  # PostgreSQL ends a transaction whose owner was silent for so long, and frees its locks
+MIGRATION_LOCK = 0x66767701  # PostgreSQL's advisory locks are numbers; "fvw" and a count
+READS: dict[str, dict[str, Any]] = {
+    "sqlite": {"reads_only": True},  # for `_sqlite` below
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open database whose tables are of the newest form."""
+
+    engine: Engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction that may write: everything in the block happens, or nothing."""
+        with self.engine.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, one state of everything; it waits for no writer."""
+        with self.engine.connect() as tx, tx.execution_options(**READS[self.engine.dialect.name]).begin():
+            yield tx
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """The store at `url` (`sqlite:///state.db`, `postgresql://user@host/name`), migrated if it has to be."""
+    address = _address(url)
+    engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
+    try:
+        _migrate(engine)
+    except DBAPIError as error:
+        shown, why = address.render_as_string(hide_password=True), " ".join(str(error.orig).split())
+        raise ServiceError(f"the database '{shown}' cannot be opened ({why}); name one that can be written") from error
+    return Store(engine)
+
+
+def default_url() -> str:
+    """Where the state of a service of this user lies when nobody says otherwise."""
+    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return f"sqlite:///{home / 'fourview' / 'state.db'}"
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise ServiceError("the database's URL cannot be read; write sqlite:///FILE or postgresql://...") from None
+    if address.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return address.set(drivername="postgresql+psycopg")
+    if address.drivername != "sqlite" or address.database in (None, "", ":memory:"):
+        shown = address.render_as_string(hide_password=True)
+        raise ServiceError(f"the database's URL is '{shown}'; it takes sqlite:///FILE or postgresql://...")
+    return address
+
+
+def _sqlite(address: URL) -> Engine:
+    try:
+        Path(address.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceError(f"the folder of '{address.database}' cannot be made ({error.strerror})") from error
+    engine = create_engine(address, connect_args={"timeout": BUSY_S})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reads_only = connection.get_execution_options().get("reads_only", False)
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(address: URL) -> Engine:
+    engine = create_engine(address, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{FORGOTTEN_S}s'")
+        connection.commit()
+
+    return engine
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the tables to the newest form; of processes that start at once, one does it and the others wait."""
+    config = Config()
+    config.set_main_option("script_location", "fourview.service.store:migrations")
+    with engine.begin() as tx:
+        if tx.dialect.name == "postgresql":
+            tx.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
+        config.attributes["connection"] = tx
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ServiceError(
+                f"the database was written by a newer fourview ({error}); install that one, or restore a backup"
+            ) from error

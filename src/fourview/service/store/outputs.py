@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Outputs: the files that came out of a job, by name; the bytes lie elsewhere, under their digest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from fourview.service.store.tables import jobs, outputs, uploads
+
+
+@dataclass(frozen=True)
+class Output:
+    name: str
+    format: str
+    bytes: int
+    digest: str
+
+
+def add_outputs(tx: Connection, job_id: str, made: Iterable[Output]) -> None:
+    """Write down files of a job; a name is taken once."""
+    for output in made:
+        tx.execute(insert(outputs).values(job_id=job_id, **vars(output)))
+
+
+def list_outputs(tx: Connection, job_id: str) -> list[Output]:
+    """The files of a job by name."""
+    columns = [outputs.c[name] for name in Output.__dataclass_fields__]
+    rows = tx.execute(select(*columns).where(outputs.c.job_id == job_id).order_by(outputs.c.name))
+    return [Output(**row._mapping) for row in rows]
+
+
+def digests_in_use(tx: Connection) -> set[str]:
+    """Every artifact that a job or an upload still names; the others are nobody's."""
+    used = set(tx.scalars(select(outputs.c.digest)).all()) | set(tx.scalars(select(uploads.c.digest)).all())
+    for inputs in tx.scalars(select(jobs.c.inputs)):
+        used.update(inputs.values())
+    return used

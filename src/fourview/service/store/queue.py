@@ -1,0 +1,230 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The queue: how a job moves from queued to running to its one final state.
+
+Owns      claiming in fair order, leases, progress, every change of state with its event, ledger row and webhook.
+Not here  accepting a job (`jobs`), running it (the workers).
+
+The statement that moves a job names the states it may come from, so a final state never changes and of two who want to
+end a job one does: the functions say by their answer whether it was them. A worker shows its lease; once the lease is
+lost (it ran out, the deadline passed) nothing the worker says is heard.
+On PostgreSQL jobs are locked before accounts, and accounts in the order of their ids: so give each change, and each
+of the sweeps `reap_leases` and `expire_due`, a transaction of its own, or two of them can block each other.
+"""
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select, text, update
+
+from fourview.service.store import events, ledger, webhooks
+from fourview.service.store.accounts import lock_account
+from fourview.service.store.jobs import FINAL, OPEN, Job, Lease
+from fourview.service.store.outputs import Output, add_outputs
+from fourview.service.store.tables import jobs, keys
+
+DEATHS = 2  # workers that a job may kill before it fails
+WORKER_CRASH = {
+    "code": "worker_crash",
+    "message": f"the process that ran this job died {DEATHS} times; nothing was charged, please report it",
+}
+CLAIM_LOCK = 0x66767702  # PostgreSQL's advisory locks are numbers
+
+Told = Literal["go on", "stop", "lost"]
+
+
+def claim(tx: Connection, worker: str, engines: list[str], now: float, lease_s: float) -> Job | None:
+    """Lease the next job that the worker can run; None where there is none now.
+
+    Order: priority, then the key whose last claim is longest ago, then age; keys at their limit are passed over.
+    Claims happen one at a time, which makes order and limits exact; a row that somebody else holds is not waited for.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": CLAIM_LOCK})
+    running = select(jobs.c.key_id, func.count().label("count")).where(jobs.c.status == "running")
+    busy = running.group_by(jobs.c.key_id).subquery()
+    first = (
+        select(jobs.c.id, jobs.c.key_id)
+        .join(keys, keys.c.id == jobs.c.key_id)
+        .outerjoin(busy, busy.c.key_id == jobs.c.key_id)
+        .where(jobs.c.status == "queued", jobs.c.engine.in_(engines), jobs.c.not_before <= now)
+        .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > now))
+        .where(or_(keys.c.concurrency.is_(None), func.coalesce(busy.c.count, 0) < keys.c.concurrency))
+        .order_by(jobs.c.priority.desc(), keys.c.turn, jobs.c.created_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(of=jobs, skip_locked=True)
+    )
+    found = tx.execute(first).one_or_none()
+    if found is None:
+        return None
+    last_turn = select(func.max(keys.c.turn)).scalar_subquery()
+    tx.execute(update(keys).where(keys.c.id == found.key_id).values(turn=last_turn + 1))
+    return _move(
+        tx, [jobs.c.id == found.id, jobs.c.status == "queued"], "running", now,
+        started_at=func.coalesce(jobs.c.started_at, now), attempts=jobs.c.attempts + 1,
+        lease_owner=worker, lease_until=now + lease_s, heartbeat_at=now,
+    )  # fmt: skip
+
+
+def heartbeat(tx: Connection, lease: Lease, now: float, lease_s: float) -> Told:
+    """Make the lease longer; tells the worker to go on, to stop (then it calls `stop`), or that the lease is lost."""
+    beat = update(jobs).where(*_held(lease)).values(heartbeat_at=now, lease_until=now + lease_s)
+    row = tx.execute(beat.returning(jobs.c.cancel_requested_at)).one_or_none()
+    if row is None:
+        return "lost"
+    return "go on" if row.cancel_requested_at is None else "stop"
+
+
+def report_progress(
+    tx: Connection, lease: Lease, stage: str, progress: float, now: float, more: dict[str, Any] | None = None
+) -> bool:
+    """Write how far the job is and an event of it; progress never falls. False where the lease is lost."""
+    # The two databases have different words for the larger of two numbers.
+    higher = case((jobs.c.progress > progress, jobs.c.progress), else_=progress)
+    far = update(jobs).where(*_held(lease)).values(stage=stage, progress=higher).returning(jobs.c.progress)
+    row = tx.execute(far).one_or_none()
+    if row is None:
+        return False
+    data = {"stage": stage, "progress": row.progress, **(more or {})}
+    events.append(tx, lease.job_id, events.PROGRESS, data, now)
+    return True
+
+
+def finish(
+    tx: Connection, lease: Lease, result: dict[str, Any], outputs: list[Output], now: float,
+    seed_used: int | None = None,
+) -> bool:  # fmt: skip
+    """The job succeeded: its outputs stand, its price is charged. False where the lease is lost."""
+    job = _move(tx, _held(lease), "succeeded", now, progress=1.0, result=result, seed_used=seed_used)
+    if job is None:
+        return False
+    add_outputs(tx, job.id, outputs)
+    ledger.charge(tx, job.id, now)
+    return True
+
+
+def fail(tx: Connection, lease: Lease, error: dict[str, Any], now: float) -> bool:
+    """The job failed: nothing is charged. False where the lease is lost."""
+    return _end_unpaid(tx, _held(lease), "failed", now, error=error)
+
+
+def stop(tx: Connection, lease: Lease, now: float) -> bool:
+    """The worker stopped a job whose cancel was asked for: it had begun, so it is charged. False where it was not."""
+    job = _move(tx, [*_held(lease), jobs.c.cancel_requested_at.is_not(None)], "canceled", now)
+    if job is not None:
+        ledger.charge(tx, job.id, now)
+    return job is not None
+
+
+def release_lease(tx: Connection, lease: Lease, now: float) -> bool:
+    """Put the job back, unharmed: its worker is shut down in good order. False where the lease is lost."""
+    return _move(tx, _held(lease), "queued", now, **UNLEASED) is not None
+
+
+def report_death(tx: Connection, lease: Lease, now: float) -> bool:
+    """The worker died and somebody saw it: no need to wait until the lease runs out. False where it is lost."""
+    row = tx.execute(select(jobs).where(*_held(lease)).with_for_update()).one_or_none()
+    if row is not None:
+        _bury(tx, Job(**row._mapping), now)
+    return row is not None
+
+
+def reap_leases(tx: Connection, now: float) -> list[Job]:
+    """The jobs whose lease ran out go back to the queue or, the second time, fail; as they were before."""
+    dead = _lock_all(tx, jobs.c.status == "running", jobs.c.lease_until <= now)
+    for job in dead:
+        _bury(tx, job, now)
+    return dead
+
+
+def request_cancel(tx: Connection, job_id: str, now: float) -> Literal["canceled", "asked", "final"]:
+    """Cancel a job that waits, ask the worker of one that runs; a final one stays as it is."""
+    tx.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
+    if _end_unpaid(tx, [jobs.c.id == job_id, jobs.c.status == "queued"], "canceled", now):
+        return "canceled"
+    asked = func.coalesce(jobs.c.cancel_requested_at, now)
+    this = update(jobs).where(jobs.c.id == job_id, jobs.c.status == "running").values(cancel_requested_at=asked)
+    return "asked" if tx.execute(this).rowcount else "final"
+
+
+def expire_due(tx: Connection, now: float) -> list[Job]:
+    """The jobs whose deadline passed expire, running or not, and cost nothing; as they were before."""
+    late = _lock_all(tx, jobs.c.status.in_(OPEN), jobs.c.deadline <= now)
+    for job in late:
+        _end_unpaid(tx, [jobs.c.id == job.id], "expired", now)
+    return late
+
+
+def queue_position(tx: Connection, job_id: str) -> int | None:
+    """The place of a waiting job, 1 is next, if nothing new comes in; None where it does not wait.
+
+    Keys take turns, so the jobs of a key are numbered, and all first ones come before all second ones.
+    """
+    age = jobs.c.created_at, jobs.c.id
+    number = func.row_number().over(partition_by=(jobs.c.key_id, jobs.c.priority), order_by=age).label("number")
+    waiting = (
+        select(jobs.c.id, jobs.c.priority, number, keys.c.turn, jobs.c.created_at)
+        .join(keys, keys.c.id == jobs.c.key_id)
+        .where(jobs.c.status == "queued")
+        .subquery()
+    ).c
+    order = waiting.priority.desc(), waiting.number, waiting.turn, waiting.created_at, waiting.id
+    places = select(waiting.id, func.row_number().over(order_by=order).label("place")).subquery()
+    return tx.scalar(select(places.c.place).where(places.c.id == job_id))
+
+
+UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+
+
+def _held(lease: Lease) -> list[ColumnElement[bool]]:
+    """That this very attempt still runs."""
+    return [
+        jobs.c.id == lease.job_id,
+        jobs.c.status == "running",
+        jobs.c.lease_owner == lease.worker,
+        jobs.c.attempts == lease.attempt,
+    ]
+
+
+def _lock_all(tx: Connection, *which: ColumnElement[bool]) -> list[Job]:
+    """The jobs in question that nobody else is changing now, locked; then their accounts, in one order for all."""
+    query = select(jobs).where(*which).order_by(jobs.c.id).with_for_update(skip_locked=True)
+    found = [Job(**row._mapping) for row in tx.execute(query)]
+    for account_id in sorted({job.account_id for job in found}):
+        lock_account(tx, account_id)
+    return found
+
+
+def _bury(tx: Connection, job: Job, now: float) -> None:
+    """A locked job lost its worker."""
+    this, deaths = [jobs.c.id == job.id], job.deaths + 1
+    if job.cancel_requested_at is not None:
+        _end_unpaid(tx, this, "canceled", now, deaths=deaths)
+    elif deaths < DEATHS:
+        _move(tx, this, "queued", now, deaths=deaths, **UNLEASED)
+    else:
+        _end_unpaid(tx, this, "failed", now, deaths=deaths, error=WORKER_CRASH)
+
+
+def _end_unpaid(tx: Connection, which: list[ColumnElement[bool]], status: str, now: float, **values: Any) -> bool:
+    """A job ends and what was held for it is given back; whether it was this call that ended it."""
+    job = _move(tx, which, status, now, **values)
+    if job is not None:
+        ledger.release(tx, job.id, now)
+    return job is not None
+
+
+def _move(tx: Connection, which: list[ColumnElement[bool]], status: str, now: float, **values: Any) -> Job | None:
+    """Give an open job its next state, write the event, queue the webhook; None where no open one is such."""
+    if status in FINAL:
+        values = {"finished_at": now, "expires_at": now + jobs.c.keep_s, **UNLEASED, **values}
+    change = update(jobs).where(*which, jobs.c.status.in_(OPEN)).values(status=status, **values).returning(jobs)
+    row = tx.execute(change).one_or_none()
+    if row is None:
+        return None
+    job = Job(**row._mapping)
+    data = {"status": status} if job.error is None else {"status": status, "error": job.error}
+    event = events.append(tx, job.id, "state", data, now)
+    if job.webhook_url is not None:
+        webhooks.announce(tx, job.id, job.webhook_url, status, now)
+    return replace(job, last_event=event.seq)

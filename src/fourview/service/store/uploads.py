@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads: pictures sent ahead, usable by their id until they expire; the bytes lie elsewhere, under their digest."""
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from fourview.service.store.tables import uploads
+
+
+@dataclass(frozen=True)
+class Upload:
+    id: str
+    account_id: str
+    digest: str
+    media_type: str
+    bytes: int
+    created_at: float
+    expires_at: float
+
+
+def add_upload(
+    tx: Connection, account_id: str, digest: str, media_type: str, size: int, now: float, keep_s: float
+) -> Upload:
+    """Write down an upload of an account, kept for `keep_s`."""
+    upload = Upload("upl_" + secrets.token_hex(12), account_id, digest, media_type, size, now, now + keep_s)
+    tx.execute(insert(uploads).values(**vars(upload)))
+    return upload
+
+
+def find_upload(tx: Connection, account_id: str, upload_id: str, now: float) -> Upload | None:
+    """The account's upload of that id, unless it expired."""
+    mine = uploads.c.id == upload_id, uploads.c.account_id == account_id, uploads.c.expires_at > now
+    row = tx.execute(select(uploads).where(*mine)).one_or_none()
+    return Upload(**row._mapping) if row else None
+
+
+def drop_expired_uploads(tx: Connection, now: float) -> int:
+    """Forget uploads whose time is over; how many."""
+    return tx.execute(delete(uploads).where(uploads.c.expires_at <= now)).rowcount

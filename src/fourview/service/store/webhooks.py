@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Webhooks: what is still to be told to whom, and how it went.
+
+Owns      the queue of deliveries and their log. A delivery is written in the transaction that changes the job's state.
+Not here  the body, its signature, sending, how long to wait between attempts (the service decides, `next_at` says it).
+
+Taking a delivery moves its time into the future, so one whose sender died comes up again by itself.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from fourview.service.store.tables import deliveries
+
+TYPES = {  # status -> what is told; a deadline is a cancel that was asked for in advance
+    "running": "job.running",
+    "succeeded": "job.succeeded",
+    "failed": "job.failed",
+    "canceled": "job.canceled",
+    "expired": "job.canceled",
+}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    id: str
+    job_id: str
+    type: str
+    url: str
+    status: str  # pending, delivered, dropped
+    attempts: int
+    created_at: float
+    next_at: float
+    log: list[dict[str, Any]]
+
+
+def announce(tx: Connection, job_id: str, url: str, status: str, now: float) -> None:
+    """Queue what has to be told of a job's new state; nothing where nobody wants to know of it."""
+    if status in TYPES:
+        new = Delivery("msg_" + secrets.token_hex(12), job_id, TYPES[status], url, "pending", 0, now, now, [])
+        tx.execute(insert(deliveries).values(**vars(new)))
+
+
+def take_delivery(tx: Connection, now: float, lease_s: float) -> Delivery | None:
+    """The delivery that is due longest, out of others' reach for `lease_s`; its attempt is counted."""
+    due = deliveries.c.status == "pending", deliveries.c.next_at <= now
+    query = select(deliveries.c.id).where(*due).order_by(deliveries.c.next_at, deliveries.c.id).limit(1)
+    taken = {"attempts": deliveries.c.attempts + 1, "next_at": now + lease_s}
+    return _change(tx, tx.scalar(query.with_for_update(skip_locked=True)), taken)
+
+
+def delivered(tx: Connection, delivery_id: str, entry: dict[str, Any]) -> Delivery | None:
+    """The receiver said yes; `entry` goes to the log."""
+    return _change(tx, delivery_id, {"status": "delivered"}, entry)
+
+
+def not_delivered(tx: Connection, delivery_id: str, entry: dict[str, Any], next_at: float | None) -> Delivery | None:
+    """It did not work: again at `next_at`, or never where that is None; `entry` goes to the log."""
+    values = {"status": "dropped"} if next_at is None else {"next_at": next_at}
+    return _change(tx, delivery_id, values, entry)
+
+
+def redeliver(tx: Connection, delivery_id: str, now: float) -> Delivery | None:
+    """Tell it once more, from the first attempt."""
+    return _change(tx, delivery_id, {"status": "pending", "attempts": 0, "next_at": now})
+
+
+def list_deliveries(tx: Connection, job_id: str) -> list[Delivery]:
+    """What was and will be told of a job, in order."""
+    query = select(deliveries).where(deliveries.c.job_id == job_id).order_by(deliveries.c.created_at, deliveries.c.id)
+    return [Delivery(**row._mapping) for row in tx.execute(query)]
+
+
+def _change(
+    tx: Connection, delivery_id: str | None, values: dict[str, Any], entry: dict[str, Any] | None = None
+) -> Delivery | None:
+    if entry is not None:
+        log = tx.scalar(select(deliveries.c.log).where(deliveries.c.id == delivery_id).with_for_update())
+        values = {**values, "log": [*(log or []), entry]}
+    this = update(deliveries).where(deliveries.c.id == delivery_id).values(values)
+    row = tx.execute(this.returning(deliveries)).one_or_none()
+    return Delivery(**row._mapping) if row else None

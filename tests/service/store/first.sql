@@ -1,0 +1,16 @@
+-- What a service wrote while its tables had their first form (migration 0001). Frozen: only migrations may change it.
+INSERT INTO accounts (id, name, created_at) VALUES ('acc_1', 'default', 1800000000.0);
+INSERT INTO keys (id, account_id, name, salt, hash, created_at, expires_at, revoked_at, concurrency, rate_per_min, turn) VALUES ('fv_AAAAAAAA', 'acc_1', 'laptop', '0123456789abcdef', '{hash}', 1800000001.0, NULL, NULL, 2, 60, 2);
+INSERT INTO keys (id, account_id, name, salt, hash, created_at, expires_at, revoked_at, concurrency, rate_per_min, turn) VALUES ('fv_BBBBBBBB', 'acc_1', 'lost', '0123456789abcdef', '0123456789abcdef', 1800000002.0, NULL, 1800000003.0, NULL, NULL, 0);
+INSERT INTO jobs (id, account_id, key_id, kind, surface, engine, status, priority, price, recipe, inputs, tags, created_at, not_before, deadline, keep_s, started_at, finished_at, expires_at, attempts, deaths, lease_owner, lease_until, heartbeat_at, cancel_requested_at, stage, progress, seed_used, result, error, webhook_url, last_event) VALUES ('job_done', 'acc_1', 'fv_AAAAAAAA', 'generate', 'v1', 'hull', 'succeeded', 0, 1500, '{"steps": 30}', '{"front": "d1"}', '["red"]', 1800000010.0, 0.0, NULL, 3600.0, 1800000011.0, 1800000020.0, 1800003620.0, 1, 0, NULL, NULL, 1800000011.0, NULL, 'export', 1.0, 9223372036854775807, '{"faces": 9}', NULL, NULL, 3);
+INSERT INTO jobs (id, account_id, key_id, kind, surface, engine, status, priority, price, recipe, inputs, tags, created_at, not_before, deadline, keep_s, started_at, finished_at, expires_at, attempts, deaths, lease_owner, lease_until, heartbeat_at, cancel_requested_at, stage, progress, seed_used, result, error, webhook_url, last_event) VALUES ('job_waits', 'acc_1', 'fv_AAAAAAAA', 'generate', 'native', 'hull', 'queued', 1, 700, '{}', '{"front": "d2"}', '[]', 1800000030.0, 0.0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0.0, NULL, NULL, NULL, NULL, 1);
+INSERT INTO job_tags (tag, job_id) VALUES ('red', 'job_done');
+INSERT INTO events (job_id, seq, type, data, at) VALUES ('job_done', 1, 'state', '{"status": "queued"}', 1800000010.0);
+INSERT INTO events (job_id, seq, type, data, at) VALUES ('job_done', 2, 'state', '{"status": "running"}', 1800000011.0);
+INSERT INTO events (job_id, seq, type, data, at) VALUES ('job_done', 3, 'state', '{"status": "succeeded"}', 1800000020.0);
+INSERT INTO events (job_id, seq, type, data, at) VALUES ('job_waits', 1, 'state', '{"status": "queued"}', 1800000030.0);
+INSERT INTO outputs (job_id, name, format, bytes, digest) VALUES ('job_done', 'model.glb', 'glb', 1234, 'd3');
+INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at) VALUES ('acc_1', 'grant', 10000, 10000, 10000, NULL, 'start', 1800000000.0);
+INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at) VALUES ('acc_1', 'hold', 1500, -1500, 8500, 'job_done', '', 1800000010.0);
+INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at) VALUES ('acc_1', 'charge', 1500, 0, 8500, 'job_done', '', 1800000020.0);
+INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at) VALUES ('acc_1', 'hold', 700, -700, 7800, 'job_waits', '', 1800000030.0);
