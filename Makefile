@@ -2,9 +2,12 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
+PACK ?= ../shared/train
+RUN ?= out/train
+MINUTES ?= 100
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
-.PHONY: demo test check soak clean
+.PHONY: demo test check soak train train-smoke clean
 
 demo: .venv/base  ## the main job on the example pictures
 	$(BIN)/fourview demo -o out
@@ -14,6 +17,12 @@ test: .venv/all  ## every test
 
 soak: .venv/all  ## the long forms of the tests
 	$(BIN)/python -m pytest -m soak
+
+train: .venv/all  ## the embedded engine's network; RUN=folder, MINUTES=length, PACK=data
+	$(BIN)/python -m training.train --pack $(PACK) --out $(RUN) --minutes $(MINUTES)
+
+train-smoke: .venv/all  ## a tiny network learns a few shapes, is exported and checked
+	$(BIN)/python -m training.smoke
 
 check: .venv/all  ## style, types, imports
 	$(BIN)/ruff check .
