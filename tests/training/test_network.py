@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network before it learns anything: it is the hull, in the right frame, and ignores what is not there."""
+
+import torch
+from lopsided import odd_one
+from training.augment import plain_pose, posed_pictures, posed_value
+from training.export import CELLS, MAP, fetch
+from training.network import SHIPPED, Network, count_parameters
+from training.smoke import TINY
+
+
+def awake(params=TINY):
+    """A network whose answers depend on everything: new ones end in zeros."""
+    torch.manual_seed(0)
+    network = Network(params).eval().requires_grad_(False)
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+def shown(given):
+    one = odd_one()
+    pose = plain_pose(one.half, given)
+    return one, pose, posed_pictures(one.pictures, pose, None) * pose.given[:, :, None, None, None]
+
+
+def test_a_new_network_is_the_hull_of_the_silhouettes():
+    one, pose, pictures = shown((1, 1, 1, 1))
+    network = Network(TINY).eval()
+    points = torch.rand((1, 20000, 3), generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    with torch.no_grad():
+        found = network.value(network.encode(pictures), points)
+
+    truth = posed_value(one.distance, pose, points)
+    assert (found[truth > 0.3] > 0).all()  # a hull holds its solid
+    assert ((found > 0) & (truth < 0)).float().mean() < 0.03  # and the wrong frame would hold much more
+
+
+def test_colours_beyond_the_matte_and_of_missing_views_do_not_matter():
+    network = awake()
+    _, _, pictures = shown((1, 1, 0, 0))
+    painted = torch.where(
+        pictures[:, :, 3:] > 0, pictures, torch.rand(pictures.shape) * torch.tensor([1, 1, 1, 0.0])[:, None, None]
+    )
+    points = torch.rand((1, 500, 3)) * 2 - 1
+
+    plain, other = (network.value(network.encode(p), points) for p in (pictures, painted))
+
+    assert torch.equal(plain, other)
+
+
+def test_every_view_that_is_there_matters():
+    network = awake()
+    points = torch.rand((1, 500, 3)) * 2 - 1
+    answers = [network.value(network.encode(shown(g)[2]), points) for g in ((1, 1, 1, 1), (1, 1, 1, 0), (1, 1, 0, 1))]
+
+    assert all((answers[0] - other).abs().max() > 1e-3 for other in answers[1:])
+
+
+def test_a_value_does_not_depend_on_the_other_objects_of_a_batch():
+    network = awake()
+    pictures = torch.cat([shown((1, 1, 1, 1))[2], shown((1, 0, 0, 0))[2]])
+    points = torch.rand((2, 300, 3)) * 2 - 1
+
+    both = network.value(network.encode(pictures), points)
+    alone = network.value(network.encode(pictures[1:]), points[1:])
+
+    assert torch.allclose(both[1:], alone, atol=1e-5)
+
+
+def test_rows_are_fetched_as_grids_are_sampled():
+    generator = torch.Generator().manual_seed(0)
+    volume = torch.randn((1, 5, CELLS, CELLS, CELLS), generator=generator)
+    points = torch.rand((200, 3), generator=generator) * 2.2 - 1.1
+
+    sampled = torch.nn.functional.grid_sample(
+        volume, points[None, :, None, None], padding_mode="border", align_corners=False
+    )
+    x, y, z = points.unbind(1)
+    fetched = fetch(volume[0].flatten(1).T, (z, y, x), (CELLS, CELLS, CELLS))
+
+    assert torch.allclose(fetched, sampled[0, :, :, 0, 0].T, atol=1e-5)
+
+
+def test_the_shipped_sizes_keep_to_their_budget():
+    network = Network(SHIPPED)
+    width = network.point[0].in_features
+
+    assert 4 * count_parameters(network) <= 12e6  # bytes as float32
+    assert 10 * count_parameters(network) < 16e6  # bytes of a checkpoint
+    assert 2 * (width * SHIPPED.point + SHIPPED.point**2 + SHIPPED.point) <= 100e3  # operations a point
+    assert MAP == 128

@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""A checkpoint becomes two ONNX files that need no torch, and is held against torch before anybody trusts it.
+
+    python -m training.export RUN/checkpoint.pt --out RUN
+
+Owns      the two graphs, their check (`ATOL`), their sizes and speed.
+Not here  who runs them: the engine, and `evaluate`.
+
+    encode.onnx  pictures (4, 4, 256, 256) -> maps (65536, pixel + 1), volume (32768, cells), present (4)
+    value.onnx   those, points (8192, 3)   -> value (8192)
+
+Maps and volume leave as rows, a row for each pixel or cell, and points fetch rows by their number: a third of the time
+of ONNX's GridSample, which walks through each channel apart. Pictures and points are in the network's frame.
+"""
+
+import argparse
+import math
+import time
+import warnings
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from training.checkpoint import load, mean_network
+from training.network import Features, Network
+
+TILE = 8192  # points of a call
+ATOL = 1e-4  # of values that reach from -1 to 1
+OPSET = 18
+MAP, CELLS = 128, 32  # sides of a map and of the volume
+
+
+class Encode(nn.Module):
+    """Pictures -> rows."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`(4, 4, 256, 256)` -> `(4 * 128 * 128, pixel + 1)`, `(32^3, cells)`, `(4,)`."""
+        features = self.network.encode(pictures[None])
+        maps = features.maps.reshape(4, -1, MAP * MAP).transpose(1, 2).flatten(0, 1)
+        return maps, features.volume[0].flatten(1).T, features.present[0]
+
+
+class Value(nn.Module):
+    """Rows and points -> values."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, maps: Tensor, volume: Tensor, present: Tensor, points: Tensor) -> Tensor:
+        """`points (n, 3)` -> `(n,)`."""
+        x, y, z = points.unbind(1)
+        across = (x, z, x, z)
+        seen = [fetch(maps, (-y, across[view]), (MAP, MAP), view * MAP * MAP) for view in range(4)]
+        around = fetch(volume, (z, -y, x), (CELLS, CELLS, CELLS))
+        return self.network.answer(torch.stack(seen, dim=1), present.expand(len(points), 4), around, points)
+
+
+def fetch(rows: Tensor, at: tuple[Tensor, ...], sizes: tuple[int, ...], first: int = 0) -> Tensor:
+    """Interpolated rows `(n, c)` at `at`, one coordinate -1..1 `(n,)` for each of the `sizes` that number the rows."""
+    strides = [int(np.prod(sizes[k + 1 :])) for k in range(len(sizes))]
+    number: Tensor | int = first
+    shares = []
+    for coordinate, size, stride in zip(at, sizes, strides, strict=True):
+        place = ((coordinate + 1) * (size / 2) - 0.5).clamp(0, size - 1)
+        low = place.floor().clamp(max=size - 2)
+        number = low.long() * stride + number
+        shares.append((1 - (place - low), place - low))
+    corners = []
+    for corner in product((0, 1), repeat=len(sizes)):
+        weight = math.prod((share[side] for share, side in zip(shares, corner, strict=True)), start=1.0)
+        here = number + sum(c * s for c, s in zip(corner, strides, strict=True))
+        corners.append(rows[here] * weight[:, None])
+    return sum(corners[1:], corners[0])
+
+
+def export(network: Network, folder: Path) -> None:
+    """encode.onnx and value.onnx in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    network = network.cpu().eval()
+    pictures, points = example(0)
+    encode, value = Encode(network).eval(), Value(network).eval()
+    with torch.no_grad():
+        rows = encode(pictures)
+    names = ["maps", "volume", "present"]
+    for module, inputs, called, gives in (
+        (encode, (pictures,), ["pictures"], names),
+        (value, (*rows, points), [*names, "points"], ["value"]),
+    ):
+        with warnings.catch_warnings():  # the exporter's own, about its own future
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module, inputs, input_names=called, output_names=gives, opset_version=OPSET, dynamo=True, verbose=False
+            )
+        program.save(folder / f"{type(module).__name__.lower()}.onnx", external_data=False)
+
+
+def example(seed: int) -> tuple[Tensor, Tensor]:
+    """Any pictures `(4, 4, 256, 256)`, the right one missing, and points `(TILE, 3)`."""
+    generator = torch.Generator().manual_seed(seed)
+    pictures = torch.rand((4, 4, 256, 256), generator=generator)
+    pictures[:, 3] = torch.nn.functional.interpolate(pictures[None, :, 3, :8, :8], size=(256, 256), mode="bilinear")[0]
+    pictures[3] = 0
+    return pictures, torch.rand((TILE, 3), generator=generator) * 2 - 1
+
+
+class Exported:
+    """The two files in onnxruntime."""
+
+    def __init__(self, folder: Path, threads: int = 2) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._encode, self._value = (
+            onnxruntime.InferenceSession(folder / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
+            for name in ("encode", "value")
+        )
+
+    def encode(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """`(4, 4, 256, 256) float32` -> what `value` needs."""
+        return dict(zip(("maps", "volume", "present"), self._encode.run(None, {"pictures": pictures}), strict=True))
+
+    def value(self, rows: dict[str, np.ndarray], points: np.ndarray) -> np.ndarray:
+        """`(TILE, 3) float32` -> `(TILE,)`."""
+        return self._value.run(None, {**rows, "points": points})[0]
+
+
+def difference(network: Network, exported: Exported) -> float:
+    """The greatest difference of values between torch and onnxruntime, on examples."""
+    greatest = 0.0
+    for seed in range(3):
+        pictures, points = example(seed)
+        with torch.no_grad():
+            features: Features = network.encode(pictures[None])
+            wanted = network.value(features, points[None])[0].numpy()
+        found = exported.value(exported.encode(pictures.numpy()), points.numpy())
+        greatest = max(greatest, float(np.abs(found - wanted).max()))
+    return greatest
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    network = mean_network(load(args.checkpoint, torch.device("cpu")), torch.device("cpu"))
+    export(network, args.out)
+    exported = Exported(args.out)
+    apart = difference(network, exported)
+    pictures, points = (a.numpy() for a in example(0))
+    began = time.perf_counter()
+    rows = exported.encode(pictures)
+    encoded = time.perf_counter() - began
+    began = time.perf_counter()
+    for _ in range(10):
+        exported.value(rows, points)
+    each = (time.perf_counter() - began) / 10 / TILE
+    sizes = ", ".join(f"{p.name} {p.stat().st_size / 1e6:.2f} MB" for p in sorted(args.out.glob("*.onnx")))
+    print(f"{sizes}; differs from torch by {apart:.1e}; encode {encoded:.2f} s, {each * 1e6:.2f} us a point")
+    return 0 if apart <= ATOL else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

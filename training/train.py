@@ -1,0 +1,246 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Train the small network: one command, on two CPU cores or on one GPU.
+
+    python -m training.train --pack ../shared/train --out RUN --minutes 100
+    python -m training.train --pack ../shared/train --out RUN --minutes 300 --session 95 --resume RUN/checkpoint.pt
+
+`--minutes` is the length of the whole run, over which the learning rate falls; `--session` ends this call earlier, to
+be resumed. RUN gets checkpoint.pt every five minutes, curve.png, curve.json, log.txt. Needs torch, numpy and Pillow.
+"""
+
+import argparse
+import json
+import math
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training.augment import draw
+from training.checkpoint import Run, begin, load, mean_network, save
+from training.curve import draw_curve
+from training.network import SHIPPED, count_parameters
+from training.objects import Objects
+from training.pack import Pack
+from training.pool import Pool
+from training.validate import ious
+
+WARM_UP = 0.02  # of the run
+SHARPNESS = 8.0  # a value of 1 is a logit of this much in the loss on the sign
+SIGN_WEIGHT = 0.1
+MEAN_DECAY = 0.999
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is told."""
+
+    minutes: float  # of the whole run
+    steps: int | None  # instead of minutes: the rate then does not depend on the clock
+    batch: int
+    points: int  # a sample
+    made_up: float  # share of made-up objects
+    fresh: float  # new made-up objects a step
+    pool: int  # made-up objects at hand
+    rate: float
+    seed: int
+    is_bf16: bool
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", type=Path, default=Path("../shared/train"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=100)
+    parser.add_argument("--session", type=float, help="end this call after so many minutes")
+    parser.add_argument("--steps", type=int, help="the run's length in steps, instead of minutes")
+    parser.add_argument("--resume", type=Path, help="go on from this checkpoint")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--batch", type=int, help="default: 8, on a GPU 64")
+    parser.add_argument("--points", type=int, default=4096)
+    parser.add_argument("--made-up", type=float, default=0.4, help="share of made-up objects")
+    parser.add_argument("--fresh", type=float, help="new made-up objects a step; default: 0.4, on a GPU 1")
+    parser.add_argument("--pool", type=int, help="made-up objects at hand; default: 768, on a GPU 4096")
+    parser.add_argument("--rate", type=float, help="peak learning rate; default: 1e-3, on a GPU 2e-3")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--float32", action="store_true", help="no bfloat16: for CPUs without it")
+    parser.add_argument("--limit", type=int, help="use so many objects of the pack, for a trial")
+    parser.add_argument("--save-every", type=float, default=5, help="minutes")
+    parser.add_argument("--score-every", type=float, help="minutes; default: 20, on a GPU 2; the end is scored too")
+    parser.add_argument("--score-objects", type=int, default=24, help="validation objects; at the end all")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    is_cuda = args.device == "cuda" or (args.device == "auto" and torch.cuda.is_available())
+    device = torch.device("cuda" if is_cuda else "cpu")
+    if args.resume is None and (args.out / "checkpoint.pt").exists():
+        raise SystemExit(
+            f"'{args.out}' holds a run: add --resume {args.out / 'checkpoint.pt'}, or choose another --out"
+        )
+
+    def either(given: float | None, gpu: float, cpu: float) -> float:
+        return given if given is not None else gpu if is_cuda else cpu
+
+    plan = Plan(
+        args.minutes, args.steps, int(either(args.batch, 64, 8)), args.points, args.made_up, either(args.fresh, 1, 0.4),
+        int(either(args.pool, 4096, 768)), either(args.rate, 2e-3, 1e-3), args.seed, not args.float32,
+    )  # fmt: skip
+    args.out.mkdir(parents=True, exist_ok=True)
+    run = load(args.resume, device) if args.resume else begin(SHIPPED, plan.seed, device)
+    Trainer(plan, run, args.out, device, args.pack, args.limit).go(
+        args.session or math.inf, args.save_every, either(args.score_every, 2, 20), args.score_objects
+    )
+    return 0
+
+
+class Trainer:
+    """The loop: take objects, draw a sample, learn; now and then score and save."""
+
+    def __init__(
+        self, plan: Plan, run: Run, out: Path, device: torch.device, pack: Path, limit: int | None = None
+    ) -> None:
+        began = time.perf_counter()
+        self.plan, self.run, self.out, self.device = plan, run, out, device
+        self.pack = Pack(pack, "train", device, limit)
+        self.validation = Pack(pack, "val", device, limit)
+        self.data_share = 0.0  # of the time, until a sample is ready
+        self.pool = Pool(plan.pool, plan.fresh, device)
+        self.log(
+            f"{len(self.pack)} objects to learn from, {len(self.validation)} to score, read in "
+            f"{time.perf_counter() - began:.0f} s; {count_parameters(run.network):,} parameters on {device}; {plan}"
+        )
+
+    def go(self, session: float, save_every: float, score_every: float, score_objects: int) -> None:
+        """Until the run or this session ends."""
+        stopped: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+        began = saved = scored = noted = time.perf_counter()
+        first, losses = self.run.step, []
+        if not self.run.history:
+            self.score(score_objects)
+        while not self.is_over() and not stopped and time.perf_counter() - began < 60 * session:
+            at = time.perf_counter()
+            is_timed = self.run.step % 16 == 0  # waiting for the device to tell the time would slow it down
+            loss = self.step(is_timed)
+            now = time.perf_counter()
+            self.run.seconds += now - at
+            losses.append(loss)
+            if now - noted > 30 or self.run.step - first == 20:
+                speed = (self.run.step - first) / (now - began)
+                mean = torch.stack(losses).mean().item()
+                self.log(
+                    f"step {self.run.step} {self.run.seconds / 60:.1f} min loss {mean:.4f} rate {self.rate():.1e} "
+                    f"{speed:.2f} steps/s, data {self.data_share:.0%}"
+                )
+                self.run.history.append({"minutes": self.run.seconds / 60, "step": self.run.step, "loss": mean})
+                noted, losses = now, []
+            if now - saved > 60 * save_every:
+                self.save()
+                saved = now
+            if now - scored > 60 * score_every:
+                self.score(score_objects)
+                scored = time.perf_counter()
+        self.score(None if self.is_over() else score_objects)
+        self.save()
+
+    def progress(self) -> float:
+        """The share of the run that is done."""
+        if self.plan.steps is not None:
+            return self.run.step / self.plan.steps
+        return self.run.seconds / (60 * self.plan.minutes)
+
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.progress() >= 1
+
+    def rate(self) -> float:
+        """The learning rate now: a short rise, then half a cosine."""
+        done = min(self.progress(), 1.0)
+        return (
+            self.plan.rate
+            * min(
+                done / WARM_UP,
+                1.0,
+            )
+            * (0.5 + 0.5 * math.cos(math.pi * done))
+            + 1e-6
+        )
+
+    def objects(self, generator: torch.Generator) -> Objects:
+        """The objects of this step: some of the pack, some made up."""
+        made = int((torch.rand(self.plan.batch, generator=generator) < self.plan.made_up).sum())
+        parts = []
+        if made < self.plan.batch:
+            drawn = torch.multinomial(self.pack.weight, self.plan.batch - made, True, generator=generator)
+            parts.append(self.pack.take(drawn))
+        if made:
+            parts.append(self.pool.take(self.run.step, made, generator))
+        return Objects.joined(parts)
+
+    def step(self, is_timed: bool) -> Tensor:
+        """One step; its loss."""
+        run, began = self.run, time.perf_counter()
+        generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + run.step)
+        sample = draw(self.objects(generator), self.plan.points, generator)
+        if is_timed and self.device.type == "cuda":
+            torch.cuda.synchronize()
+        prepared = time.perf_counter() - began
+        for group in run.optimizer.param_groups:
+            group["lr"] = self.rate()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.plan.is_bf16):
+            value = run.network.value(run.network.encode(sample.pictures), sample.points)
+        loss = distance_loss(value, sample.value)
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
+        run.optimizer.step()
+        run.step += 1
+        decay = min(MEAN_DECAY, (1 + run.step) / (10 + run.step))
+        now = run.network.state_dict()
+        torch._foreach_lerp_(list(run.mean.values()), [now[k] for k in run.mean], 1 - decay)
+        if is_timed:
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            share = prepared / (time.perf_counter() - began)
+            self.data_share = 0.8 * self.data_share + 0.2 * share if self.data_share else share
+        return loss.detach()
+
+    def score(self, count: int | None) -> None:
+        """IoU of the mean network on `count` validation objects, evenly chosen; None: all."""
+        began, total = time.perf_counter(), len(self.validation)
+        index = torch.linspace(0, total - 1, min(count or total, total)).long()
+        found = ious(mean_network(self.run, self.device), self.validation.take(index))
+        row = {"minutes": self.run.seconds / 60, "step": self.run.step, "objects": len(index), "iou": found}
+        self.run.history.append(row)
+        words = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
+        self.log(
+            f"step {self.run.step} IoU by views, {len(index)} objects: {words}  ({time.perf_counter() - began:.0f} s)"
+        )
+
+    def save(self) -> None:
+        """Checkpoint and curve."""
+        save(self.run, self.out / "checkpoint.pt")
+        draw_curve(self.run.history, self.out / "curve.png")
+        (self.out / "curve.json").write_text(json.dumps(self.run.history, indent=0))
+
+    def log(self, text: str) -> None:
+        """On the screen and in log.txt."""
+        print(text, flush=True)
+        with open(self.out / "log.txt", "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+def distance_loss(value: Tensor, truth: Tensor) -> Tensor:
+    """How wrong `value` is, in distance and in sign; `truth (b, n)` is cut at +-1."""
+    sign = F.binary_cross_entropy_with_logits(value * SHARPNESS, (truth > 0).to(value.dtype))
+    return (value - truth).abs().mean() + SIGN_WEIGHT * sign
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
