@@ -62,7 +62,11 @@ def open_store(url: str) -> Store:
     engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
     try:
         _migrate(engine)
+    except ServiceError:
+        engine.dispose()
+        raise
     except DBAPIError as error:
+        engine.dispose()
         shown, why = address.render_as_string(hide_password=True), " ".join(str(error.orig).split())
         raise ServiceError(f"the database '{shown}' cannot be opened ({why}); name one that can be written") from error
     return Store(engine)

@@ -49,8 +49,10 @@ def take_delivery(tx: Connection, now: float, lease_s: float) -> Delivery | None
     """The delivery that is due longest, out of others' reach for `lease_s`; its attempt is counted."""
     due = deliveries.c.status == "pending", deliveries.c.next_at <= now
     query = select(deliveries.c.id).where(*due).order_by(deliveries.c.next_at, deliveries.c.id).limit(1)
-    taken = {"attempts": deliveries.c.attempts + 1, "next_at": now + lease_s}
-    return _change(tx, tx.scalar(query.with_for_update(skip_locked=True)), taken)
+    found = tx.execute(query.with_for_update(skip_locked=True)).one_or_none()
+    if found is None:
+        return None
+    return _change(tx, found.id, {"attempts": deliveries.c.attempts + 1, "next_at": now + lease_s})
 
 
 def delivered(tx: Connection, delivery_id: str, entry: dict[str, Any]) -> Delivery | None:
@@ -76,7 +78,7 @@ def list_deliveries(tx: Connection, job_id: str) -> list[Delivery]:
 
 
 def _change(
-    tx: Connection, delivery_id: str | None, values: dict[str, Any], entry: dict[str, Any] | None = None
+    tx: Connection, delivery_id: str, values: dict[str, Any], entry: dict[str, Any] | None = None
 ) -> Delivery | None:
     if entry is not None:
         log = tx.scalar(select(deliveries.c.log).where(deliveries.c.id == delivery_id).with_for_update())
