@@ -104,25 +104,25 @@ def posed_pictures(pictures: Tensor, pose: Pose, generator: torch.Generator | No
     if generator is None:
         grid = base * scale.reshape(4 * b, 1, 1, 2)
     else:
-        grid = (base + _errors(b, generator).to(device)) * scale.reshape(4 * b, 1, 1, 2)
+        grid = (base + _errors(b, generator, device)) * scale.reshape(4 * b, 1, 1, 2)
     warped = F.grid_sample(rgba, grid, align_corners=False)
     return torch.cat([warped[:, :3] / warped[:, 3:].clamp(min=1e-3), warped[:, 3:]], dim=1).unflatten(0, (b, 4))
 
 
-def _errors(b: int, generator: torch.Generator) -> Tensor:
+def _errors(b: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """How far off each pixel looks `(4b, 256, 256, 2)`, network units: shift, scale and a slow warp, by view.
 
     A third of the objects are exact, as rendered sets are. The front is as wrong as the others.
     """
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
+        return torch.randn(shape, generator=generator).to(device)
 
-    strength = (torch.rand((b, 1, 1), generator=generator) * 1.5 - 0.5).clamp(min=0).repeat_interleave(4, 0)
+    strength = (torch.rand((b, 1, 1), generator=generator) * 1.5 - 0.5).clamp(min=0).repeat_interleave(4, 0).to(device)
     shift, grow = 0.025 * normal(4 * b, 2), 0.03 * normal(4 * b, 1) + 0.012 * normal(4 * b, 2)
     coarse = 0.02 * normal(4 * b, 2, 5, 5)
     warp = F.interpolate(coarse, size=(PIXELS, PIXELS), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
-    line = (torch.arange(PIXELS) + 0.5) * 2 / PIXELS - 1
+    line = (torch.arange(PIXELS, device=device) + 0.5) * 2 / PIXELS - 1
     base = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=2)
     return (warp + shift[:, None, None] + grow[:, None, None] * base) * strength[..., None]
 

@@ -125,7 +125,7 @@ class Network(nn.Module):
         drawn = self.stem(torch.cat([turned[:, :3] * matte, matte], dim=1)) + self.distance(outline)
         side = (present[..., None] * self.side).flatten(0, 1)[:, :, None, None]
         levels = self.pictures(drawn + side)
-        maps = torch.cat([self.pixel(levels[0]).to(outline.dtype) * given, outline], dim=1).reshape(b, -1, 128, 128)
+        maps = torch.cat([self.pixel(levels[0]).to(outline.dtype), outline], dim=1).reshape(b, -1, 128, 128)
         return Features(maps, self._volume(levels[2], outline, given, b), present)
 
     def _volume(self, low: Tensor, outline: Tensor, given: Tensor, b: int) -> Tensor:
@@ -163,7 +163,8 @@ class Network(nn.Module):
     def answer(self, seen: Tensor, present: Tensor, volume: Tensor, points: Tensor) -> Tensor:
         """`value` of what points `(.., 3)` looked up: `seen (.., 4, pixel + 1)`, `volume (.., cells)`."""
         carved = seen[..., -1].amin(-1).clamp(-1, 1)  # what the silhouettes alone would say
-        known = torch.cat([seen.flatten(-2), present, volume, points], dim=-1)
+        given = torch.cat([seen[..., :-1] * present[..., None], seen[..., -1:]], dim=-1)  # nothing from missing views
+        known = torch.cat([given.flatten(-2), present, volume, points], dim=-1)
         return carved + self.point(known)[..., 0].float()
 
 

@@ -5,6 +5,9 @@
 import io
 import json
 import lzma
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from training.train import Plan, Trainer
 PLAN = Plan(
     minutes=1, steps=4, batch=2, points=256, made_up=0.5, fresh=0.5, pool=4, rate=1e-3, seed=0, is_bf16=False
 )  # fmt: skip
+ROOT = Path(__file__).parent.parent.parent
 KINDS = ("character", "prop", "prop")
 
 
@@ -100,3 +104,11 @@ def test_a_run_leaves_a_checkpoint_a_curve_and_scores_by_views(folder, tmp_path)
     assert load(tmp_path / "checkpoint.pt", CPU).step == 4
     with Image.open(tmp_path / "curve.png") as curve:
         assert np.asarray(curve.convert("L")).min() < 200  # something is drawn
+
+
+def test_training_needs_nothing_but_torch_numpy_and_pillow():
+    code = "import sys, training.train\nprint(*{name.split('.')[0] for name in sys.modules})"
+
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert not set(found.split()) & {"fourview", "onnx", "onnxruntime", "onnxscript", "scipy", "matplotlib", "mahotas"}
