@@ -122,16 +122,23 @@ class Network(nn.Module):
         outline = matte_distance(F.avg_pool2d(matte, 2)[:, 0], REACH_PX)[:, None]
         given = present.flatten()[:, None, None, None]
         outline = outline * given / (TRUNCATION * 64) + FAR * (1 - given)  # 64 pixels are length 1
-        drawn = self.stem(torch.cat([turned[:, :3] * matte, matte], dim=1)) + self.distance(outline)
-        side = (present[..., None] * self.side).flatten(0, 1)[:, :, None, None]
+        # A graph has fixed shapes; elsewhere nothing is worked out for views that are missing.
+        shown = torch.arange(4 * b) if torch.compiler.is_exporting() else torch.nonzero(present.flatten())[:, 0]
+        turned, matte = turned[shown], matte[shown]
+        drawn = self.stem(torch.cat([turned[:, :3] * matte, matte], dim=1)) + self.distance(outline[shown])
+        side = self.side.repeat(b, 1)[shown][:, :, None, None]
         levels = self.pictures(drawn + side)
-        maps = torch.cat([self.pixel(levels[0]).to(outline.dtype), outline], dim=1).reshape(b, -1, 128, 128)
-        return Features(maps, self._volume(levels[2], outline, given, b), present)
+        pixel, low = (
+            torch.zeros((4 * b, *level.shape[1:]), device=level.device).index_copy(0, shown, level.to(outline.dtype))
+            for level in (self.pixel(levels[0]), levels[2])
+        )
+        maps = torch.cat([pixel, outline], dim=1).reshape(b, -1, 128, 128)
+        return Features(maps, self._volume(low, outline, given, b), present)
 
     def _volume(self, low: Tensor, outline: Tensor, given: Tensor, b: int) -> Tensor:
         """Maps at 1/8 `(4b, c, 32, 32)`, spread along each view's axis and understood together."""
         outline = F.avg_pool2d(outline, 4)
-        low = (torch.cat([low.to(outline.dtype), outline], dim=1) * given).unflatten(0, (b, 4))
+        low = (torch.cat([low, outline], dim=1) * given).unflatten(0, (b, 4))
         outline = outline.unflatten(0, (b, 4))
         volume, hull = F.interpolate(self.place, size=(32, 32, 32), mode="trilinear"), []
         for view, spread in enumerate(self.spread):
