@@ -114,7 +114,7 @@ def test_an_account_that_is_not_there_is_named_with_those_that_are(cli):
     [
         ("mysql://me:secret@host/db", "it takes sqlite:///FILE or postgresql://"),
         ("postgresql://me:secret@127.0.0.1:1/db", "cannot be opened"),
-        ("sqlite:////dev/null/state.db", "cannot be made"),
+        ("sqlite:////dev/null/state.db", "cannot be written"),
         ("nonsense", "write sqlite:///FILE or postgresql://"),
     ],
 )

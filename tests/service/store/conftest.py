@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every test with `store` runs twice: on SQLite in a file, and on a real PostgreSQL."""
 
+import shutil
+
 import psycopg
 import pytest
 from require import require
@@ -26,21 +28,31 @@ def shared_url(cluster):
     return url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory):
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("store") / "state.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
     """A database that holds nothing yet."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'state.db'}"
+        return f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), tmp_path)}"
     url = request.getfixturevalue("shared_url")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
+        connection.execute(";".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)))
     return url
 
 
-@pytest.fixture
-def empty_url(request, url):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request, tmp_path):
     """A database without any table."""
-    return url if url.startswith("sqlite") else request.getfixturevalue("cluster").new_database()
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    return request.getfixturevalue("cluster").new_database()
 
 
 @pytest.fixture

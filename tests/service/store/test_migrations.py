@@ -47,15 +47,16 @@ def checks(tx):
     }
 
 
-def test_the_migrations_make_exactly_the_tables_of_the_code(store, request):
-    with store.read() as tx:
+def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url):
+    open_store(empty_url).close()
+    engine = engine_of(empty_url)
+    with engine.begin() as tx:
         assert compare_metadata(MigrationContext.configure(tx), metadata) == []
         migrated = checks(tx)
-    fresh = engine_of(request.getfixturevalue("empty_url").replace("state.db", "fresh.db"))
-    with fresh.begin() as tx:
+        metadata.drop_all(tx)
         metadata.create_all(tx)
         assert checks(tx) == migrated
-    fresh.dispose()
+    engine.dispose()
     assert ("ledger", "ledger_balance") in migrated
 
 
@@ -130,3 +131,9 @@ def test_a_database_of_a_newer_fourview_is_refused_and_left_alone(empty_url):
     with engine.begin() as tx:
         assert form(tx) == "9999"
     engine.dispose()
+
+
+def test_a_new_sqlite_file_is_its_owners_alone(tmp_path):
+    open_store(f"sqlite:///{tmp_path / 'a' / 'state.db'}").close()
+
+    assert (tmp_path / "a" / "state.db").stat().st_mode & 0o777 == 0o600

@@ -196,13 +196,14 @@ def test_a_worker_that_goes_home_puts_its_job_back_as_often_as_it_likes(store):
     assert status(store, job) == "queued"
 
 
-def test_a_worker_that_dies_while_it_is_asked_to_stop_leaves_a_canceled_job(store):
+@pytest.mark.parametrize("leave", [queue.report_death, queue.release_lease])
+def test_a_worker_that_is_gone_while_it_is_asked_to_stop_leaves_a_canceled_job(store, leave):
     submit(store, add_customer(store))
     job = claim(store)
 
     with store.begin() as tx:
         queue.request_cancel(tx, job.id, T0)
-        queue.report_death(tx, job.lease, T0)
+        assert leave(tx, job.lease, T0)
 
     assert status(store, job) == "canceled"
 

@@ -92,10 +92,14 @@ def _address(url: str) -> URL:
 
 
 def _sqlite(address: URL) -> Engine:
+    path = Path(address.database or "").absolute()
     try:
-        Path(address.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it holds secrets: a new file is its owner's alone
     except OSError as error:
-        raise ServiceError(f"the folder of '{address.database}' cannot be made ({error.strerror})") from error
+        raise ServiceError(
+            f"the database '{path}' cannot be written ({error.strerror}); name a file that can"
+        ) from error
     engine = create_engine(address, connect_args={"timeout": BUSY_S})
 
     @event.listens_for(engine, "connect")

@@ -41,24 +41,34 @@ def claim(tx: Connection, worker: str, engines: list[str], now: float, lease_s: 
     """
     if tx.dialect.name == "postgresql":
         tx.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": CLAIM_LOCK})
+    ready = (
+        jobs.c.status == "queued",
+        jobs.c.engine.in_(engines),
+        jobs.c.not_before <= now,
+        or_(jobs.c.deadline.is_(None), jobs.c.deadline > now),
+    )
+    of_key = func.max(jobs.c.priority).label("priority"), func.min(jobs.c.created_at).label("since")
+    waiting = select(jobs.c.key_id, *of_key).where(*ready).group_by(jobs.c.key_id).subquery()
     running = select(jobs.c.key_id, func.count().label("count")).where(jobs.c.status == "running")
     busy = running.group_by(jobs.c.key_id).subquery()
-    first = (
-        select(jobs.c.id, jobs.c.key_id)
-        .join(keys, keys.c.id == jobs.c.key_id)
-        .outerjoin(busy, busy.c.key_id == jobs.c.key_id)
-        .where(jobs.c.status == "queued", jobs.c.engine.in_(engines), jobs.c.not_before <= now)
-        .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > now))
+    whose = (
+        select(waiting.c.key_id, waiting.c.priority)
+        .join(keys, keys.c.id == waiting.c.key_id)
+        .outerjoin(busy, busy.c.key_id == waiting.c.key_id)
         .where(or_(keys.c.concurrency.is_(None), func.coalesce(busy.c.count, 0) < keys.c.concurrency))
-        .order_by(jobs.c.priority.desc(), keys.c.turn, jobs.c.created_at, jobs.c.id)
+        .order_by(waiting.c.priority.desc(), keys.c.turn, waiting.c.since)
         .limit(1)
-        .with_for_update(of=jobs, skip_locked=True)
     )
-    found = tx.execute(first).one_or_none()
+    key = tx.execute(whose).one_or_none()
+    if key is None:
+        return None
+    oldest = select(jobs.c.id).where(*ready, jobs.c.key_id == key.key_id, jobs.c.priority == key.priority)
+    oldest = oldest.order_by(jobs.c.created_at, jobs.c.id).limit(1).with_for_update(skip_locked=True)
+    found = tx.execute(oldest).one_or_none()
     if found is None:
         return None
     last_turn = select(func.max(keys.c.turn)).scalar_subquery()
-    tx.execute(update(keys).where(keys.c.id == found.key_id).values(turn=last_turn + 1))
+    tx.execute(update(keys).where(keys.c.id == key.key_id).values(turn=last_turn + 1))
     return _move(
         tx, [jobs.c.id == found.id, jobs.c.status == "queued"], "running", now,
         started_at=func.coalesce(jobs.c.started_at, now), attempts=jobs.c.attempts + 1,
@@ -118,15 +128,18 @@ def stop(tx: Connection, lease: Lease, now: float) -> bool:
 
 def release_lease(tx: Connection, lease: Lease, now: float) -> bool:
     """Put the job back, unharmed: its worker is shut down in good order. False where the lease is lost."""
-    return _move(tx, _held(lease), "queued", now, **UNLEASED) is not None
+    job = _locked(tx, lease)
+    if job is not None:
+        _put_back(tx, job, now)
+    return job is not None
 
 
 def report_death(tx: Connection, lease: Lease, now: float) -> bool:
     """The worker died and somebody saw it: no need to wait until the lease runs out. False where it is lost."""
-    row = tx.execute(select(jobs).where(*_held(lease)).with_for_update()).one_or_none()
-    if row is not None:
-        _bury(tx, Job(**row._mapping), now)
-    return row is not None
+    job = _locked(tx, lease)
+    if job is not None:
+        _bury(tx, job, now)
+    return job is not None
 
 
 def reap_leases(tx: Connection, now: float) -> list[Job]:
@@ -186,6 +199,12 @@ def _held(lease: Lease) -> list[ColumnElement[bool]]:
     ]
 
 
+def _locked(tx: Connection, lease: Lease) -> Job | None:
+    """The job of this lease, locked; None where the lease is lost."""
+    row = tx.execute(select(jobs).where(*_held(lease)).with_for_update()).one_or_none()
+    return Job(**row._mapping) if row else None
+
+
 def _lock_all(tx: Connection, *which: ColumnElement[bool]) -> list[Job]:
     """The jobs in question that nobody else is changing now, locked; then their accounts, in one order for all."""
     query = select(jobs).where(*which).order_by(jobs.c.id).with_for_update(skip_locked=True)
@@ -197,13 +216,19 @@ def _lock_all(tx: Connection, *which: ColumnElement[bool]) -> list[Job]:
 
 def _bury(tx: Connection, job: Job, now: float) -> None:
     """A locked job lost its worker."""
-    this, deaths = [jobs.c.id == job.id], job.deaths + 1
-    if job.cancel_requested_at is not None:
-        _end_unpaid(tx, this, "canceled", now, deaths=deaths)
-    elif deaths < DEATHS:
-        _move(tx, this, "queued", now, deaths=deaths, **UNLEASED)
+    deaths = job.deaths + 1
+    if deaths < DEATHS or job.cancel_requested_at is not None:
+        _put_back(tx, job, now, deaths=deaths)
     else:
-        _end_unpaid(tx, this, "failed", now, deaths=deaths, error=WORKER_CRASH)
+        _end_unpaid(tx, [jobs.c.id == job.id], "failed", now, deaths=deaths, error=WORKER_CRASH)
+
+
+def _put_back(tx: Connection, job: Job, now: float, **values: Any) -> None:
+    """A locked job has no worker any more: it waits again, unless somebody wants it canceled."""
+    if job.cancel_requested_at is None:
+        _move(tx, [jobs.c.id == job.id], "queued", now, **UNLEASED, **values)
+    else:
+        _end_unpaid(tx, [jobs.c.id == job.id], "canceled", now, **values)
 
 
 def _end_unpaid(tx: Connection, which: list[ColumnElement[bool]], status: str, now: float, **values: Any) -> bool:

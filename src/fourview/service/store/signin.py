@@ -5,13 +5,14 @@
 import hashlib
 import secrets
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from fourview.service.store.tables import signin
 
 
 def add_link(tx: Connection, key_id: str, now: float, valid_s: float) -> str:
-    """The secret word of a new link for a key."""
+    """The secret word of a new link for a key; links whose time is over are forgotten."""
+    tx.execute(delete(signin).where(signin.c.expires_at <= now))
     word = secrets.token_urlsafe(24)
     tx.execute(insert(signin).values(hash=_hash(word), key_id=key_id, expires_at=now + valid_s))
     return word

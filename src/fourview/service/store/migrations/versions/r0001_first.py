@@ -85,7 +85,7 @@ def upgrade() -> None:
         CheckConstraint("(status = 'running') = (lease_owner IS NOT NULL)", name="jobs_lease"),
         CheckConstraint("price >= 0", name="jobs_price"),
         CheckConstraint("progress >= 0 AND progress <= 1", name="jobs_progress"),
-        Index("jobs_by_status", "status", "key_id", "created_at"),
+        Index("jobs_by_status", "status", "key_id", "priority", "created_at", "id"),
         Index("jobs_by_account", "account_id", "created_at", "id"),
         Index("jobs_by_expiry", "expires_at"),
     )
