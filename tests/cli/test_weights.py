@@ -86,6 +86,8 @@ def test_remove_deletes_the_folder_of_that_name_and_no_other(weights, tmp_path):
     ours, official = put(tmp_path / "ours"), put(tmp_path / "official")
     neighbour = ours.parent / "mine.txt"
     neighbour.touch()
+    for written in ("fourview.json", ".lock", "model.fp16.safetensors.0a1b.part"):
+        (ours / written).touch()
 
     process = weights("remove", ENTRY.name)
 
@@ -93,6 +95,17 @@ def test_remove_deletes_the_folder_of_that_name_and_no_other(weights, tmp_path):
     assert not ours.exists()
     assert neighbour.exists()
     assert sorted(p.name for p in official.iterdir()) == ["config.yaml", "model.fp16.safetensors"]
+
+
+@pytest.mark.parametrize("is_pulled", [False, True])
+def test_remove_leaves_a_folder_with_something_that_pull_did_not_put_there(weights, tmp_path, is_pulled):
+    ours = put(tmp_path / "ours")
+    if is_pulled:
+        (ours / "fourview.json").touch()
+        (ours / "notes.txt").touch()
+
+    assert_is_error(weights("remove", ENTRY.name), "did not put there: delete it by hand")
+    assert (ours / "model.fp16.safetensors").exists()
 
 
 def test_remove_leaves_what_it_did_not_bring(weights, tmp_path):

@@ -19,8 +19,8 @@ from require import ELSEWHERE
 from safetensors import safe_open
 from scipy.spatial import cKDTree
 
-from fourview.shape.hunyuan2mv.checkpoint import UNNAMED, VAE_ENCODER, VAE_NAMES, renames, vae_params
-from fourview.shape.hunyuan2mv.vae import ShapeVae
+from fourview.shape.hunyuan2mv.checkpoint import UNNAMED, VAE_ENCODER, VAE_NAMES, renames
+from fourview.shape.hunyuan2mv.vae import ShapeVae, VaeParams
 from fourview.weights.load import renamed
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -87,7 +87,9 @@ def manifest_files() -> list:
     place = manifests()
     if place is None:
         return [_skipped("manifests", "FOURVIEW_MANIFESTS")]
-    return [pytest.param(path, id=path.stem) for path in sorted(place.glob("hunyuan3d-*.json"))]
+    found = sorted(place.glob("hunyuan3d-*.json"))
+    assert found, f"{place} holds no hunyuan3d-*.json"
+    return [pytest.param(path, id=path.stem) for path in found]
 
 
 def _skipped(what: str, variable: str) -> object:
@@ -167,7 +169,7 @@ def sized(kind: type, config: dict):
 
 def recorded_vae(recording: Recording) -> ShapeVae:
     """The shape decoder whose weights a recording holds."""
-    vae = ShapeVae(vae_params({"params": recording.said("config")}))
+    vae = ShapeVae(sized(VaeParams, recording.said("config")))
     vae.load_state_dict(recording.weights("vae.", VAE_NAMES, without=VAE_ENCODER))
     return vae.eval()
 

@@ -26,7 +26,7 @@ from fourview.surface.home import Array
 
 LARGEST_PASS = 262_144  # points; larger passes gain nothing, take memory, and would make a cancel wait
 # An exact zero counts as inside; the least positive number keeps 0 free to mean "not asked".
-NUDGE = float(np.finfo(np.float32).smallest_subnormal)
+NUDGE = float(np.finfo(np.float32).tiny)  # not less: some GPUs take subnormal numbers for 0
 
 # The sides of a cell as bits of its case: those of the corners there, and the way to the neighbour.
 _SIDES = [
@@ -51,7 +51,8 @@ def sample(
 ) -> Samples:
     """`field` around its surface, on `octree_resolution` cells along the longest side of its box.
 
-    At most `num_chunks` points go to the field at once, or one tile if that is more; the result does not depend on it.
+    At most `num_chunks` points go to the field at once, or one tile of a field that has one; the result does not
+    depend on it.
     """
     asking = _Asking(field, Grid.of(field.bounds, octree_resolution, coarse_cells), num_chunks, tick)
     step = asking.grid.coarsest
@@ -105,8 +106,8 @@ class _Asking:
 
     def __init__(self, field: Field, grid: Grid, num_chunks: int, tick: Tick) -> None:
         self.field, self.grid, self.tick, self.home = field, grid, tick, field.home
-        # Whole tiles, so that every tile holds the same points whatever `num_chunks` is.
-        self.points_a_pass = max(min(num_chunks, LARGEST_PASS) // field.tile, 1) * field.tile
+        # One tile, where the field has one: more at once gain nothing, and between two of them a cancel is seen.
+        self.points_a_pass = field.tile if field.tile > 1 else min(num_chunks, LARGEST_PASS)
         self.values = self.home.zeros(grid.shape, "float32")
         self.flat = self.values.reshape(-1)
         self.asked = self.evaluated = 0

@@ -216,3 +216,4 @@ def fill(
                     tensor = opened.get_tensor(header.name)
                     filled[renamed(name, renames)] = tensor if dtype is None else tensor.to(dtype)
     module.load_state_dict(filled, assign=True)
+    module.requires_grad_(False)

@@ -27,6 +27,8 @@ from fourview.progress import Tick, no_tick
 from fourview.weights.catalogue import Entry, File, found, home, root
 from fourview.weights.verify import RECORD, hash_of
 
+LOCK = ".lock"  # held while a pull writes to its folder
+
 
 @dataclass(frozen=True)
 class _Answer:
@@ -62,7 +64,7 @@ def pull(entry: Entry, *, accept_licence: bool, offline: bool = False, tick: Tic
     folder = home(entry)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0), _quiet_library():
+        with FileLock(folder / LOCK, timeout=0), _quiet_library():
             _fetch_all(entry, folder, tick)
     except Timeout as error:
         raise DownloadError(f"another pull is writing to {folder}: wait until it is done") from error
@@ -81,6 +83,12 @@ def remove(entry: Entry) -> Path:
         )
     if folder.resolve() != root().resolve() / entry.repository / entry.subfolder:
         raise CheckpointError(f"{folder} leads out of {root()} to {folder.resolve()}: delete that by hand")
+    ours = {RECORD, LOCK, *((file.name for file in entry.files) if (folder / RECORD).is_file() else ())}
+    others = sorted(path.name for path in folder.iterdir() if path.name not in ours and path.suffix != ".part")
+    if others:
+        raise CheckpointError(
+            f"{folder} holds {', '.join(others)}, which `fourview weights pull` did not put there: delete it by hand"
+        )
     shutil.rmtree(folder)
     return folder
 

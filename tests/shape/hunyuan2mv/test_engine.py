@@ -5,6 +5,9 @@
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,7 @@ from fourview.mesh.measure import measure
 from fourview.progress import CancelToken
 from fourview.shape.engine import Engine, find
 from fourview.shape.hunyuan2mv import official
-from fourview.shape.hunyuan2mv.checkpoint import VAE_NAMES, renames
+from fourview.shape.hunyuan2mv.checkpoint import VAE_NAMES, check_network, load_network, renames
 from fourview.shape.hunyuan2mv.engine import Hunyuan2mv
 from fourview.shape.hunyuan2mv.fabricate import fabricate
 from fourview.shape.hunyuan2mv.vae import ShapeVae, VaeParams
@@ -263,6 +266,79 @@ def test_weights_that_are_not_sound_are_named_before_a_picture_is_read(tiny, tmp
                           machine=Machine(weights=str(folder)))  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("model.params.hidden_size", "sixty"), ("model.params.hidden_size", [64]), ("model.params.num_heads", 0),
+        ("model.params.hidden_size", -4), ("model.params.num_heads", 5), ("model.params.qkv_bias", 1),
+        ("vae.params.geo_decoder_downsample_ratio", 8), ("scheduler.params.shift", "a"),
+        ("image_processor.params.size", "x"),
+        ("conditioner.params.main_image_encoder.kwargs.image_size", None),
+    ],
+)  # fmt: skip
+def test_a_config_that_makes_no_network_is_named(tiny, tmp_path, path, value):
+    config = yaml.safe_load((tiny["base"] / "config.yaml").read_text())
+    *above, name = path.split(".")
+    at = config
+    for step in above:
+        at = at[step]
+    at[name] = value
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / MODEL).write_bytes((tiny["base"] / MODEL).read_bytes())
+
+    with pytest.raises(CheckpointError, match=r"config\.yaml"):
+        check_network(tmp_path)
+
+
+def test_a_config_s_number_may_be_written_as_text(tiny, tmp_path):
+    config = (tiny["base"] / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(config.replace("layer_norm_eps: 1.0e-06", "layer_norm_eps: 1e-06"))
+    (tmp_path / MODEL).write_bytes((tiny["base"] / MODEL).read_bytes())
+
+    assert check_network(tmp_path).params == check_network(tiny["base"]).params
+
+
+def test_a_cancel_is_seen_between_two_tiles_of_decoding(tiny):
+    cancel, seen = CancelToken(), []
+
+    def watch(event):
+        if event.stage == "decode":
+            seen.append(event.stage_done)
+            if len(seen) == 2:
+                cancel.cancel()
+
+    with pytest.raises(CanceledError, match="'decode'"):
+        run(tiny["base"], watch=watch, cancel=cancel, octree_resolution=64, num_chunks=5_000_000)
+
+    assert len(seen) == 2
+
+
+def test_runs_of_one_engine_take_turns(tiny):
+    engine = find("hunyuan2mv", Machine(weights=str(tiny["base"])))
+    recipe = fourview.Recipe.of(engine="hunyuan2mv", octree_resolution=24, texture="off", steps=3, seed=3)
+    under_way = []
+
+    def watch(event):
+        if event.stage == "denoise":
+            under_way.append(threading.get_ident())
+
+    with ThreadPoolExecutor(2) as pool:
+        files = list(
+            pool.map(
+                lambda _: fourview.generate(pictures("front"), recipe, engine=engine, progress=watch).file, range(2)
+            )
+        )
+
+    assert files[0] == files[1]
+    assert len([1 for a, b in pairwise(under_way) if a != b]) == 1
+
+
+def test_weights_ask_for_no_gradient(tiny):
+    network = load_network(tiny["base"])
+
+    assert not any(tensor.requires_grad for tensor in network.transformer.parameters())
+
+
 def test_weights_of_another_variant_than_asked_for_are_refused(tiny):
     with pytest.raises(CheckpointError, match="are 'turbo', but variant is 'base'"):
         run(tiny["turbo"], variant="base")
@@ -337,8 +413,15 @@ def test_the_turbo_decoder_is_taken_where_it_is_asked_for(tiny, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    "machine", [Machine(approximate=("magic",)), Machine(device="abacus"), Machine(precision="float8")]
+    "machine",
+    [
+        Machine(approximate=("magic",)),
+        Machine(device="abacus"),
+        Machine(precision="float8"),
+        Machine(noise="gpu"),
+        Machine(memory="all"),
+    ],
 )
 def test_a_shortcut_a_device_or_a_precision_that_is_not_there_is_an_error(machine):
-    with pytest.raises(RecipeError, match=r"magic|abacus|float8"):
+    with pytest.raises(RecipeError, match=r"magic|abacus|float8|gpu|all"):
         find("hunyuan2mv", machine)

@@ -105,7 +105,7 @@ def test_points_on_both_sides_of_the_surface_are_asked():
 @pytest.mark.parametrize(("selection", "coarsest"), [("mean", 8), ("merge", 8), ("mean", 63)])
 def test_with_all_keys_selection_is_the_plain_grid(selection, coarsest, monkeypatch):
     decoder, memory = shape()
-    monkeypatch.setitem(official.KEYS_KEPT, TOKENS, TOKENS + 9)
+    monkeypatch.setattr(official, "keys_kept", lambda count: count)
     monkeypatch.setattr(official, "NOTICED", -1.0)
 
     grid = official.flashvdm(decoder, memory, 32, BOUNDS, 300, min_resolution=coarsest, selection=selection)

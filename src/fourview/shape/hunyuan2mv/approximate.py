@@ -73,7 +73,8 @@ def approximate_velocity(
     """What `sampler.walk` walks along, under `context (b, m, d)`; with nothing on, what `sampler.denoise` does."""
     steering = steer(transformer, context, schedule, guidance_scale)
     conditional = replace(steering, branches=steering.branches[-1:])
-    low, high = GUIDANCE_INTERVAL if approximations.guidance_interval else (0.0, 1.0)
+    has_interval = approximations.guidance_interval and len(steering.branches) > 1
+    low, high = GUIDANCE_INTERVAL if has_interval else (0.0, 1.0)
     is_guided = [low <= time < high for time in schedule.sigmas[:-1].tolist()]
 
     def velocity(latents: Tensor, i: int) -> Tensor:

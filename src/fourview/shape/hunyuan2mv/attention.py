@@ -58,7 +58,6 @@ def attend_with_mask(q: Tensor, k: Tensor, v: Tensor, log_repeats: Tensor) -> Te
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(-1, -1, q.shape[2], -1))
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def kernel_with_sum(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
     """The first of `KERNELS` that runs on `device` and does give the sum's logarithm; `width` is that of a head.
 

@@ -10,11 +10,13 @@ config names, it stands in `UNNAMED`.
 """
 
 import dataclasses
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import torch
 from torch import nn
@@ -179,13 +181,16 @@ def network_params(config: Mapping[str, Any]) -> NetworkParams:
     kind = str(scheduler.get("target", "")).rpartition(".")[2]
     if kind not in kinds:
         raise CheckpointError(f"the checkpoint's scheduler is {kind!r}; expected one of {', '.join(kinds)}")
-    steps = {**UNNAMED, **scheduler.get("params", {})}
+    steps = {**UNNAMED, **(scheduler.get("params") or {})}
     return NetworkParams(
         _params(PreprocessParams, _at(config, "image_processor", "params")),
         _params(DinoParams, dino),
-        int(_at(encoder, "kwargs")["image_size"]),
+        _number(int, "image_size", _at(encoder, "kwargs").get("image_size")),
         _params(TransformerParams, _at(config, "model", "params")),
-        ScheduleParams(steps["shift"], steps["pcm_timesteps"] if kinds[kind] else None),
+        ScheduleParams(
+            _number(float, "shift", steps["shift"]),
+            _number(int, "pcm_timesteps", steps["pcm_timesteps"]) if kinds[kind] else None,
+        ),
         _params(VaeParams, _at(config, "vae", "params")),
     )
 
@@ -215,12 +220,41 @@ def check_network(folder: str | PathLike[str]) -> Network:
     return network
 
 
+def check_vae(folder: str | PathLike[str], replaced: VaeParams) -> None:
+    """Raise `CheckpointError` where the VAE in `folder` is not whole, or not one for the latents of another."""
+    checkpoint, vae = _empty_vae(folder)
+    fitting(vae, checkpoint, "vae", renames(VAE_NAMES), allow_unexpected=VAE_ENCODER)
+    if vae.params.embed_dim != replaced.embed_dim:
+        raise CheckpointError(
+            f"the VAE in {folder} reads latents of {vae.params.embed_dim} channels, the network makes "
+            f"{replaced.embed_dim}: take the VAE that belongs to it"
+        )
+
+
+def _empty_vae(folder: str | PathLike[str]) -> tuple[Checkpoint, ShapeVae]:
+    checkpoint = open_checkpoint(folder)
+    params = vae_params(checkpoint.config)
+    with torch.device("meta"), _possible(params):
+        return checkpoint, ShapeVae(params).eval()
+
+
 def _empty(checkpoint: Checkpoint) -> Network:
     """The network without numbers."""
     params = network_params(checkpoint.config)
-    with torch.device("meta"):
+    with torch.device("meta"), _possible(params):
         conditioner = Conditioner(params.dino, params.image_size)
         return Network(params, conditioner.eval(), Transformer(params.transformer).eval(), ShapeVae(params.vae).eval())
+
+
+@contextmanager
+def _possible(params: object) -> Iterator[None]:
+    """Turns sizes that do not go together into a `CheckpointError`."""
+    try:
+        yield
+    except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
+        raise CheckpointError(
+            f"config.yaml has sizes that do not go together ({error}) in {params}; take the config of the checkpoint"
+        ) from error
 
 
 def _parts(network: Network) -> list[tuple[nn.Module, str, Names, tuple[str, ...]]]:
@@ -236,11 +270,9 @@ def load_vae(
     folder: str | PathLike[str], device: torch.device | str = "cpu", dtype: torch.dtype | None = None
 ) -> ShapeVae:
     """The VAE in a folder of its own (the turbo VAE is published so)."""
-    checkpoint = open_checkpoint(folder)
-    with torch.device("meta"):
-        vae = ShapeVae(vae_params(checkpoint.config))
+    checkpoint, vae = _empty_vae(folder)
     fill(vae, checkpoint, "vae", renames(VAE_NAMES), device=device, dtype=dtype, allow_unexpected=VAE_ENCODER)
-    return vae.eval()
+    return vae
 
 
 def _at(config: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
@@ -265,4 +297,23 @@ def _params(kind: type[P], given: Mapping[str, Any]) -> P:
             f"config.yaml does not fit {kind.__name__}: missing {missing}, unknown {unknown}; take the config of the "
             "checkpoint"
         )
-    return kind(**{name: values[name] for name in names})
+    types = get_type_hints(kind)
+    return kind(**{name: _number(types[name], name, values[name]) for name in names})
+
+
+def _number(kind: type, name: str, value: Any) -> Any:
+    """`value` as `kind`, int and float greater than 0; yaml reads a number like 1e-06 as text."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if kind is bool:
+        is_right = isinstance(value, bool)
+    else:
+        is_right = not isinstance(value, bool) and 0 < number < math.inf and (kind is float or number % 1 == 0)
+    if not is_right:
+        raise CheckpointError(
+            f"config.yaml has {name}: {value!r}; a {kind.__name__}{'' if kind is bool else ' greater than 0'} is "
+            "expected: take the config of the checkpoint"
+        )
+    return kind(number)

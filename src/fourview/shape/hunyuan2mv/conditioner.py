@@ -69,7 +69,8 @@ class Conditioner(nn.Module):
         h, w = pictures.shape[-2:]
         shape = (size, int(size * w / h)) if h <= w else (int(size * h / w), size)
         wide = rounded if dtype == torch.float64 else rounded.float()  # half precision is resized in float32
-        resized = F.interpolate(wide, shape, mode="bilinear", antialias=True, align_corners=False).to(dtype)
+        is_shrunk = shape[0] < h  # only then it matters, and older torch has no antialiasing for Apple's GPUs
+        resized = F.interpolate(wide, shape, mode="bilinear", antialias=is_shrunk, align_corners=False).to(dtype)
         top, left = round((shape[0] - size) / 2), round((shape[1] - size) / 2)
         mean, std = (torch.tensor(x, dtype=dtype, device=pictures.device)[:, None, None] for x in (MEAN, STD))
         return (resized[..., top : top + size, left : left + size] - mean) / std

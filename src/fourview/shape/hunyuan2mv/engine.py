@@ -6,6 +6,7 @@ Owns      the order of the steps, which weights are taken, and the network that 
 Not here  any step (its own file); sampling the field and all that follows (`pipeline`, as for every engine).
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,19 +17,26 @@ import torch
 from torch import Tensor
 
 from fourview.compute import Machine, threads
-from fourview.errors import CheckpointError
+from fourview.errors import CheckpointError, RecipeError
 from fourview.notice import Notice
 from fourview.progress import Journey, Tick
 from fourview.recipe import Recipe
 from fourview.shape.engine import Shape
 from fourview.shape.hunyuan2mv import official
 from fourview.shape.hunyuan2mv.approximate import Approximations, approximate_velocity
-from fourview.shape.hunyuan2mv.checkpoint import Network, NetworkParams, check_network, load_network, load_vae
+from fourview.shape.hunyuan2mv.checkpoint import (
+    Network,
+    NetworkParams,
+    check_network,
+    check_vae,
+    load_network,
+    load_vae,
+)
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.device import find_device, find_precision
-from fourview.shape.hunyuan2mv.int8 import quantize
+from fourview.shape.hunyuan2mv.int8 import check_int8, quantize
 from fourview.shape.hunyuan2mv.key_selection import KeySelection
-from fourview.shape.hunyuan2mv.memory import Halving, Plan, Work, choose, encode, free_bytes
+from fourview.shape.hunyuan2mv.memory import PLANS, Halving, Plan, Work, choose, encode, free_bytes
 from fourview.shape.hunyuan2mv.preprocess import preprocess
 from fourview.shape.hunyuan2mv.sampler import noise, walk
 from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
@@ -67,33 +75,48 @@ class _Loaded:
 
 
 class Hunyuan2mv:
-    """The engine on one machine. The network is loaded at the first run and kept."""
+    """The engine on one machine. The network is loaded at the first run and kept; one run goes on at a time."""
 
     licence = LICENCE
 
     def __init__(self, machine: Machine, compat: Compat | None = None) -> None:
+        for name, word, words in (
+            ("noise", machine.noise, ("cpu", "device")),
+            ("memory", machine.memory, ("auto", *PLANS)),
+            ("compat", compat, (None, *OFFICIAL_GRIDS)),
+        ):
+            if word not in words:
+                raise RecipeError(f"{name} is '{word}'; it takes one of {', '.join(map(str, words))}")
         self.machine, self.compat = machine, compat
         self.device = find_device(machine.device)
         self.dtype = find_precision(machine.precision, self.device)
         self.approximations = Approximations.of(machine.approximate)
+        if self.approximations.int8:
+            check_int8(self.device)
+        self._one_at_a_time = threading.Lock()
         self._sizes: tuple[Path, Network] | None = None  # the network without numbers
         self._loaded: _Loaded | None = None
 
     def check(self, recipe: Recipe) -> None:
         """Raise now what a run with `recipe` would stumble over: weights missing, unsound or not those asked for."""
-        if self.approximations.turbo_vae:
-            catalogue.path(catalogue.find(TURBO_VAE))
         folder = self._folder(recipe)
-        variant = self._sizes_of(folder).params.variant
+        params = self._sizes_of(folder).params
+        params.schedule.schedule(_steps(recipe, params))
+        if self.approximations.turbo_vae:
+            check_vae(catalogue.path(catalogue.find(TURBO_VAE)), params.vae)
+        variant = params.variant
         if recipe.shape.variant not in (None, variant):
             raise CheckpointError(
                 f"the weights in {folder} are '{variant}', but variant is '{recipe.shape.variant}'; leave variant "
                 "unset, or name a folder that holds it"
             )
 
-    @torch.inference_mode()
     def shape(self, views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
         """The field that the network makes of `views`, any of the four sides."""
+        with self._one_at_a_time, torch.inference_mode():
+            return self._shape(views, recipe, journey)
+
+    def _shape(self, views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
         torch.set_num_threads(threads())
         folder = self._folder(recipe)
         params = self._sizes_of(folder).params
@@ -105,6 +128,7 @@ class Hunyuan2mv:
             pictures, sides = _pictures(views, params)
             with plan.on_device(network.conditioner):
                 context = encode(network.conditioner, pictures.to(self.device), [sides], plan)
+            self._finish()
         with journey.stage("denoise", steps=steps) as tick:
             with plan.on_device(network.transformer):
                 schedule, guidance = params.schedule.schedule(steps), recipe.shape.guidance_scale
@@ -116,6 +140,7 @@ class Hunyuan2mv:
                 field = _official_field(self.compat, network.vae.points, memory, recipe, tick)
             else:
                 field = _field(network.vae.points, memory, recipe, plan, self.approximations)
+            self._finish()
         facts = {
             "weights": folder.name, "variant": params.variant, "steps": str(steps), "device": str(self.device),
             "precision": str(self.dtype).removeprefix("torch."), "memory": str(plan),
@@ -159,6 +184,11 @@ class Hunyuan2mv:
             self._loaded = kept = _Loaded(folder, plan, network)
         return kept.network
 
+    def _finish(self) -> None:
+        """Wait for the device, so that a stage's time is its own."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def _noise(self, params: NetworkParams, seed: int) -> Tensor:
         """The first latents, drawn in the precision of the run as officially, kept in float32."""
         device = torch.device("cpu") if self.machine.noise == "cpu" else self.device
@@ -198,8 +228,10 @@ def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan, ap
 def _official_field(compat: Compat, decoder: PointDecoder, memory: Memory, recipe: Recipe, tick: Tick) -> Field:
     """The grid that official code decodes, where official code puts it."""
     cells, half, chunk = recipe.surface.octree_resolution, recipe.surface.box_v, recipe.surface.num_chunks
-    grid = OFFICIAL_GRIDS[compat](decoder, memory, cells, half, chunk, tick=tick)
-    return official.as_field(grid, cells, half, recipe.surface.level)
+    level = recipe.surface.level
+    selects = {} if compat == "official" else {"level": level}  # the plain grid is every point
+    grid = OFFICIAL_GRIDS[compat](decoder, memory, cells, half, chunk, tick=tick, **selects)
+    return official.as_field(grid, cells, half, level)
 
 
 def _steps(recipe: Recipe, params: NetworkParams) -> int:

@@ -57,10 +57,15 @@ def round_rows(x: Tensor) -> tuple[Tensor, Tensor]:
     return (wide / scale).round().to(torch.int8), scale
 
 
-def quantize(transformer: Transformer, device: torch.device) -> None:
-    """Let the blocks compute in 8 bits on `device`, for good; raises `RecipeError` where it cannot."""
+def check_int8(device: torch.device) -> None:
+    """Raise `RecipeError` where `device` has no product of 8 bits."""
     if device.type not in ("cpu", "cuda"):
         raise RecipeError(f"the approximation 'int8' runs on cpu and cuda; device is '{device}': leave it out")
+
+
+def quantize(transformer: Transformer, device: torch.device) -> None:
+    """Let the blocks compute in 8 bits on `device`, for good; raises `RecipeError` where it cannot."""
+    check_int8(device)
     blocks = [*transformer.double_blocks, *transformer.single_blocks]
     for block in blocks[:-1]:
         for name, part in list(block.named_modules()):

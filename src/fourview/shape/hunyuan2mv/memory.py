@@ -215,8 +215,17 @@ def free_bytes(device: torch.device) -> int | None:
     meminfo = Path("/proc/meminfo")
     if device.type == "cpu" and meminfo.exists():
         lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) << 10
+        return min([int(lines["MemAvailable"].split()[0]) << 10, *_left_in_container()])
     return None
+
+
+def _left_in_container() -> list[int]:
+    """What the limit of this process's control group leaves, if there is one."""
+    most, used = (Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory.current"))
+    try:
+        return [int(most.read_text()) - int(used.read_text())]
+    except (OSError, ValueError):  # no such groups here, or "max"
+        return []
 
 
 def encode(conditioner: Conditioner, pictures: Tensor, sides: Sequence[Sequence[int]], plan: Plan) -> Tensor:

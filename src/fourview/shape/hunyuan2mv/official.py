@@ -26,6 +26,7 @@ from fourview.arrays import Float
 from fourview.errors import SurfaceError
 from fourview.progress import Tick, no_tick
 from fourview.shape.hunyuan2mv.attention import attend
+from fourview.shape.hunyuan2mv.key_selection import keys_kept
 from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
 from fourview.surface.field import Field
 
@@ -36,7 +37,6 @@ COARSEST = 63  # cells along a side that the first grid has at least
 UNSURE = 0.95  # a logit smaller than this is looked at more closely, whatever its sign
 BLOCKS = 4  # a side, into which the first grid is cut
 CELLS = 6 - 0.001  # a side, into which the points of later grids are sorted; the last point still falls into the last
-KEYS_KEPT = {3072: 1024, 512: 256}  # of so many; of any other number a third
 NOTICED = 1e-6  # share of a query's attention above which "merge" keeps a key
 
 
@@ -86,7 +86,7 @@ def flashvdm(
 
     Raises `SurfaceError` where the coarse grid shows no surface.
     """
-    keep = KEYS_KEPT.get(memory.keys.shape[2], memory.keys.shape[2] // 3)
+    keep = keys_kept(memory.keys.shape[2])
 
     def select(queries: Tensor) -> Memory:
         if selection == "merge":
@@ -124,14 +124,15 @@ def as_field(values: Tensor, octree_resolution: int, bounds: Bounds, level: floa
     cells = octree_resolution + 1  # the official error
     known = ~values.isnan()
     places = torch.arange(values.shape[2], device=values.device).where(known, 0).cummax(dim=2).values
-    signed = torch.where(known.cummax(dim=2).values, values.gather(2, places), -1.0)  # along z from outside
+    outside = -1.0
+    signed = torch.where(known.cummax(dim=2).values, values.gather(2, places) - level, outside)  # along z from outside
     origin, size = (torch.tensor(part, dtype=torch.float32, device=values.device) for part in (low, sides / cells))
 
     def value(points: Tensor) -> Tensor:
         nodes = ((points - origin) / size).round().long()
         is_beyond = (nodes >= len(values)).any(dim=1)
         i, j, k = nodes.clamp_max(len(values) - 1).unbind(dim=1)
-        return torch.where(is_beyond, -1.0, signed[i, j, k] - level)
+        return torch.where(is_beyond, outside, signed[i, j, k])
 
     corners = np.stack([low, low + sides * octree_resolution / cells])
     return Field(value, corners, xp=torch, device=values.device)

@@ -16,6 +16,7 @@ g < 0 turns guidance off. Distilled models take g as an input and need one veloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,8 +58,8 @@ def turbo_schedule(steps: int, table_size: int) -> Schedule:
         raise RecipeError(f"steps is {steps}; the turbo schedule has {table_size} times: ask for fewer, 5 are usual")
     stride = TRAINING_TIMES // table_size
     table = torch.tensor([0, *(stride * k - 1 for k in range(1, table_size))], dtype=torch.float64)
-    chosen = torch.arange(steps) * table_size // steps
-    return _closed(table[chosen] / (TRAINING_TIMES - 1))
+    chosen = np.floor(np.linspace(0, table_size, steps, endpoint=False)).astype(int)
+    return _closed(table[torch.from_numpy(chosen)] / (TRAINING_TIMES - 1))
 
 
 def _closed(sigmas: Tensor) -> Schedule:

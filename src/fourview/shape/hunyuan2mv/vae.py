@@ -107,8 +107,7 @@ class PointDecoder(nn.Module):
         width, self.heads = p.width // shrink, p.heads // shrink
         inner = width * p.geo_decoder_mlp_expand_ratio
         has_head_norms = p.qk_norm and p.geo_decoder_ln_post
-        frequencies = 2.0 ** torch.arange(p.num_freqs, dtype=torch.float32, device="cpu")
-        self.frequencies = (frequencies * (math.pi if p.include_pi else 1)).tolist()
+        self.frequencies = [2.0**i * (math.pi if p.include_pi else 1) for i in range(p.num_freqs)]
         self.query_proj = nn.Linear(3 * (2 * p.num_freqs + 1), width)
         self.latents_proj = nn.Linear(p.width, width) if shrink > 1 else None
         self.norm_query = nn.LayerNorm(width, eps=NORM_EPS)
