@@ -161,6 +161,21 @@ def test_a_pass_is_one_tile_of_a_field_that_has_one(num_chunks):
     assert max(passes) == 4096
 
 
+def test_at_256_cells_a_network_is_asked_for_a_tenth_of_the_points_or_less():
+    solids = {
+        "ball": lambda p: 0.8 - np.linalg.norm(p, axis=1),
+        "ring": lambda p: 0.2 - np.hypot(np.hypot(p[:, 0], p[:, 1]) - 0.6, p[:, 2]),
+        "cup": lambda p: np.minimum(0.06 - np.abs(np.linalg.norm(p, axis=1) - 0.7), 0.3 - p[:, 1]),
+    }
+
+    shares = {
+        name: sample(Field(lambda p, solid=solid: solid(p).astype(np.float32), BOX, tile=8192), 256).share
+        for name, solid in solids.items()
+    }
+
+    assert max(shares.values()) < 0.1, shares  # filler included
+
+
 def thorns(points):
     """A ball with rods thinner than a cell, which no node of the first level need hold."""
     ways = np.random.default_rng(5).normal(size=(6, 3))
