@@ -16,7 +16,10 @@
     ├── ServiceError      the service cannot do what it was asked for
     │   ├── KeyMissingError   no key was sent
     │   ├── KeyInvalidError   the key is unknown, revoked or expired
-    │   └── CreditError       the balance does not cover the price
+    │   ├── CreditError       the balance does not cover the price
+    │   ├── SettingsError     the settings cannot be read, or do not go together
+    │   ├── AddressError      a URL leads where the service does not go
+    │   └── SignatureError    a signed URL has expired, or was not signed here
     └── CanceledError     the caller asked to stop
 
 A message carries the value, the expectation and the cure, in one line:
@@ -91,6 +94,18 @@ class CreditError(ServiceError):
         super().__init__(message)
         self.balance = balance
         self.price = price
+
+
+class SettingsError(ServiceError):
+    """The settings cannot be read, or do not go together; one reason a line."""
+
+
+class AddressError(ServiceError):
+    """A URL leads where the service does not go."""
+
+
+class SignatureError(ServiceError):
+    """A signed URL has expired, or is not one that this service signed."""
 
 
 class CanceledError(FourviewError):

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from fourview.errors import SettingsError
 from fourview.service.prices import PRICES
-from fourview.service.settings import Settings, SettingsError, describe, load
+from fourview.service.settings import Settings, describe, load
 
 DOCS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 HOME = "~/.local/share/fourview"

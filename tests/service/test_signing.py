@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fourview.errors import SignatureError
 from fourview.service import signing
-from fourview.service.signing import SignatureError, check, sign
+from fourview.service.signing import check, sign
 
 OLD, NEW = b"o" * 32, b"n" * 32
 NOW = 1_800_000_000

@@ -25,8 +25,8 @@ from urllib.parse import urljoin
 import httpx
 
 from fourview import __version__
-from fourview.errors import PictureError
-from fourview.service.addresses import AddressError, Resolver, Rules, check, read, resolve
+from fourview.errors import AddressError, PictureError
+from fourview.service.addresses import Resolver, Rules, check, read, resolve
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {

@@ -25,15 +25,11 @@ from pydantic_core import to_json
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
-from fourview.errors import FourviewError
+from fourview.errors import FourviewError, SettingsError
 from fourview.recipe import Recipe
 from fourview.service.prices import PRICES, Prices
 
 _SECRET = ("signing_secrets", "database_url", "files_url")  # whose values are never shown whole
-
-
-class SettingsError(FourviewError):
-    """The settings cannot be read, or do not go together."""
 
 
 def _listed(value: object) -> object:

@@ -14,15 +14,11 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 
-from fourview.errors import FourviewError
+from fourview.errors import SignatureError
 
 _PURPOSE = re.compile(r"[a-z]{1,32}", re.ASCII)
 _PATH = re.compile(r"/(?:(?![?#])[!-~])*", re.ASCII)
 _EXPIRES = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
-
-
-class SignatureError(FourviewError):
-    """A signed URL has expired, or is not one that this service signed."""
 
 
 def sign(path: str, *, purpose: str, expires_at: int, secrets: Sequence[bytes]) -> str:
