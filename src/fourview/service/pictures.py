@@ -66,7 +66,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a body
 _JPEG_KEPT = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}  # of the parts that are an application's
 _WEBP_KEPT = (b"ICCP", b"ALPH", b"VP8 ", b"VP8L")
-_WEBP_ANIMATED, _WEBP_EXIF, _WEBP_ICC_AND_ALPHA = 0x02, 0x08, 0x30
+_WEBP_ANIMATED, _WEBP_EXIF, _WEBP_ALPHA, _WEBP_ICC = 0x02, 0x08, 0x10, 0x20
 # What damaged files make Pillow's readers raise, as in `views.load`.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, struct.error, zlib.error)
 
@@ -347,15 +347,15 @@ def _webp(field: str, data: bytes, limits: Limits) -> Still:
         flags |= body[0] if kind == b"VP8X" else 0
         if kind in (b"ANIM", b"ANMF") or flags & _WEBP_ANIMATED:
             raise PictureError(f"the '{field}' picture is an animated WebP; send one frame, as PNG or JPEG")
-        if kind in _WEBP_KEPT:
+        if kind in _WEBP_KEPT and (kind != b"ICCP" or flags & _WEBP_ICC):
             kept.append(data[begin : begin + 8] + body + b"\0" * (length % 2))
         begin += 8 + length + length % 2
     if len(set(sizes)) != 1:
         raise ValueError("its headers disagree")
     width, height = sizes[0]
     turn = _decoded(WebPImageFile, data, (width, height))
-    if flags or turn != 1:
-        flags = flags & _WEBP_ICC_AND_ALPHA | (_WEBP_EXIF if turn != 1 else 0)
+    if len(sizes) > 1 or turn != 1:  # it has a header besides that of its pixels, or needs one
+        flags = flags & (_WEBP_ALPHA | _WEBP_ICC) | (_WEBP_EXIF if turn != 1 else 0)
         sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
         kept.insert(0, b"VP8X" + struct.pack("<II", 10, flags) + sides)
     if turn != 1:
