@@ -6,30 +6,16 @@ Owns      what an engine promises, and the table of those that exist.
 Not here  how an engine works (its own file), its knobs (`recipe`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fourview.compute import Machine
 from fourview.errors import MissingExtraError, RecipeError
-from fourview.notice import Notice
 from fourview.progress import Journey
 from fourview.recipe import Recipe
 from fourview.shape.hull import hull
-from fourview.surface.field import Field
+from fourview.shape.shape import Shape
 from fourview.views.view import View
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What an engine made: a field, what the caller should know, and what it says of itself in the report.
-
-    `is_framed`: the field lies where the views' cameras look; a network's lies where its training put it.
-    """
-
-    field: Field
-    notices: tuple[Notice, ...]
-    facts: Mapping[str, str]
-    is_framed: bool
 
 
 def _nothing_to_check(recipe: Recipe) -> None:

@@ -21,7 +21,6 @@ from fourview.errors import CheckpointError, RecipeError
 from fourview.notice import Notice
 from fourview.progress import Journey, Tick
 from fourview.recipe import Recipe
-from fourview.shape.engine import Shape
 from fourview.shape.hunyuan2mv import official
 from fourview.shape.hunyuan2mv.approximate import Approximations, approximate_velocity
 from fourview.shape.hunyuan2mv.checkpoint import (
@@ -40,6 +39,7 @@ from fourview.shape.hunyuan2mv.memory import PLANS, Halving, Plan, Work, choose,
 from fourview.shape.hunyuan2mv.preprocess import preprocess
 from fourview.shape.hunyuan2mv.sampler import noise, walk
 from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
+from fourview.shape.shape import Shape
 from fourview.surface.field import Field
 from fourview.views.view import View
 from fourview.weights import catalogue
