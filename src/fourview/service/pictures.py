@@ -104,8 +104,8 @@ def tell(field: str, value: object) -> Source | None:
         return Source("file", value) if value else None
     if not isinstance(value, str):
         raise PictureError(
-            f"the '{field}' picture is a {type(value).__name__}; a text or a file part is needed: send a URL, base64, "
-            "a data URI or an upload id"
+            f"the '{field}' picture is of type {type(value).__name__}; a text or a file part is needed: send a URL, "
+            "base64, a data URI or an upload id"
         )
     text = value.strip()
     if text in _ABSENT:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import to_json
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings.exceptions import SettingsError as SourceError
+from pydantic_settings import SettingsError as SourceError
 
 from fourview.errors import FourviewError, SettingsError
 from fourview.recipe import Recipe
