@@ -31,6 +31,8 @@ BROKEN = {  # rule -> what breaks it, what the audit says
         ("UPDATE jobs SET lease_until = NULL WHERE status = 'running'", "its lease is w until None"),
     "a final job without an end":
         ("UPDATE jobs SET finished_at = NULL WHERE id = '{done}'", "finished at None"),
+    "a wish to cancel what waits":
+        ("UPDATE jobs SET cancel_requested_at = 1 WHERE id = '{waits}'", "its cancel was asked for at 1"),
     "an event that is missing":
         ("DELETE FROM events WHERE seq = 2 AND job_id = '{done}'", "an event before 3 is missing"),
     "an event that was not counted":

@@ -65,13 +65,16 @@ def _orphans(tx: Connection) -> Iterator[str]:
 
 
 def _leases(tx: Connection) -> Iterator[str]:
-    """A running job has a lease and its worker a name, a final one an end."""
-    for row in tx.execute(select(jobs.c.id, jobs.c.status, jobs.c.lease_owner, jobs.c.lease_until, jobs.c.finished_at)):
+    """A running job has a lease, a final one an end, and nobody is asked to stop one that waits."""
+    columns = jobs.c.id, jobs.c.status, jobs.c.lease_owner, jobs.c.lease_until, jobs.c.finished_at
+    for row in tx.execute(select(*columns, jobs.c.cancel_requested_at)):
         running, final = row.status == "running", row.status in FINAL
         if running != (row.lease_owner is not None) or running != (row.lease_until is not None):
             yield f"job {row.id}: is {row.status}, its lease is {row.lease_owner} until {row.lease_until}"
         if final != (row.finished_at is not None):
             yield f"job {row.id}: is {row.status}, finished at {row.finished_at}"
+        if row.status == "queued" and row.cancel_requested_at is not None:
+            yield f"job {row.id}: is queued, its cancel was asked for at {row.cancel_requested_at}"
 
 
 def _numbers(tx: Connection) -> Iterator[str]:
