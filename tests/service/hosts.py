@@ -38,6 +38,8 @@ class Host:
                 await answer(writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.left.set()
+        except asyncio.CancelledError:
+            """The test is over."""
         finally:
             writer.close()
 
