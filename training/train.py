@@ -146,6 +146,7 @@ class Trainer:
             if now - scored > 60 * score_every:
                 self.score(score_objects)
                 scored = time.perf_counter()
+        self.save()  # first of all: scoring takes a while
         self.score(None if self.is_over() else score_objects)
         self.save()
 
