@@ -1,9 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training's tests run on one thread: their tensors are so small that threads only wait for each other."""
+"""Where the package `training` lies, and one thread: the tensors are so small that threads only wait for each other."""
+
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 
 @pytest.fixture(scope="package", autouse=True)
