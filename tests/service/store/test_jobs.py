@@ -103,10 +103,10 @@ def test_only_a_final_job_is_deleted_with_all_but_its_ledger_rows(store):
 
 def test_jobs_are_counted_by_state_of_all_or_of_a_key(store):
     ada, bob = add_customer(store, "ada"), add_customer(store, "bob")
-    for key in (ada, ada, bob):
-        submit(store, key)
+    for number, key in enumerate((ada, ada, bob)):
+        submit(store, key, T0 + number)
     with store.begin() as tx:
-        queue.claim(tx, "w", ["hull"], T0, LEASE_S)
+        queue.claim(tx, "w", ["hull"], T0 + 9, LEASE_S)
 
         assert jobs.count_jobs(tx) == dict.fromkeys(jobs.FINAL, 0) | {"queued": 2, "running": 1}
         assert jobs.count_jobs(tx, bob.id)["queued"] == 1

@@ -56,7 +56,7 @@ def claim(tx: Connection, worker: str, engines: list[str], now: float, lease_s: 
         .join(keys, keys.c.id == waiting.c.key_id)
         .outerjoin(busy, busy.c.key_id == waiting.c.key_id)
         .where(or_(keys.c.concurrency.is_(None), func.coalesce(busy.c.count, 0) < keys.c.concurrency))
-        .order_by(waiting.c.priority.desc(), keys.c.turn, waiting.c.since)
+        .order_by(waiting.c.priority.desc(), keys.c.turn, waiting.c.since, keys.c.id)
         .limit(1)
     )
     key = tx.execute(whose).one_or_none()
@@ -176,12 +176,12 @@ def queue_position(tx: Connection, job_id: str) -> int | None:
     age = jobs.c.created_at, jobs.c.id
     number = func.row_number().over(partition_by=(jobs.c.key_id, jobs.c.priority), order_by=age).label("number")
     waiting = (
-        select(jobs.c.id, jobs.c.priority, number, keys.c.turn, jobs.c.created_at)
+        select(jobs.c.id, jobs.c.key_id, jobs.c.priority, number, keys.c.turn, jobs.c.created_at)
         .join(keys, keys.c.id == jobs.c.key_id)
         .where(jobs.c.status == "queued")
         .subquery()
     ).c
-    order = waiting.priority.desc(), waiting.number, waiting.turn, waiting.created_at, waiting.id
+    order = waiting.priority.desc(), waiting.number, waiting.turn, waiting.created_at, waiting.key_id
     places = select(waiting.id, func.row_number().over(order_by=order).label("place")).subquery()
     return tx.scalar(select(places.c.place).where(places.c.id == job_id))
 
