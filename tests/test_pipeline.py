@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
@@ -142,6 +142,7 @@ SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 @settings(max_examples=12, derandomize=True, **SLOW)
 @given(*CASES)
+@example((213, 24), set(), 16, 100, 101)  # more charts than texels
 def test_any_pictures_give_a_closed_manifold_model_within_the_face_contract_or_a_named_error(
     size, more, resolution, faces, seed
 ):

@@ -51,7 +51,8 @@ def prepare(view: View, mesh: Mesh, texels_per_unit: float) -> Source:
     """The view made ready to be asked. Pictures much finer than the texture are reduced first, or they would alias."""
     height, width = view.matte.shape
     px_per_unit = width / (2 * view.camera.half_extent[0])
-    step = max(1, int(px_per_unit / max(texels_per_unit, 1e-6)))
+    step = int(px_per_unit / max(texels_per_unit, 1e-6))  # endless where charts share texels: a few pixels stay
+    step = max(1, min(step, min(height, width) // 4))
     matte = _block_means(view.matte[..., None], step)[..., 0]
     solid = _eroded(view.matte >= SOLID)
     share = _block_means(solid[..., None].astype(np.float32), step)
