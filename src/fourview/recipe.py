@@ -62,7 +62,11 @@ class SurfaceRecipe:
 
     octree_resolution: int = knob(256, "cells along the longest side of the field's box", 16, 512)
     num_chunks: int = knob(
-        200_000, "points a decoding pass takes: a memory knob, it never changes the result", 1_000, 5_000_000
+        200_000,
+        "points a decoding pass takes: a memory knob, it never changes the result",
+        1_000,
+        5_000_000,
+        only="hull",
     )
     box_v: float = knob(1.01, "half the side of the cube that is decoded, box units", 0.1, 4, only="hunyuan2mv")
     level: float = knob(0.0, "the value on the surface; higher is thinner", -100, 100, only="hunyuan2mv")

@@ -94,8 +94,11 @@ def test_a_network_that_is_kept_gives_the_same_as_one_that_is_loaded(tiny):
     assert first.file == second.file
 
 
-def test_the_size_of_a_pass_changes_nothing(tiny):
-    assert run(tiny["base"], num_chunks=1000).file == run(tiny["base"], num_chunks=5_000_000).file
+def test_the_size_of_a_pass_is_the_plan_s_and_asking_for_another_is_remarked_upon(tiny):
+    small, large = (run(tiny["base"], num_chunks=points) for points in (1000, 5_000_000))
+
+    assert small.file == large.file
+    assert [warning.field for warning in small.report.warnings] == ["num_chunks"]
 
 
 def test_a_higher_level_is_a_thinner_shape_and_a_wider_box_the_same_one(tiny):
