@@ -11,9 +11,12 @@ from fourview.service.store import events, jobs, ledger, queue
 from fourview.service.store.database import open_store
 
 
-def work_until_empty(url, worker):
-    """Claim and finish jobs until there are none; the claimed ids in order."""
+def work_until_empty(url, worker, folder, workers):
+    """Wait until `workers` stand ready in `folder`, then claim and finish jobs until there are none; their ids in order."""
     store, done = open_store(url), []
+    (folder / worker).touch()
+    while len(list(folder.iterdir())) < workers:
+        time.sleep(0.001)
     while True:
         with store.begin() as tx:
             job = queue.claim(tx, worker, ["hull"], T0, LEASE_S)

@@ -27,13 +27,14 @@ def in_processes(function, *calls):
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(5000, marks=pytest.mark.soak)])
-def test_two_processes_share_all_jobs_and_claim_none_twice(store, url, count):
+def test_two_processes_share_all_jobs_and_claim_none_twice(store, url, count, tmp_path_factory):
     keys = [add_customer(store, name, credits=10**9) for name in ("ada", "bob")]
     with store.begin() as tx:
         for number in range(count):
             add_job(tx, job_of(keys[number % 2]), T0)
 
-    done = in_processes(labour.work_until_empty, (url, "one"), (url, "two"))
+    ready = tmp_path_factory.mktemp("ready")
+    done = in_processes(labour.work_until_empty, (url, "one", ready, 2), (url, "two", ready, 2))
 
     claimed = done[0] + done[1]
     assert len(claimed) == len(set(claimed)) == count
