@@ -12,7 +12,7 @@ from fourview.service.store.database import open_store
 
 
 def work_until_empty(url, worker, folder, workers):
-    """Wait until `workers` stand ready in `folder`, then claim and finish jobs until there are none; their ids in order."""
+    """Once `workers` stand ready in `folder`, claim and finish jobs until there are none; their ids in order."""
     store, done = open_store(url), []
     (folder / worker).touch()
     while len(list(folder.iterdir())) < workers:
