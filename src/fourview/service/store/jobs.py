@@ -43,6 +43,7 @@ class NewJob:
     surface: Literal["v1", "v2", "native"] = "native"
     priority: int = 0  # the higher goes first
     tags: list[str] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)  # what the door remarked upon
     not_before: float = 0.0
     deadline: float | None = None
     keep_s: float | None = None
@@ -63,6 +64,7 @@ class Job:
     recipe: dict[str, Any]
     inputs: dict[str, str]
     tags: list[str]
+    warnings: list[dict[str, Any]]
     created_at: float
     not_before: float
     deadline: float | None

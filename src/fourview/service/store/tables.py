@@ -77,6 +77,7 @@ jobs = Table(
     _json("recipe"),
     _json("inputs"),  # side -> digest of the artifact
     _json("tags"),
+    Column("warnings", JSON(none_as_null=True), nullable=False, server_default="[]"),  # of the door that took it
     Column("created_at", Double, nullable=False),
     Column("not_before", Double, nullable=False),
     Column("deadline", Double),

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who waits for something to happen is woken: at once for what this process did, soon for what others did.
+
+Owns      waking. Not here: what happened (the store tells, and only the store).
+
+A process hears only itself here, so whoever waits looks into the store again after `POLL_S` in any case.
+"""
+
+import asyncio
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+POLL_S = 0.2  # how late, at most, the doings of another process are seen
+
+
+class Bell:
+    """Rings for one job, and keeps a ring that nobody waited for."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self, timeout_s: float = POLL_S) -> None:
+        """Until it rings, or for `min(timeout_s, POLL_S)`: look into the store, wait, look again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(timeout_s, POLL_S)):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+class News:
+    """One a process. `told` and `job_came` may be called from any thread, after the commit."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bells: dict[str, set[Bell]] = defaultdict(set)
+        self._jobs = threading.Condition()
+        self._came = 0
+
+    @contextmanager
+    def listen(self, job_id: str) -> Iterator[Bell]:
+        """A bell that rings whenever something happens to the job. Take it before the first look into the store."""
+        self._loop = asyncio.get_running_loop()
+        bell = Bell()
+        self._bells[job_id].add(bell)
+        try:
+            yield bell
+        finally:
+            self._bells[job_id].discard(bell)
+            if not self._bells[job_id]:
+                del self._bells[job_id]
+
+    def told(self, job_id: str) -> None:
+        """Something happened to a job."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                self._loop.call_soon_threadsafe(self._ring, job_id)
+
+    def job_came(self) -> None:
+        """A job waits to be claimed."""
+        with self._jobs:
+            self._came += 1
+            self._jobs.notify_all()
+
+    def wait_for_job(self, seen: int, timeout_s: float) -> int:
+        """Until more than `seen` jobs came, or for so long; how many came. For threads."""
+        with self._jobs:
+            self._jobs.wait_for(lambda: self._came > seen, timeout_s)
+            return self._came
+
+    def _ring(self, job_id: str) -> None:
+        for bell in self._bells.get(job_id, ()):
+            bell.ring()
