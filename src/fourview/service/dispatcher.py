@@ -23,4 +23,10 @@ class Dispatcher:
         """Begin, and come back at once."""
 
     def stop(self, grace_s: float) -> None:
-        """Claim nothing more; what runs may go on for `grace_s`, then it is put back into the queue."""
+        """Claim nothing more, and come back at once; what runs may go on for `grace_s`, then it is put back.
+
+        May be called again with less grace.
+        """
+
+    def join(self) -> None:
+        """Wait until everything has ended. To stop several: `stop` each, then `join` each."""

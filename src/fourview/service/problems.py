@@ -15,6 +15,7 @@ from typing import Any
 
 from fourview import errors
 from fourview.errors import ServiceError
+from fourview.work import Failure
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ PROBLEMS: dict[str, Problem] = {
     "too_many_jobs": Problem(429, "Too many jobs of this key wait", is_retryable=True),
     "internal": Problem(500, "Something went wrong on our side", is_retryable=True),
     "worker_crash": Problem(500, "The process that ran the job died twice"),
+    "time_limit": Problem(500, "The work took longer than it may here"),
     "engine_not_ready": Problem(503, "The engine is not installed or not set up"),
     "queue_full": Problem(503, "Too many jobs wait", is_retryable=True),
     "disk_full": Problem(503, "The disk is nearly full", is_retryable=True),
@@ -75,7 +77,10 @@ CODES: tuple[tuple[type[errors.FourviewError], str], ...] = (
     (errors.DownloadError, "engine_not_ready"),
     (errors.MissingExtraError, "engine_not_ready"),
 )
-PRIVATE = frozenset({"engine_not_ready", "internal"})
+PRIVATE: dict[str, str] = {  # and what is said instead
+    "engine_not_ready": "this engine is not installed or not set up here; ask whoever runs the service",
+    "internal": "something went wrong on our side, nothing was charged; try again, and report it if it happens again",
+}
 
 
 class Refused(ServiceError):
@@ -98,3 +103,10 @@ class Refused(ServiceError):
 def code_of(error: type[errors.FourviewError]) -> str:
     """The word for an error of ours; `internal` for those that no caller can mend."""
     return next((code for known, code in CODES if issubclass(error, known)), "internal")
+
+
+def said_of(failure: Failure) -> tuple[str, str]:
+    """The word and the sentence that a stranger is told about work that failed."""
+    error = getattr(errors, failure.error, None)
+    code = code_of(error) if isinstance(error, type) else "internal"
+    return code, PRIVATE.get(code, failure.message)
