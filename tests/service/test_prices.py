@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fourview.recipe import Recipe, knobs
-from fourview.service.prices import PRICES, EnginePrices, price_of
+from fourview.service.prices import PRICES, EnginePrices, price_of, price_of_mesh
 
-ENGINES = st.sampled_from(sorted(PRICES))
+ENGINES = st.sampled_from(sorted(set(PRICES) - {"mesh"}))
 PRICED = ("steps", "octree_resolution", "target_face_num", "texture_size")
 HIGHEST = {knob.name: int(knob.high) for knob in knobs() if knob.name in PRICED}
 RANGES = {knob.name: st.integers(int(knob.low), int(knob.high)) for knob in knobs() if knob.name in PRICED}
@@ -47,10 +47,18 @@ def test_turbo_weights_take_five_steps_unless_told_otherwise():
     assert price_of(Recipe.of(**turbo, steps=30), PRICES) == price_of(Recipe.of(engine="hunyuan2mv"), PRICES)
 
 
-def test_there_is_a_row_for_every_engine():
+def test_an_operation_on_a_mesh_costs_its_base_and_what_it_makes_anew():
+    recipe = Recipe.of(target_face_num=20_000, texture_size=2048)
+
+    assert price_of_mesh("convert", recipe, PRICES) == 10
+    assert price_of_mesh("simplify", recipe, PRICES) == 10 + 2 * 10
+    assert price_of_mesh("retexture", recipe, PRICES) == 10 + 4 * 20
+
+
+def test_there_is_a_row_for_every_engine_and_one_for_meshes():
     (engine,) = [knob for knob in knobs() if knob.name == "engine"]
 
-    assert set(PRICES) == set(engine.choices)
+    assert set(PRICES) == {*engine.choices, "mesh"}
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "1", None])

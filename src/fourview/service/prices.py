@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run costs, known before it starts.
 
-Owns      the table of prices, the sum for one recipe.
+Owns      the table of prices, the sum for one recipe, or for an operation on a mesh.
 Not here  holding, charging and releasing (`store`), how many credits a key has.
 
 Money is whole thousandths of a credit. A price is a sum of parts, each of which grows with one knob and is rounded up
@@ -19,7 +19,7 @@ from fourview.recipe import Recipe
 _TURBO_STEPS = 5  # what the turbo weights take where nothing is set, as the recipe's sentence on `steps` says
 _REFERENCE_CELLS, _REFERENCE_FACES, _REFERENCE_TEXELS = 256, 10_000, 1024
 
-Engine = Literal["hull", "hunyuan2mv"]
+Engine = Literal["hull", "hunyuan2mv", "mesh"]  # `mesh`: what is done to a finished mesh
 
 
 class EnginePrices(BaseModel):
@@ -39,6 +39,7 @@ Prices = dict[Engine, EnginePrices]
 PRICES: Prices = {
     "hull": EnginePrices(base=40, step=0, resolution=20, faces=20, texture=20),
     "hunyuan2mv": EnginePrices(base=100, step=20, resolution=100, faces=50, texture=150),
+    "mesh": EnginePrices(base=10, step=0, resolution=0, faces=10, texture=20),
 }
 
 
@@ -54,6 +55,16 @@ def price_of(recipe: Recipe, prices: Prices) -> int:
         + _share(table.faces, recipe.mesh.target_face_num, _REFERENCE_FACES)
         + (_share(table.texture, recipe.texture.texture_size**2, _REFERENCE_TEXELS**2) if has_texture else 0)
     )
+
+
+def price_of_mesh(kind: Literal["retexture", "simplify", "convert"], recipe: Recipe, prices: Prices) -> int:
+    """Thousandths of a credit for one operation: its base, and the faces or the texels that it makes anew."""
+    table = prices["mesh"]
+    if kind == "simplify":
+        return table.base + _share(table.faces, recipe.mesh.target_face_num, _REFERENCE_FACES)
+    if kind == "retexture":
+        return table.base + _share(table.texture, recipe.texture.texture_size**2, _REFERENCE_TEXELS**2)
+    return table.base
 
 
 def _share(price: int, amount: int, reference: int) -> int:

@@ -6,7 +6,7 @@ from service.store.crowd import in_a_crowd
 from service.store.people import PRICE, T0, add_customer, job_of
 
 from fourview.service.store import ledger
-from fourview.service.store.idempotency import KEPT_S, forget_old, look_up, remember
+from fourview.service.store.idempotency import KEEP_S, forget_old, look_up, peek, remember
 from fourview.service.store.jobs import add_job, count_jobs, delete_job
 from fourview.service.store.queue import request_cancel
 
@@ -52,12 +52,12 @@ def test_a_word_is_free_again_after_a_day(store):
     key = add_customer(store)
     _, first = ask(store, key)
 
-    assert ask(store, key, now=T0 + KEPT_S - 1) == ("replay", first)
-    state, second = ask(store, key, fingerprint="f2", now=T0 + KEPT_S)
+    assert ask(store, key, now=T0 + KEEP_S - 1) == ("replay", first)
+    state, second = ask(store, key, fingerprint="f2", now=T0 + KEEP_S)
     assert (state, second != first) == ("new", True)
     with store.begin() as tx:
-        assert forget_old(tx, T0 + KEPT_S) == 0
-        assert forget_old(tx, T0 + 2 * KEPT_S) == 1
+        assert forget_old(tx, T0 + KEEP_S) == 0
+        assert forget_old(tx, T0 + 2 * KEEP_S) == 1
 
 
 def test_a_job_that_was_deleted_is_not_made_again(store):
@@ -68,3 +68,14 @@ def test_a_job_that_was_deleted_is_not_made_again(store):
         assert delete_job(tx, job_id)
 
     assert ask(store, key) == ("replay", job_id)
+
+
+def test_a_look_without_a_lock_sees_the_same(store):
+    key = add_customer(store)
+    _, job_id = ask(store, key)
+
+    with store.read() as tx:
+        assert peek(tx, key.account_id, "w1", "f1", T0).job_id == job_id
+        assert peek(tx, key.account_id, "w1", "f2", T0).state == "mismatch"
+        assert peek(tx, key.account_id, "w2", "f1", T0).state == "new"
+        assert peek(tx, key.account_id, "w1", "f2", T0 + 60, keep_s=60).state == "new"

@@ -180,3 +180,16 @@ def test_workers_are_present_while_they_are_seen(store):
         assert (worker.engines, worker.about) == (["hull", "hunyuan2mv"], {"device": "cuda:0"})
         workers.leave(tx, "w1")
         assert workers.present(tx, T0 + 10) == []
+
+
+def test_those_that_wait_are_counted_in_all_and_of_a_key(store):
+    ada, bob = add_customer(store, "ada"), add_customer(store, "bob")
+    for _ in range(3):
+        submit(store, ada)
+    done = submit(store, bob)
+    with store.begin() as tx:
+        queue.request_cancel(tx, done.id, T0)
+
+    with store.read() as tx:
+        assert jobs.count_waiting(tx, ada.id) == (3, 3)
+        assert jobs.count_waiting(tx, bob.id) == (3, 0)

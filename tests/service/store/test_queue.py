@@ -108,6 +108,20 @@ def test_a_key_runs_no_more_jobs_at_once_than_it_may(store):
     assert second.key_id == limited.id
 
 
+def test_keys_without_a_limit_of_their_own_have_that_of_the_service(store):
+    own, plain = add_customer(store, "own", concurrency=2), add_customer(store, "plain")
+    for key in (own, plain):
+        for _ in range(4):
+            submit(store, key)
+
+    claimed = []
+    for _ in range(4):
+        with store.begin() as tx:
+            claimed.append(queue.claim(tx, "w", ["hull"], T0, LEASE_S, concurrency=1))
+
+    assert [job and job.key_id for job in claimed] == [own.id, plain.id, own.id, None]
+
+
 def test_the_limit_of_a_key_holds_when_many_claim_at_once(store):
     key = add_customer(store, concurrency=2)
     for _ in range(8):

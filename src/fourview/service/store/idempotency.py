@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 from fourview.service.store.accounts import lock_account
 from fourview.service.store.tables import idempotency
 
-KEPT_S = 24 * 3600
+KEEP_S = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,15 @@ class Seen:
     job_id: str | None = None
 
 
-def look_up(tx: Connection, account_id: str, word: str, fingerprint: str, now: float) -> Seen:
+def look_up(tx: Connection, account_id: str, word: str, fingerprint: str, now: float, keep_s: float = KEEP_S) -> Seen:
     """Whether this request is new, a replay of one that made a job, or another one under a word in use."""
     lock_account(tx, account_id)
-    row = tx.execute(select(idempotency).where(*_this(account_id, word), idempotency.c.at > now - KEPT_S)).one_or_none()
+    return peek(tx, account_id, word, fingerprint, now, keep_s)
+
+
+def peek(tx: Connection, account_id: str, word: str, fingerprint: str, now: float, keep_s: float = KEEP_S) -> Seen:
+    """The same without a lock: what is new may be so no longer when this returns."""
+    row = tx.execute(select(idempotency).where(*_this(account_id, word), idempotency.c.at > now - keep_s)).one_or_none()
     if row is None:
         return Seen("new")
     return Seen("replay", row.job_id) if row.fingerprint == fingerprint else Seen("mismatch")
@@ -42,9 +47,9 @@ def remember(tx: Connection, account_id: str, word: str, fingerprint: str, job_i
     tx.execute(insert(idempotency).values(row))
 
 
-def forget_old(tx: Connection, now: float) -> int:
-    """Drop the words that are older than a day; how many."""
-    return tx.execute(delete(idempotency).where(idempotency.c.at <= now - KEPT_S)).rowcount
+def forget_old(tx: Connection, now: float, keep_s: float = KEEP_S) -> int:
+    """Drop the words that are older than `keep_s`; how many."""
+    return tx.execute(delete(idempotency).where(idempotency.c.at <= now - keep_s)).rowcount
 
 
 def _this(account_id: str, word: str) -> tuple[ColumnElement[bool], ...]:

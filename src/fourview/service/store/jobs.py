@@ -150,6 +150,13 @@ def count_jobs(tx: Connection, key_id: str | None = None) -> dict[str, int]:
     return dict.fromkeys(OPEN + FINAL, 0) | {row[0]: row[1] for row in tx.execute(query)}
 
 
+def count_waiting(tx: Connection, key_id: str) -> tuple[int, int]:
+    """How many jobs wait in all, and how many of a key."""
+    of_key = func.count().filter(jobs.c.key_id == key_id)
+    row = tx.execute(select(func.count(), of_key).where(jobs.c.status == "queued")).one()
+    return row[0], row[1]
+
+
 def delete_job(tx: Connection, job_id: str) -> bool:
     """Remove a final job, its events, outputs and deliveries; its ledger rows stay. False where it is not final."""
     return tx.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.status.in_(FINAL))).rowcount == 1

@@ -33,10 +33,13 @@ CLAIM_LOCK = 0x66767702  # PostgreSQL's advisory locks are numbers
 Told = Literal["go on", "stop", "lost"]
 
 
-def claim(tx: Connection, worker: str, engines: list[str], now: float, lease_s: float) -> Job | None:
+def claim(
+    tx: Connection, worker: str, engines: list[str], now: float, lease_s: float, concurrency: int | None = None
+) -> Job | None:
     """Lease the next job that the worker can run; None where there is none now.
 
     Order: priority, then the key whose last claim is longest ago, then age; keys at their limit are passed over.
+    `concurrency` is the limit of keys that have none of their own.
     Claims happen one at a time, which makes order and limits exact; a row that somebody else holds is not waited for.
     """
     if tx.dialect.name == "postgresql":
@@ -51,11 +54,12 @@ def claim(tx: Connection, worker: str, engines: list[str], now: float, lease_s: 
     waiting = select(jobs.c.key_id, *of_key).where(*ready).group_by(jobs.c.key_id).subquery()
     running = select(jobs.c.key_id, func.count().label("count")).where(jobs.c.status == "running")
     busy = running.group_by(jobs.c.key_id).subquery()
+    limit = func.coalesce(keys.c.concurrency, concurrency)
     whose = (
         select(waiting.c.key_id, waiting.c.priority)
         .join(keys, keys.c.id == waiting.c.key_id)
         .outerjoin(busy, busy.c.key_id == waiting.c.key_id)
-        .where(or_(keys.c.concurrency.is_(None), func.coalesce(busy.c.count, 0) < keys.c.concurrency))
+        .where(or_(limit.is_(None), func.coalesce(busy.c.count, 0) < limit))
         .order_by(waiting.c.priority.desc(), keys.c.turn, waiting.c.since, keys.c.id)
         .limit(1)
     )
