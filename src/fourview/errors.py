@@ -13,6 +13,7 @@
     ├── OutputError       the result cannot be written where it was asked for
     ├── MissingExtraError an optional part is not installed
     ├── ChildError        a part of the work that runs in its own process died
+    ├── RunnerDiedError   the process that does the work is gone
     ├── ServiceError      the service cannot do what it was asked for
     │   ├── KeyMissingError   no key was sent
     │   ├── KeyInvalidError   the key is unknown, revoked or expired
@@ -69,6 +70,10 @@ class MissingExtraError(FourviewError):
 
 class ChildError(FourviewError):
     """A part of the work that runs in its own process died or ran out of its budget."""
+
+
+class RunnerDiedError(FourviewError):
+    """The process that did the work is gone; the runner's `start` makes another one."""
 
 
 class ServiceError(FourviewError):

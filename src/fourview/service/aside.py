@@ -18,8 +18,9 @@ from pathlib import Path
 
 import structlog
 
+from fourview.errors import RunnerDiedError
 from fourview.service.problems import Refused, said_of
-from fourview.service.runner import Runner, RunnerDiedError
+from fourview.service.runner import Runner
 from fourview.work import Outcome, Work
 
 PLACES = 8  # pieces of work that are done or wait; a preview takes about a second, nobody waits much longer than that

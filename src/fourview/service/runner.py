@@ -8,12 +8,7 @@ Not here  processes and engines (`runners`), claiming jobs (`dispatcher`).
 
 from typing import Protocol
 
-from fourview.errors import ServiceError
 from fourview.work import Ability, Outcome, Step, Work
-
-
-class RunnerDiedError(ServiceError):
-    """The process that did the work is gone; `start` makes another one."""
 
 
 class Runner(Protocol):
