@@ -1,0 +1,218 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies in three forms become the same fields, and what no field may hold is refused."""
+
+import asyncio
+import json
+from types import SimpleNamespace
+from urllib.parse import urlencode
+
+import pytest
+from starlette.requests import Request
+
+from fourview.recipe import knobs
+from fourview.service import body
+from fourview.service.problems import Refused
+from fourview.service.settings import Settings
+
+BOUNDARY = "----fourview"
+EIGHT_MB = "iVBORw0KGgo" + "A" * (8 << 20)
+
+
+def read(content, kind="application/json", path="/v1/hunyuan3d-2mv", pieces=1, **headers):
+    """What `body.read` makes of a request that arrives in pieces."""
+    step = -(-len(content) // pieces) or 1
+    chunks = [content[i : i + step] for i in range(0, len(content), step)] or [b""]
+    raw = {
+        "content-type": kind,
+        "content-length": str(len(content)),
+        **{k.replace("_", "-"): v for k, v in headers.items()},
+    }
+
+    async def receive():
+        chunk = chunks.pop(0)
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
+
+    desk = SimpleNamespace(settings=Settings())
+    scope = {
+        "type": "http", "method": "POST", "path": path, "query_string": b"", "server": ("localhost", 80),
+        "scheme": "http", "app": SimpleNamespace(state=SimpleNamespace(desk=desk)),
+        "headers": [(k.encode(), v.encode()) for k, v in raw.items()],
+    }  # fmt: skip
+    return asyncio.run(body.read(Request(scope, receive)))
+
+
+def multipart(*parts):
+    """Parts are (name, text) or (name, bytes of a file)."""
+    lines = []
+    for name, value in parts:
+        is_file = isinstance(value, bytes)
+        lines += [
+            f"--{BOUNDARY}\r\n".encode(),
+            f'Content-Disposition: form-data; name="{name}"{"; filename=x.png" if is_file else ""}\r\n\r\n'.encode(),
+            value if is_file else value.encode(),
+            b"\r\n",
+        ]
+    return b"".join([*lines, f"--{BOUNDARY}--\r\n".encode()])
+
+
+def read_form(*parts, **more):
+    return read(multipart(*parts), f"multipart/form-data; boundary={BOUNDARY}", **more)
+
+
+def refused(code, *arguments, **more):
+    with pytest.raises(Refused) as caught:
+        read(*arguments, **more)
+    assert caught.value.code == code
+    return caught.value.detail
+
+
+def test_json_multipart_and_urlencoded_give_the_same_fields():
+    fields = {"front_image": "AAAA", "steps": "30", "back_image": ""}
+
+    assert read(json.dumps(fields).encode()).fields == fields
+    assert read(urlencode(fields).encode(), "application/x-www-form-urlencoded; charset=UTF-8").fields == fields
+    assert read_form(*fields.items()).fields == fields
+
+
+def test_a_file_part_is_bytes_and_a_text_part_is_text():
+    found = read_form(("front_image", b"\x89PNG\r\n\0"), ("seed", "5"), pieces=7)
+
+    assert found.fields == {"front_image": b"\x89PNG\r\n\0", "seed": "5"}
+    assert found.is_form
+
+
+def test_a_picture_of_8_mb_as_text_is_read_in_each_form():
+    for found in (
+        read(json.dumps({"front_image": EIGHT_MB}).encode(), pieces=40),
+        read(urlencode({"front_image": EIGHT_MB}).encode(), "application/x-www-form-urlencoded", pieces=40),
+        read_form(("front_image", EIGHT_MB), pieces=40),
+    ):
+        assert found.fields == {"front_image": EIGHT_MB}
+
+
+def test_a_body_that_is_not_there_has_no_fields():
+    assert read(b"", "").fields == {}
+    assert read(b"", "application/json").fields == {}
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"a": }', b'"text"', b"[1]", b"null", b'{"a": NaN}', b'{"a": -Infinity}',
+                                     b'{"a": "\xff"}', b'{"a": ' + b"9" * 5000 + b"}", b'{"a":1}{"b":2}'])  # fmt: skip
+def test_what_is_no_json_object_is_refused(content):
+    refused("malformed_body", content)
+
+
+def test_nested_json_is_refused_before_it_costs_anything():
+    for bomb in (b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' + b"[" * 90_000 + b"]" * 90_000 + b"}"):
+        refused("malformed_body", bomb)
+    assert "pieces" in refused("malformed_body", b"[" + b"{}," * 1_000_000 + b"{}]")
+
+
+def test_a_field_that_is_there_twice_is_refused():
+    assert "'seed'" in refused("malformed_body", b'{"seed": 1, "seed": 2}')
+    refused("malformed_body", b"seed=1&seed=2", "application/x-www-form-urlencoded")
+    refused("malformed_body", multipart(("a", "1"), ("a", "2")), f"multipart/form-data; boundary={BOUNDARY}")
+
+
+@pytest.mark.parametrize("text", ['"\\u0000"', '"\\ud800"', '["a", {"b": "\\udc00"}]', '{"\\u0000": 1}'])
+def test_nul_and_half_surrogates_are_refused_wherever_they_stand(text):
+    refused("malformed_body", f'{{"a": {text}}}'.encode())
+
+
+def test_a_whole_surrogate_pair_is_a_character():
+    assert read(b'{"a": "\\ud83d\\ude00"}').fields == {"a": "\U0001f600"}
+
+
+def test_nul_in_a_form_is_refused():
+    refused("malformed_body", b"a=%00", "application/x-www-form-urlencoded")
+    refused("malformed_body", multipart(("a", "\0")), f"multipart/form-data; boundary={BOUNDARY}")
+
+
+def test_other_media_types_charsets_and_compression_are_refused():
+    assert "'text/plain'" in refused("media_type", b"{}", "text/plain")
+    refused("media_type", b"{}", "")
+    refused("media_type", b"{}", "application/json; charset=utf-16")
+    refused("media_type", b"{}", content_encoding="gzip")
+
+
+def test_json_that_says_it_is_a_form_is_told_so():
+    assert "application/json" in refused("malformed_body", b'{"a": 1}', "application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize("content", [b"--x", multipart(("a", "1"))[40:], f"--{BOUNDARY}\r\nno\r\n".encode()])
+def test_a_broken_form_is_refused(content):
+    refused("malformed_body", content, f"multipart/form-data; boundary={BOUNDARY}")
+
+
+def test_a_form_without_a_boundary_is_refused():
+    refused("malformed_body", b"", "multipart/form-data")
+
+
+def test_too_many_fields_are_refused_in_each_form():
+    names = [f"f{i}" for i in range(body.FIELDS_MAX + 1)]
+
+    refused("malformed_body", json.dumps(dict.fromkeys(names, 1)).encode())
+    refused("malformed_body", urlencode(dict.fromkeys(names, 1)).encode(), "application/x-www-form-urlencoded")
+    refused("malformed_body", multipart(*((name, "1") for name in names)), f"multipart/form-data; boundary={BOUNDARY}")
+
+
+def test_the_fingerprint_is_of_what_was_sent_and_where():
+    def fingerprint(fields, **more):
+        return read(json.dumps(fields).encode(), idempotency_key="k", **more).fingerprint
+
+    one = fingerprint({"a": 1, "b": "2"})
+    others = fingerprint({"a": 1, "b": 2}), fingerprint({"a": 1}), fingerprint({"a": 1, "b": "2"}, path="/v2")
+
+    assert one == fingerprint({"b": "2", "a": 1})
+    assert len({one, *others}) == 4
+
+
+def test_the_fingerprint_of_a_file_is_not_that_of_its_text():
+    file, text = (read_form(("a", value), idempotency_key="k").fingerprint for value in (b"x", "x"))
+
+    assert file != text
+
+
+def test_a_request_without_a_key_of_idempotency_has_no_fingerprint():
+    assert (read(b"{}").word, read(b"{}").fingerprint) == (None, "")
+
+
+@pytest.mark.parametrize("word", ["", " ", "a b", "x" * 256, "\x7f"])
+def test_a_key_of_idempotency_is_visible_ascii(word):
+    refused("invalid_field", b"{}", idempotency_key=word)
+
+
+def test_form_text_becomes_the_number_that_a_knob_is():
+    values = {"steps": " 30 ", "seed": "9223372036854775807", "guidance_scale": "5", "height_m": "1.5e0",
+              "file_type": "obj", "octree_resolution": "64.0"}  # fmt: skip
+
+    recipe = body.recipe_of({}, {name: body.as_knob(name, value) for name, value in values.items()})
+
+    assert (recipe.shape.steps, recipe.shape.seed, recipe.shape.guidance_scale) == (30, 2**63 - 1, 5.0)
+    assert (recipe.export.height_m, recipe.export.file_type, recipe.surface.octree_resolution) == (1.5, "obj", 64)
+
+
+def test_every_value_that_cannot_be_is_named_with_its_range():
+    bad = {"steps": "0", "octree_resolution": "many", "file_type": "x" * 1000, "seed": b"123", "level": [1] * 1000,
+           "num_chunks": 10**400}  # fmt: skip
+
+    with pytest.raises(Refused) as caught:
+        body.recipe_of({}, {name: body.as_knob(name, value) for name, value in bad.items()})
+
+    assert [pointer for pointer, _ in caught.value.errors] == [f"/{name}" for name in bad]
+    assert "1 .. 100" in caught.value.detail
+    assert all(len(sentence) < 200 for _, sentence in caught.value.errors)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1_000", "0x10", "\u0663", "1e999", "", "--1", "true"])
+def test_text_that_only_python_takes_for_a_number_is_refused(text):
+    for knob in knobs():
+        if not knob.choices:
+            with pytest.raises(Refused):
+                body.recipe_of({}, {knob.name: body.as_knob(knob.name, text)})
+
+
+def test_knobs_that_were_not_sent_have_the_default_of_the_house():
+    recipe = body.recipe_of({"octree_resolution": 64, "steps": 7}, {"steps": 9})
+
+    assert (recipe.surface.octree_resolution, recipe.shape.steps) == (64, 9)
