@@ -4,7 +4,8 @@
 
 Owns      waking. Not here: what happened (the store tells, and only the store).
 
-A process hears only itself here, so whoever waits looks into the store again after `POLL_S` in any case.
+A process hears only itself here, so whoever waits looks into the store again after `POLL_S` in any case. When the
+service ends all are woken, and nobody is to wait any more: `while not job.is_final and not desk.news.is_closing`.
 """
 
 import asyncio
@@ -41,6 +42,7 @@ class News:
         self._bells: dict[str, set[Bell]] = defaultdict(set)
         self._jobs = threading.Condition()
         self._came = 0
+        self.is_closing = False
 
     @contextmanager
     def listen(self, job_id: str) -> Iterator[Bell]:
@@ -60,6 +62,12 @@ class News:
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 self._loop.call_soon_threadsafe(self._ring, job_id)
+
+    def close(self) -> None:
+        """The service ends: who waits in the event loop is woken. Called in the event loop."""
+        self.is_closing = True
+        for job_id in list(self._bells):
+            self._ring(job_id)
 
     def job_came(self) -> None:
         """A job waits to be claimed."""
