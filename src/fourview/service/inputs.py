@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a request names is brought here: pictures and meshes are fetched, looked at and kept.
+
+Owns      fetching all at once, decoding one at a time, one refusal that names everything that cannot be used.
+Not here  what a field may hold and what a picture is (`pictures`, `meshes`), going out (`fetch`).
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from anyio import to_thread
+
+from fourview.errors import FourviewError, MeshError, OutputError, PictureError
+from fourview.service import fetch, meshes, pictures
+from fourview.service.desk import Desk
+from fourview.service.pictures import Limits, Source
+from fourview.service.problems import Refused, code_of
+from fourview.service.store.uploads import find_upload
+
+MESH = "mesh"
+_MIB = 2**20
+
+# Decoding has a thread of its own, one for all: those who wait for their turn would otherwise hold the threads that
+# everybody else's queries run in.
+_DECODER = ThreadPoolExecutor(1, thread_name_prefix="decode")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that can be used; `kind` is its suffix: png, jpeg, webp, or that of a mesh."""
+
+    data: bytes
+    kind: str
+
+
+async def gather(
+    desk: Desk, account_id: str, sources: Mapping[str, Source], fields: Mapping[str, str]
+) -> dict[str, Input]:
+    """The file of each side, or of `mesh`; raises `Refused`. `fields` are the names that the caller knows them by."""
+    wrong: dict[str, FourviewError] = {}
+    fetched = await asyncio.gather(
+        *(_fetched(desk, account_id, side, fields[side], source) for side, source in sources.items()),
+        return_exceptions=True,
+    )
+    made: dict[str, Input] = {}
+    for side, data in zip(sources, fetched, strict=True):
+        try:
+            if isinstance(data, BaseException):
+                raise data
+            made[side] = await _looked_at(desk, side, fields[side], data)
+        except (PictureError, MeshError) as error:
+            wrong[fields[side]] = error
+    if wrong:
+        code = code_of(type(next(iter(wrong.values()))))
+        sentences = [(f"/{field}", str(error)) for field, error in wrong.items()]
+        raise Refused(code, "; ".join(sentence for _, sentence in sentences), errors=sentences)
+    return made
+
+
+async def keep(desk: Desk, inputs: Mapping[str, Input]) -> dict[str, str]:
+    """Put the files where files lie; the digest of each."""
+
+    def put() -> dict[str, str]:
+        return {side: desk.files.put(found.data).digest for side, found in inputs.items()}
+
+    return await to_thread.run_sync(put)
+
+
+def _limits(desk: Desk, side: str) -> Limits:
+    """A mesh may be as large as a request, a picture as the settings say."""
+    settings = desk.settings
+    mib = settings.body_max_mib if side == MESH else settings.picture_max_mib
+    return Limits(int(mib * _MIB), int(settings.picture_max_megapixels * 1_000_000))
+
+
+async def _fetched(desk: Desk, account_id: str, side: str, field: str, source: Source) -> bytes:
+    settings, limits = desk.settings, _limits(desk, side)
+    budget = fetch.Budget(
+        settings.outbound_connect_s, settings.fetch_read_s, limits.bytes_max, settings.fetch_redirects_max
+    )
+
+    async def from_url(field: str, url: str) -> bytes:
+        return await fetch.fetch(field, url, desk.transport, budget)
+
+    async def from_upload(field: str, upload_id: str) -> bytes:
+        upload = await desk.look(lambda tx: find_upload(tx, account_id, upload_id, time.time()))
+        try:
+            if upload is not None:
+                return await to_thread.run_sync(desk.files.read, upload.digest)
+        except OutputError:
+            """Its file is gone, which is as good as no upload."""
+        raise PictureError(f"the '{field}' picture is the upload {upload_id}, which is not there (any more): send it")
+
+    read = meshes.gather if side == MESH else pictures.gather
+    return await read(field, source, limits, fetch=from_url, upload=from_upload)
+
+
+async def _looked_at(desk: Desk, side: str, field: str, data: bytes) -> Input:
+    if side == MESH:
+        return Input(data, meshes.mesh_type(field, data))
+    in_turn = asyncio.get_running_loop().run_in_executor
+    still = await in_turn(_DECODER, pictures.inspect, field, data, _limits(desk, side))
+    return Input(still.data, still.kind)
