@@ -2,28 +2,145 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sweeping up: leases of the dead, jobs that are over, bytes that nobody names any more.
 
-Owns      what is swept when. Not here: what each sweep does to a job (`store.queue`).
+Owns      what is swept and how often, when the disk is too full for more.
+Not here  what a sweep does to a job (`store.queue`), the folders of living work (`dispatcher`, `aside`).
+
+Everything is safe to do twice and by several at once: one janitor may run in each process of many on one database and
+one bucket. An artifact that no job and no upload names goes an hour after it was put there last: who is about to name
+it (a request that still fetches its other pictures, a job that writes its outputs down) is done long before.
 """
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
 
 from fourview.service.files import Files
 from fourview.service.news import News
 from fourview.service.settings import Settings
+from fourview.service.store import jobs, queue, workers
 from fourview.service.store.database import Store
+from fourview.service.store.idempotency import forget_old
+from fourview.service.store.outputs import digests_in_use
+from fourview.service.store.uploads import drop_expired_uploads
+
+OFTEN_S = 1.0  # leases and deadlines
+SELDOM = 60  # rounds of the above: what is old
+RARELY = 600  # rounds: artifacts, all of which are listed
+UNNAMED_S = 3600.0  # how long an artifact may lie there before somebody names it
+AT_ONCE = 100  # old jobs looked up in one go; each is deleted in a transaction of its own
+ASIDE_S = 600.0  # no work aside lives as long
+GONE_S = 3600.0  # a worker that was not seen for so long is dead
+OURS = re.compile(r"(?P<job>job_[0-9a-f]+)-(?P<attempt>[0-9]+)|aside-[0-9a-f]+")  # the names of scratch folders
+
+log = structlog.get_logger(__name__)
 
 
 class Janitor:
     """One a process, in a thread of its own; several on one database do not hurt each other."""
 
     def __init__(self, settings: Settings, store: Store, files: Files, news: News) -> None:
-        raise NotImplementedError
+        self._settings, self._store, self._files, self._news = settings, store, files, news
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+        self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Sweep what a dead process left, then go on sweeping in a thread."""
+        """Sweep what dead processes left, and go on sweeping, in a thread."""
+        self._thread.start()
 
     def stop(self) -> None:
         """End the thread, and wait for it."""
+        self._stopping.set()
+        self._thread.join()
+
+    def sweep_leases(self, now: float) -> None:
+        """Jobs whose worker died or whose deadline passed."""
+        with self._store.read() as tx:
+            if not queue.is_overdue(tx, now):
+                return
+        with self._store.begin() as tx:
+            reaped = queue.reap_leases(tx, now)
+        with self._store.begin() as tx:
+            late = queue.expire_due(tx, now)
+        for job in reaped + late:
+            log.warning("job_swept", job_id=job.id, worker=job.lease_owner, is_late=job in late)
+            self._news.told(job.id)
+        if reaped:
+            self._news.job_came()
+
+    def sweep_old(self, now: float) -> None:
+        """Words, uploads, workers and jobs that were kept long enough."""
+        with self._store.begin() as tx:
+            forget_old(tx, now, self._settings.idempotency_keep_h * 3600)
+        with self._store.begin() as tx:
+            drop_expired_uploads(tx, now)
+        with self._store.begin() as tx:
+            workers.forget_gone(tx, now - GONE_S)
+        while old := self._outlived(now):
+            for job_id in old:
+                with self._store.begin() as tx:
+                    jobs.delete_job(tx, job_id)
+            log.info("jobs_deleted", count=len(old))
+
+    def sweep_files(self, now: float) -> None:
+        """Artifacts that nobody names."""
+        old = [artifact for artifact in self._files.each() if artifact.at <= now - UNNAMED_S]
+        with self._store.read() as tx:
+            named = digests_in_use(tx)
+        for digest in {artifact.digest for artifact in old} - named:
+            again = self._files.find(digest)
+            if again is not None and again.at <= now - UNNAMED_S:  # nobody put it there once more meanwhile
+                self._files.drop(digest)
+                log.info("artifact_dropped", digest=digest, bytes=again.bytes)
+
+    def sweep_scratch(self, now: float) -> None:
+        """Folders of attempts that no longer run, and of work aside that must be over."""
+        folders = {path: OURS.fullmatch(path.name) for path in self._settings.scratch.glob("*")}
+        with self._store.read() as tx:
+            dead = [path for path, name in folders.items() if name is not None and self._is_dead(tx, path, name, now)]
+        for path in dead:
+            shutil.rmtree(path, ignore_errors=True)
+            log.info("scratch_removed", folder=path.name)
+
+    def _outlived(self, now: float) -> list[str]:
+        with self._store.read() as tx:
+            return [] if self._stopping.is_set() else jobs.outlived(tx, now, AT_ONCE)
+
+    def _is_dead(self, tx: Connection, path: Path, name: re.Match[str], now: float) -> bool:
+        if name["job"] is not None:
+            job = jobs.find_job(tx, name["job"])
+            return job is None or (job.status, job.attempts) != ("running", int(name["attempt"]))
+        with suppress(OSError):  # it went by itself
+            return path.stat().st_mtime <= now - ASIDE_S
+        return False
+
+    def _run(self) -> None:
+        rounds = 0
+        while not self._stopping.wait(OFTEN_S if rounds else 0):
+            self._try(self.sweep_leases)
+            if rounds % SELDOM == 0:
+                self._try(self.sweep_scratch)
+                self._try(self.sweep_old)
+            if rounds % RARELY == 0:
+                self._try(self.sweep_files)
+            rounds += 1
+
+    def _try(self, sweep: Callable[[float], None]) -> None:
+        """What does not work now may work in the next round."""
+        try:
+            sweep(time.time())
+        except Exception:
+            log.exception("sweep_failed", sweep=sweep.__name__)
 
 
 def is_disk_low(settings: Settings, files: Files) -> bool:
-    """Whether less than `disk_free_min_mib` is free, so that no job is to be taken."""
-    raise NotImplementedError
+    """Whether less than `disk_free_min_mib` is free where files or scratch folders lie: then no job is to be taken."""
+    place = settings.scratch if settings.scratch.exists() else settings.state_dir
+    free = [files.free_mib(), shutil.disk_usage(place).free / 2**20 if place.exists() else None]
+    return any(mib is not None and mib < settings.disk_free_min_mib for mib in free)

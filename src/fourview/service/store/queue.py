@@ -15,7 +15,7 @@ of the sweeps `reap_leases` and `expire_due`, a transaction of its own, or two o
 from dataclasses import replace
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select, text, update
 
 from fourview.service.store import events, ledger, webhooks
 from fourview.service.store.accounts import lock_account
@@ -80,13 +80,27 @@ def claim(
     )  # fmt: skip
 
 
+def is_waiting(tx: Connection, engines: list[str], now: float) -> bool:
+    """Whether some job could be claimed, limits of keys aside: a look that locks nothing, for workers without work."""
+    ready = jobs.c.status == "queued", jobs.c.engine.in_(engines), jobs.c.not_before <= now
+    return tx.execute(select(jobs.c.id).where(*ready).limit(1)).one_or_none() is not None
+
+
+def held_by(tx: Connection, worker: str) -> list[Job]:
+    """The jobs that a worker holds: after a claim whose answer got lost, it may not know."""
+    held = select(jobs).where(jobs.c.status == "running", jobs.c.lease_owner == worker).order_by(jobs.c.id)
+    return [Job(**row._mapping) for row in tx.execute(held)]
+
+
+def told(tx: Connection, lease: Lease) -> Told:
+    """What `heartbeat` would tell, without a write: so a cancel is seen between two beats."""
+    return _told(tx.execute(select(jobs.c.cancel_requested_at).where(*_held(lease))).one_or_none())
+
+
 def heartbeat(tx: Connection, lease: Lease, now: float, lease_s: float) -> Told:
     """Make the lease longer; tells the worker to go on, to stop (then it calls `stop`), or that the lease is lost."""
     beat = update(jobs).where(*_held(lease)).values(heartbeat_at=now, lease_until=now + lease_s)
-    row = tx.execute(beat.returning(jobs.c.cancel_requested_at)).one_or_none()
-    if row is None:
-        return "lost"
-    return "go on" if row.cancel_requested_at is None else "stop"
+    return _told(tx.execute(beat.returning(jobs.c.cancel_requested_at)).one_or_none())
 
 
 def report_progress(
@@ -164,6 +178,14 @@ def request_cancel(tx: Connection, job_id: str, now: float) -> Literal["canceled
     return "asked" if tx.execute(this).rowcount else "final"
 
 
+def is_overdue(tx: Connection, now: float) -> bool:
+    """Whether `reap_leases` or `expire_due` would find something: a look that locks nothing."""
+    late = (jobs.c.status == "running") & (jobs.c.lease_until <= now) | jobs.c.status.in_(OPEN) & (
+        jobs.c.deadline <= now
+    )
+    return tx.execute(select(jobs.c.id).where(late).limit(1)).one_or_none() is not None
+
+
 def expire_due(tx: Connection, now: float) -> list[Job]:
     """The jobs whose deadline passed expire, running or not, and cost nothing; as they were before."""
     late = _lock_all(tx, jobs.c.status.in_(OPEN), jobs.c.deadline <= now)
@@ -191,6 +213,12 @@ def queue_position(tx: Connection, job_id: str) -> int | None:
 
 
 UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+
+
+def _told(row: Row[Any] | None) -> Told:
+    if row is None:
+        return "lost"
+    return "go on" if row.cancel_requested_at is None else "stop"
 
 
 def _held(lease: Lease) -> list[ColumnElement[bool]]:

@@ -43,3 +43,8 @@ def present(tx: Connection, since: float) -> list[Worker]:
     """The workers that were seen after `since`."""
     query = select(workers).where(workers.c.seen_at > since).order_by(workers.c.started_at, workers.c.id)
     return [Worker(**row._mapping) for row in tx.execute(query)]
+
+
+def forget_gone(tx: Connection, before: float) -> int:
+    """Drop the workers that were not seen since `before`: they were killed and could not say goodbye; how many."""
+    return tx.execute(delete(workers).where(workers.c.seen_at <= before)).rowcount
