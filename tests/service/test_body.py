@@ -114,6 +114,18 @@ def test_a_field_that_is_there_twice_is_refused():
     refused("malformed_body", multipart(("a", "1"), ("a", "2")), f"multipart/form-data; boundary={BOUNDARY}")
 
 
+def test_any_text_comes_through_a_form():
+    fields = {"a&b=c": "".join(map(chr, range(1, 0x500))), "empty": "", "signs": "+ %2B = == & %%41\r\n\U0001f600"}
+
+    assert read(urlencode(fields).encode(), "application/x-www-form-urlencoded").fields == fields
+    assert read(b"a=A==&b&&c=%3d+%2b", "application/x-www-form-urlencoded").fields == {"a": "A==", "b": "", "c": "= +"}
+
+
+@pytest.mark.parametrize("content", [b"a=%", b"a=%4", b"a=%4g", b"a=%FF", "a=é".encode(), b"a=\n"])
+def test_a_form_that_is_not_percent_encoded_utf_8_is_refused(content):
+    refused("malformed_body", content, "application/x-www-form-urlencoded")
+
+
 @pytest.mark.parametrize("text", ['"\\u0000"', '"\\ud800"', '["a", {"b": "\\udc00"}]', '{"\\u0000": 1}'])
 def test_nul_and_half_surrogates_are_refused_wherever_they_stand(text):
     refused("malformed_body", f'{{"a": {text}}}'.encode())
