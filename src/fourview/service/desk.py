@@ -8,7 +8,7 @@ The event loop never waits for the disk or the database: `look` and `change` run
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import httpx
@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 
 from fourview.service.aside import Aside
 from fourview.service.files import Files
+from fourview.service.line import Line
 from fourview.service.news import News
 from fourview.service.settings import Settings
 from fourview.service.store.database import Store
@@ -34,6 +35,7 @@ class Desk:
     aside: Aside
     transport: httpx.AsyncBaseTransport  # to the public internet and nowhere else
     secrets: tuple[bytes, ...]  # that sign URLs, newest first
+    line: Line = field(default_factory=Line)
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """What a query finds, in a transaction that only reads."""

@@ -114,7 +114,7 @@ def _look_ahead(tx: Connection, settings: Settings, caller: Caller, asked: Asked
     """The job that this request made before; raises what would be raised later, before anything is done for it."""
     if asked.word is not None:
         seen = idempotency.peek(
-            tx, caller.account_id, asked.word, _fingerprint(asked), time.time(), settings.idempotency_keep_h * 3600
+            tx, caller.account_id, asked.word, asked.fingerprint, time.time(), settings.idempotency_keep_h * 3600
         )
         if seen.state != "new":
             return _replayed(tx, caller.account_id, asked.word, seen)
@@ -132,7 +132,7 @@ def _accept(tx: Connection, settings: Settings, asked: Asked, new: NewJob) -> Su
     accounts.lock_account(tx, new.account_id)
     if asked.word is not None:
         seen = idempotency.look_up(
-            tx, new.account_id, asked.word, _fingerprint(asked), now, settings.idempotency_keep_h * 3600
+            tx, new.account_id, asked.word, asked.fingerprint, now, settings.idempotency_keep_h * 3600
         )
         if seen.state != "new":
             return Submitted(_replayed(tx, new.account_id, asked.word, seen), is_replay=True)
@@ -140,13 +140,8 @@ def _accept(tx: Connection, settings: Settings, asked: Asked, new: NewJob) -> Su
     deadline = None if asked.cancel_after_s is None else now + asked.cancel_after_s
     job = jobs.add_job(tx, replace(new, deadline=deadline), now)
     if asked.word is not None:
-        idempotency.remember(tx, new.account_id, asked.word, _fingerprint(asked), job.id, now)
+        idempotency.remember(tx, new.account_id, asked.word, asked.fingerprint, job.id, now)
     return Submitted(job, is_replay=False)
-
-
-def _fingerprint(asked: Asked) -> str:
-    """Of body and operation: the same body may be sent to two of them."""
-    return f"{asked.kind}:{asked.fingerprint}"
 
 
 def _replayed(tx: Connection, account_id: str, word: str, seen: idempotency.Seen) -> Job:

@@ -110,14 +110,14 @@ def test_a_key_runs_no_more_jobs_at_once_than_it_may(store):
 
 def test_keys_without_a_limit_of_their_own_have_that_of_the_service(store):
     own, plain = add_customer(store, "own", concurrency=2), add_customer(store, "plain")
-    for key in (own, plain):
-        for _ in range(4):
-            submit(store, key)
+    for _ in range(4):
+        submit(store, own, T0)
+        submit(store, plain, T0 + 1)
 
     claimed = []
     for _ in range(4):
         with store.begin() as tx:
-            claimed.append(queue.claim(tx, "w", ["hull"], T0, LEASE_S, concurrency=1))
+            claimed.append(queue.claim(tx, "w", ["hull"], T0 + 1, LEASE_S, concurrency=1))
 
     assert [job and job.key_id for job in claimed] == [own.id, plain.id, own.id, None]
 
@@ -143,6 +143,7 @@ def test_the_queue_position_is_the_order_of_the_claims(store):
     with store.read() as tx:
         waiting = [job.id for key in keys for job in list_jobs(tx, key.account_id, 100, status="queued").jobs]
         places = {job: queue.queue_position(tx, job) for job in waiting}
+        assert queue.queue_positions(tx) == places
 
     claimed = [claim(store, T0 + 60) for _ in waiting]
 

@@ -10,6 +10,7 @@ table refuses a negative one, a second hold of a job and a second end of a hold.
 its lock, so two holds cannot both pass on the last credit.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -66,6 +67,12 @@ def balance(tx: Connection, account_id: str) -> int:
     """What the account can spend now."""
     newest = select(ledger.c.balance).where(ledger.c.account_id == account_id).order_by(ledger.c.id.desc()).limit(1)
     return tx.scalar(newest) or 0
+
+
+def charged(tx: Connection, job_ids: Collection[str]) -> dict[str, int]:
+    """What was charged for each of these jobs; those that cost nothing in the end are not in it."""
+    ends = select(ledger.c.job_id, ledger.c.credits).where(ledger.c.job_id.in_(job_ids), ledger.c.kind == "charge")
+    return {row.job_id: row.credits for row in tx.execute(ends)}
 
 
 def list_rows(tx: Connection, account_id: str, limit: int, before: int | None = None) -> list[LedgerRow]:

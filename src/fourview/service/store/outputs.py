@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outputs: the files that came out of a job, by name; the bytes lie elsewhere, under their digest."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
@@ -29,6 +29,16 @@ def list_outputs(tx: Connection, job_id: str) -> list[Output]:
     columns = [outputs.c[name] for name in Output.__dataclass_fields__]
     rows = tx.execute(select(*columns).where(outputs.c.job_id == job_id).order_by(outputs.c.name))
     return [Output(**row._mapping) for row in rows]
+
+
+def outputs_of(tx: Connection, job_ids: Collection[str]) -> dict[str, list[Output]]:
+    """The files of each of these jobs by name."""
+    columns = [outputs.c[name] for name in Output.__dataclass_fields__]
+    query = select(outputs.c.job_id, *columns).where(outputs.c.job_id.in_(job_ids))
+    found: dict[str, list[Output]] = {job_id: [] for job_id in job_ids}
+    for job_id, *row in tx.execute(query.order_by(outputs.c.name)):
+        found[job_id].append(Output(*row))
+    return found
 
 
 def digests_in_use(tx: Connection) -> set[str]:
