@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The process of a runner: takes orders on stdin, gives news on stdout, one piece of work at a time.
+
+Owns      the pipes, its own death when the other side goes away, and what an exception means.
+Not here  the work (`execute`, `instant`), the other side (`local`), the messages (`lines`).
+
+Orders are read in a thread of their own, so that a cancel is heard while the work runs, and the end of stdin, which is
+the death of whoever started this, ends the whole process group at once. What anything else prints goes to stderr.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from fourview import compute
+from fourview.errors import CanceledError, FourviewError
+from fourview.progress import CancelToken, Event
+from fourview.runners import lines
+from fourview.work import Failure, Outcome, Step, Work
+
+STEP_S = 0.1  # news of one stage come no more often
+
+if TYPE_CHECKING:
+    from fourview.runners.execute import Workshop
+    from fourview.runners.instant import Instant
+
+Execute = Callable[[Work, Callable[[Event], None], CancelToken], Outcome]
+Orders = queue.SimpleQueue[tuple[Work, CancelToken]]
+
+
+def main() -> None:
+    """Work until stdin ends."""
+    orders_in, news_out = _take_pipes()
+    orders: Orders = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(orders_in, orders), daemon=True).start()
+    _go_first()
+    options = json.loads(sys.argv[1])
+    compute.set_threads(options["threads"])
+    worker = _worker(compute.Machine(**options["machine"]))
+    _say(news_out, worker.ability())
+    worker.warm_up()
+    while True:
+        work, cancel = orders.get()
+        _say(news_out, do(work, worker.execute, _Watch(news_out), cancel))
+
+
+def do(work: Work, execute: Execute, watch: Callable[[Event], None], cancel: CancelToken) -> Outcome:
+    """The work done, or why it was not. What nobody foresaw may have left anything behind: that poisons the process."""
+    try:
+        return execute(work, watch, cancel)
+    except CanceledError:
+        return Outcome("canceled")
+    except FourviewError as error:
+        return Outcome("failed", failure=Failure(type(error).__name__, str(error)))
+    except Exception as error:  # our faults, memory that ran out, a device that broke
+        traceback.print_exc()
+        message = f"{type(error).__name__} in {work.kind}: {error}"
+        return Outcome("failed", failure=Failure("InternalError", message), is_poisoned=True)
+
+
+def _worker(machine: compute.Machine) -> "Workshop | Instant":
+    if machine.device.partition(":")[0] == "instant":
+        from fourview.runners.instant import Instant
+
+        return Instant(machine.device)
+    from fourview.runners.execute import Workshop
+
+    return Workshop(machine)
+
+
+class _Watch:
+    """Turns events into news, at most one every `STEP_S` of one stage and step."""
+
+    def __init__(self, news: BinaryIO) -> None:
+        self._news = news
+        self._last: tuple[str, int] | None = None
+        self._at = 0.0
+
+    def __call__(self, event: Event) -> None:
+        place, now = (event.stage, event.step), time.monotonic()
+        if place != self._last or now - self._at >= STEP_S:
+            self._last, self._at = place, now
+            _say(self._news, Step(event.stage, event.done, event.step, event.steps, event.note))
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """stdin and stdout for us alone: others read nothing and print to stderr."""
+    orders, news = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return orders, news
+
+
+def _go_first() -> None:
+    """Where memory runs short, the kernel is to end this process, not the service that started it."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("1000")
+
+
+def _say(news: BinaryIO, message: lines.Message) -> None:
+    try:
+        news.write(lines.encode(message))
+        news.flush()
+    except BrokenPipeError:  # nobody listens any more
+        _end()
+
+
+def _end() -> NoReturn:
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+    raise SystemExit  # never reached: the group holds this process
+
+
+def _listen(orders_in: BinaryIO, orders: Orders) -> None:
+    """Hand on work, hear its cancel, and die with whoever gives the orders."""
+    try:
+        cancel = CancelToken()
+        for line in orders_in:
+            message = lines.decode(line)
+            if isinstance(message, Work):
+                cancel = CancelToken()
+                orders.put((message, cancel))
+            elif isinstance(message, lines.Cancel):
+                cancel.cancel()
+    finally:
+        _end()
+
+
+if __name__ == "__main__":
+    main()
