@@ -4,23 +4,35 @@
 
 Owns      which routes there are and what every request passes on its way to them.
 Not here  making the desk, listening, starting and stopping the rest (`cli.serve`).
+
+Routes carry their whole path (native routers have the prefix /api/v1), so that one flat list is searched once.
 """
 
+import time
+
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fourview import __version__
+from fourview.service import problems
+from fourview.service.auth import ReadBuckets
 from fourview.service.desk import Desk
+from fourview.service.metrics import Metrics
+from fourview.service.middleware import Guard, Reception
 from fourview.service.routes import discovery, files, health, jobs, meshes, signin, uploads, v1, v2, views, webhooks
-
-NATIVE = "/api/v1"
 
 
 def create_app(desk: Desk) -> FastAPI:
     """The application that `desk` serves."""
-    app = FastAPI(title="fourview", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="fourview", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.desk = desk
-    for part in (v1, v2, health, discovery):
-        app.include_router(part.router)
-    for part in (jobs, files, uploads, views, meshes, webhooks, signin):
-        app.include_router(part.router, prefix=NATIVE)
+    app.state.metrics = Metrics(time.time())
+    app.state.read_buckets = ReadBuckets()
+    for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery):
+        app.router.routes.extend(part.router.routes)
+    problems.install(app)
+    app.add_middleware(Guard, settings=desk.settings)
+    app.add_middleware(Reception, settings=desk.settings)
+    if desk.settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(net) for net in desk.settings.trusted_proxies])
     return app

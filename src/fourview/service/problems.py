@@ -2,20 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that is refused or goes wrong, as a client sees it: one table, one schema (RFC 9457).
 
-Owns      the stable words, their status and title; which error of ours is which; the body; the framework's own errors.
-Not here  what is written to the log about it (`logs`).
+Owns      the stable words, their status, title and cure; which error of ours is which; the body; the framework's own
+          errors.
+Not here  errors that nobody foresaw (`middleware` catches them and answers `internal`).
 
 The body is `application/problem+json` at every door. On the routes of the compatible surface it also carries a string
 `error`, which is what their clients read. v2's answer of a failed job is no problem but a job (`routes.v2`).
+A handler calls `answer(request, Refused(..))`, or simply raises.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
+
 from fourview import errors
-from fourview.errors import ServiceError
+from fourview.errors import CreditError, FourviewError, ServiceError
+from fourview.service.store.ledger import CREDIT
 from fourview.work import Failure
+
+MEDIA_TYPE = "application/problem+json"
+DETAIL_MAX = 1000  # characters of a sentence: a value that a client sent comes back cut
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +52,7 @@ PROBLEMS: dict[str, Problem] = {
     "key_missing": Problem(401, "No key was sent"),
     "key_invalid": Problem(401, "The key is not valid"),
     "signature_invalid": Problem(401, "The signed URL is not valid"),
-    "credits_short": Problem(402, "Not enough credits"),  # 406 on the compatible surface
+    "credits_short": Problem(402, "Not enough credits"),
     "origin_refused": Problem(403, "Pages of other origins may not call this"),
     "not_found": Problem(404, "There is no such thing"),
     "method_not_allowed": Problem(405, "The method is not allowed here"),
@@ -60,6 +76,8 @@ PROBLEMS: dict[str, Problem] = {
     "not_ready": Problem(503, "The service is starting or stopping", is_retryable=True),
     "still_running": Problem(503, "The job takes longer than a request may wait", is_retryable=True),
 }
+
+COMPATIBLE = {"credits_short": 406, "media_type": 400}  # what the compatible surface says instead of 402 and 415
 
 # Errors of ours -> word, the most derived class first. Messages of those in `PRIVATE` may hold paths of the machine.
 CODES: tuple[tuple[type[errors.FourviewError], str], ...] = (
@@ -110,3 +128,105 @@ def said_of(failure: Failure) -> tuple[str, str]:
     error = getattr(errors, failure.error, None)
     code = code_of(error) if isinstance(error, type) else "internal"
     return code, PRIVATE.get(code, failure.message)
+
+
+class ProblemResponse(JSONResponse):
+    media_type = MEDIA_TYPE
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every error that a route raises, and the framework's own, with a problem."""
+    app.add_exception_handler(FourviewError, _answer_error)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+
+
+def answer(request: Request, refused: Refused) -> Response:
+    """What a client gets that is refused."""
+    problem, is_compatible = PROBLEMS[refused.code], is_compatible_path(request.scope["path"])
+    status = (is_compatible and COMPATIBLE.get(refused.code)) or problem.status
+    base_url = request.app.state.desk.settings.base_url
+    body = {
+        "type": f"{base_url}/errors/{refused.code}",
+        "title": problem.title,
+        "status": status,
+        "detail": _cut(refused.detail),
+        "code": refused.code,
+        "errors": [{"pointer": pointer, "message": _cut(message)} for pointer, message in refused.errors],
+        "request_id": getattr(request.state, "request_id", ""),
+        "retryable": problem.is_retryable,
+        "billed": False,
+        **refused.more,
+    }
+    if is_compatible:
+        body["error"] = body["detail"]
+    return ProblemResponse(body, status, headers=refused.headers)
+
+
+def is_compatible_path(path: str) -> bool:
+    """Whether `path` belongs to the surface that stands in for the hosted one."""
+    return path.startswith(("/v1/", "/v2/"))
+
+
+def refusal_of(error: FourviewError) -> Refused:
+    """How a door says what one of our errors says."""
+    if isinstance(error, Refused):
+        return error
+    code = code_of(type(error))
+    if isinstance(error, CreditError):
+        return Refused(code, str(error), more={"balance": error.balance / CREDIT, "price": error.price / CREDIT})
+    if code in PRIVATE:
+        log.error("refused", code=code, exc_info=error)
+    return Refused(code, PRIVATE.get(code, str(error)))
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FourviewError)
+    return answer(request, refusal_of(error))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    method, path = request.method, request.url.path
+    if error.status_code == 404:
+        return answer(request, Refused("not_found", f"nothing is at {path}; /openapi.json names what there is"))
+    if error.status_code == 405:
+        allowed = ", ".join(_methods_of(request))
+        detail = f"{method} is not allowed at {path}; it takes {allowed}"
+        return answer(request, Refused("method_not_allowed", detail, headers={"Allow": allowed}))
+    code = {413: "too_large", 415: "media_type", 416: "range"}.get(error.status_code)
+    if code is None:
+        code = "malformed_body" if error.status_code < 500 else "internal"
+    return answer(request, Refused(code, PRIVATE.get(code, str(error.detail)), headers=error.headers))
+
+
+async def _answer_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(one["type"] == "json_invalid" for one in found):
+        return answer(request, Refused("malformed_body", f"the body is no JSON: {found[0]['ctx']['error']}"))
+    fields = [("".join(f"/{step}" for step in one["loc"][1:]), one["loc"][0], one["msg"]) for one in found]
+    sentences = [f"{where} {pointer[1:] or 'as a whole'}: {message}" for pointer, where, message in fields]
+    told = [(pointer, message) for pointer, _, message in fields]
+    return answer(request, Refused("invalid_field", "; ".join(sentences), errors=told))
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # the client went away before it had sent everything: nobody reads this
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method that is allowed at the path of the request."""
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            allowed |= route.methods
+    return sorted(allowed)
+
+
+def _cut(text: str) -> str:
+    """`text` without what no UTF-8 holds, and not longer than a sentence."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= DETAIL_MAX else f"{text[:DETAIL_MAX]}.."

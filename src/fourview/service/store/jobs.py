@@ -97,6 +97,17 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How long a job took that ran and ended."""
+
+    kind: str
+    engine: str
+    status: str
+    seconds: float
+    stages_s: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Page:
     jobs: list[Job]
     next: str | None  # the cursor of the page after this one
@@ -166,6 +177,18 @@ def outlived(tx: Connection, now: float, limit: int) -> list[str]:
     """The ids of final jobs that were to be kept until now, oldest first."""
     past = select(jobs.c.id).where(jobs.c.expires_at <= now).order_by(jobs.c.expires_at, jobs.c.id).limit(limit)
     return list(tx.scalars(past))
+
+
+def list_ended(tx: Connection, after: float, until: float) -> list[Ended]:
+    """Jobs that ran and ended later than `after`, and no later than `until`."""
+    columns = jobs.c.kind, jobs.c.engine, jobs.c.status, jobs.c.started_at, jobs.c.finished_at, jobs.c.result
+    ran = jobs.c.started_at.is_not(None), jobs.c.finished_at > after, jobs.c.finished_at <= until
+    return [
+        Ended(
+            row.kind, row.engine, row.status, row.finished_at - row.started_at, (row.result or {}).get("timings_s", {})
+        )
+        for row in tx.execute(select(*columns).where(*ran))
+    ]
 
 
 def _place(cursor: str) -> tuple[float, str]:

@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The front desk in this process: a real store (twice, see tests/conftest.py), real files, no runner and no network.
+
+`desk` and `client` are what most tests need: a client with a key that has credits. Who needs other settings makes them:
+
+    @pytest.fixture
+    def knobs():
+        return {"rate_per_min": 3}
+"""
+
+import time
+
+import pytest
+from starlette.testclient import TestClient
+
+from fourview.service.addresses import Rules
+from fourview.service.app import create_app
+from fourview.service.aside import Aside
+from fourview.service.desk import Desk
+from fourview.service.fetch import PinnedTransport
+from fourview.service.news import News
+from fourview.service.settings import Settings
+from fourview.service.store import accounts, keys, ledger
+
+BASE_URL = "http://testserver"
+
+
+@pytest.fixture
+def knobs():
+    """Settings that differ from the defaults."""
+    return {}
+
+
+@pytest.fixture
+def settings(knobs, url, tmp_path):
+    given = {"state_dir": tmp_path, "database_url": url, "disk_free_min_mib": 1, "public_url": BASE_URL}
+    return Settings(**given | knobs)
+
+
+@pytest.fixture
+def make_runner():
+    """What makes the runner of work aside; a test that does such work has its own fixture of this name."""
+
+    def make():
+        raise AssertionError("no runner was expected")
+
+    return make
+
+
+@pytest.fixture
+def desk(settings, store, make_runner):
+    from fourview.service.files import open_files
+
+    aside = Aside(make_runner, settings.scratch)
+    transport = PinnedTransport(Rules(settings.outbound_ports, frozenset(settings.outbound_test_hosts)))
+    yield Desk(settings, store, open_files(settings), News(), aside, transport, (b"s" * 32,))
+    aside.close()
+
+
+@pytest.fixture
+def key(store):
+    """A key with 1000 credits, and its text."""
+    with store.begin() as tx:
+        account = accounts.add_account(tx, "ada", time.time())
+        ledger.grant(tx, account.id, 1000 * ledger.CREDIT, "start", time.time())
+        return keys.add_key(tx, account.id, "ada's", time.time())
+
+
+@pytest.fixture
+def app(desk):
+    return create_app(desk)
+
+
+@pytest.fixture
+def stranger(app):
+    """A client without a key. An error that nobody foresaw is an answer here too."""
+    with TestClient(app, BASE_URL, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(app, key):
+    """A client with the key."""
+    with TestClient(app, BASE_URL, raise_server_exceptions=False, headers={"x-api-key": key[1]}) as client:
+        yield client
