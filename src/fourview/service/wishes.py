@@ -13,6 +13,7 @@ import re
 import time
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 
 from fourview.service.desk import Desk
@@ -53,16 +54,23 @@ def read(request: Request, wait_max_s: float) -> Wishes:
 
 async def wait_for_end(desk: Desk, request: Request, job: Job, wait_s: float, cancels_on_disconnect: bool) -> Job:
     """The job once it has ended, or as it is after `wait_s`, when the client went away, or when the service ends."""
-    clock = asyncio.get_running_loop().time
+    clock, job_id = asyncio.get_running_loop().time, job.id
     until = clock() + wait_s
-    with desk.news.listen(job.id) as bell:
+
+    def look(tx: Connection) -> Job | None:
+        return find_job(tx, job_id)
+
+    with desk.news.listen(job_id) as bell:
         while True:
-            job = await desk.look(lambda tx: find_job(tx, job.id)) or job
+            found = await desk.look(look)
+            if found is None:  # ended and deleted since
+                return job
+            job = found
             if job.is_final or clock() >= until or desk.news.is_closing:
                 return job
             if await request.is_disconnected():
                 if cancels_on_disconnect:
-                    await cancel(desk, job.id)
+                    await cancel(desk, job_id)
                 return job
             await bell.wait(until - clock())
 
