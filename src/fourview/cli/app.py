@@ -4,7 +4,7 @@
 
 Owns      options and what is printed. Options are made from the recipe, so names, ranges and texts are the same at
           every door.
-Not here  `weights`, `keys`, `credits`; `doctor`, which must run when half of the packages are missing.
+Not here  `weights`, `keys`, `credits`, `serve`, `work`; `doctor`, which must run when half of the packages are missing.
 Heavy modules are imported inside the commands: `--threads` must act before numpy loads.
 """
 
@@ -23,7 +23,9 @@ from fourview import __version__
 from fourview.cli.bar import bar
 from fourview.cli.credits import credits
 from fourview.cli.keys import keys
+from fourview.cli.serve import serve
 from fourview.cli.weights import weights
+from fourview.cli.work import work
 from fourview.compute import Machine
 from fourview.errors import CanceledError, ChildError, FourviewError, OutputError, PictureError
 from fourview.recipe import Knob, Recipe, flat, knobs
@@ -54,6 +56,8 @@ def app() -> None:
 app.add_command(weights)
 app.add_command(keys)
 app.add_command(credits)
+app.add_command(serve)
+app.add_command(work)
 
 
 def run_app() -> int:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the commands `keys` and `credits` reach the service's database: the option `--database`, opening, the clock.
+"""How commands reach the service: its packages, and for `keys` and `credits` its database, opened, and the clock.
 
 The extra [serve] brings the database's packages; they are imported when a command needs them.
 """
@@ -32,15 +32,21 @@ def account_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def changing(database: str | None) -> "Iterator[tuple[Connection, float]]":
-    """A transaction on the service's database, and what time it is."""
+def serve_extra() -> "Iterator[None]":
+    """For imports of the service: raises `MissingExtraError` where one of its packages is not there."""
     try:
-        from fourview.service.store.database import default_url, open_store
+        yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"the service's database is opened with the module {error.name!r}, which is not installed; "
-            'pip install "fourview[serve]"'
+            f'the service needs the module {error.name!r}, which is not installed; pip install "fourview[serve]"'
         ) from error
+
+
+@contextmanager
+def changing(database: str | None) -> "Iterator[tuple[Connection, float]]":
+    """A transaction on the service's database, and what time it is."""
+    with serve_extra():
+        from fourview.service.store.database import default_url, open_store
     store = open_store(database or default_url())
     try:
         with store.begin() as tx:

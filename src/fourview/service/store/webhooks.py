@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from fourview.service.store.tables import deliveries
+from fourview.service.store.tables import deliveries, jobs
 
 TYPES = {  # status -> what is told; a deadline is a cancel that was asked for in advance
     "running": "job.running",
@@ -45,6 +45,12 @@ def announce(tx: Connection, job_id: str, url: str, status: str, now: float) -> 
         tx.execute(insert(deliveries).values(**vars(new)))
 
 
+def is_due(tx: Connection, now: float) -> bool:
+    """Whether there is anything to take: a look that locks nothing."""
+    due = select(deliveries.c.id).where(deliveries.c.status == "pending", deliveries.c.next_at <= now)
+    return tx.execute(due.limit(1)).first() is not None
+
+
 def take_delivery(tx: Connection, now: float, lease_s: float) -> Delivery | None:
     """The delivery that is due longest, out of others' reach for `lease_s`; its attempt is counted."""
     due = deliveries.c.status == "pending", deliveries.c.next_at <= now
@@ -64,6 +70,13 @@ def not_delivered(tx: Connection, delivery_id: str, entry: dict[str, Any], next_
     """It did not work: again at `next_at`, or never where that is None; `entry` goes to the log."""
     values = {"status": "dropped"} if next_at is None else {"next_at": next_at}
     return _change(tx, delivery_id, values, entry)
+
+
+def stop(tx: Connection, job_id: str) -> None:
+    """Nobody wants to hear of this job any more: what is pending is dropped, and nothing more is announced."""
+    tx.execute(update(jobs).where(jobs.c.id == job_id).values(webhook_url=None))
+    pending = deliveries.c.job_id == job_id, deliveries.c.status == "pending"
+    tx.execute(update(deliveries).where(*pending).values(status="dropped"))
 
 
 def redeliver(tx: Connection, delivery_id: str, now: float) -> Delivery | None:

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""`fourview serve`: the service on one machine, from nothing to ready, and down again in order.
+
+Owns      the command; making the desk; listening; signals, and the order in which everything ends after them.
+Not here  the application (`service.app`), the workers (`cli.work`), what is printed at the start (`cli.welcome`).
+
+The first Ctrl-C or SIGTERM ends it in order: nothing new is accepted, jobs that run here may go on for
+`shutdown_grace_s` and are put back after that, then whoever still waits is answered. The second ends all that at once,
+and still puts the jobs back; the third does not even do that.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fourview.cli.state import serve_extra
+from fourview.cli.work import Hands, settings_of, settings_options
+from fourview.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fourview.service.desk import Desk
+    from fourview.service.settings import Settings
+
+BACKLOG = 2048  # connections that wait to be accepted
+IDLE_S = 75  # how long a connection may be silent: longer than proxies keep theirs, so that none is closed under them
+ANSWERS_S = 5  # how long, after the last job, answers may take to leave
+INTERRUPTED = 130
+
+
+@click.command()
+@click.option("--host", "bind_host", help="The address to listen on (default: 127.0.0.1).")
+@click.option("--port", "bind_port", help="The port to listen on, 0 for a free one (default: 8000).")
+@click.option("--no-auth", is_flag=True, help="No keys and no credits; on the loopback only.")
+@click.option("--no-runners", is_flag=True, help="HTTP alone: `fourview work` does the jobs, elsewhere.")
+@click.option("--show-settings", is_flag=True, help="Print the settings in force, without secrets, and end.")
+@settings_options
+def serve(no_runners: bool, show_settings: bool, **given: Any) -> int:
+    """Run the HTTP service: keys, credits, a queue, and workers on this machine.
+
+    Every setting can be given as --set NAME=VALUE, as FOURVIEW_NAME in the environment, or in a file (--settings);
+    docs/settings.md has them all.
+    """
+    settings = settings_of(**given)
+    if show_settings:
+        from fourview.service.settings import describe
+
+        for name, value in describe(settings).items():
+            click.echo(f"{name} = {value}")
+        return 0
+    with closing(_listener(settings)) as listener:
+        settings = settings.model_copy(update={"bind_port": listener.getsockname()[1]})
+        with serve_extra(), _desk(settings) as desk:
+            return _serve(desk, listener, not no_runners)
+
+
+def _listener(settings: "Settings") -> socket.socket:
+    """A socket that listens already: who comes while we start waits a moment, and is not refused."""
+    host, port = settings.bind_host, settings.bind_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
+    except OSError as error:
+        cure = "name an address of this machine with --host, and a port that you may use with --port"
+        if error.errno == errno.EADDRINUSE:
+            cure = "stop what listens there, or name another with --port"
+        raise ServiceError(f"cannot listen on {host} port {port} ({error.strerror}): {cure}") from None
+
+
+@contextmanager
+def _desk(settings: "Settings") -> "Iterator[Desk]":
+    from fourview.cli.work import aside_runner
+    from fourview.service.addresses import Rules
+    from fourview.service.aside import Aside
+    from fourview.service.desk import Desk
+    from fourview.service.fetch import PinnedTransport
+    from fourview.service.files import open_files
+    from fourview.service.news import News
+    from fourview.service.store.database import open_store
+    from fourview.service.store.instance import secret
+
+    rules = Rules(settings.outbound_ports, frozenset(settings.outbound_test_hosts))
+    with closing(open_store(settings.database)) as store:
+        with store.begin() as tx:
+            own_secret = secret(tx, "signing")
+        with closing(Aside(lambda: aside_runner(settings), settings.scratch)) as aside:
+            yield Desk(
+                settings=settings,
+                store=store,
+                files=open_files(settings),
+                news=News(),
+                aside=aside,
+                transport=PinnedTransport(rules),
+                secrets=tuple(word.get_secret_value().encode() for word in settings.signing_secrets) or (own_secret,),
+            )
+
+
+def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
+    import uvicorn
+
+    from fourview.cli.welcome import welcome
+    from fourview.service.app import create_app
+
+    settings = desk.settings
+    hands = Hands(settings, desk.store, desk.files, desk.news, is_working)
+
+    class Server(uvicorn.Server):
+        """Ends in our order, and does not send itself the signals again that it got."""
+
+        signals = 0
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            hands.start()
+            click.echo(welcome(settings, desk.store))
+            host, port = listener.getsockname()[:2]
+            click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            draining = asyncio.create_task(self.drain())
+            await super().shutdown(sockets)
+            await draining
+
+        async def drain(self) -> None:
+            """Let jobs end or put them back, then wake who waits for others."""
+            hands.stop(settings.shutdown_grace_s)
+            ended = asyncio.create_task(asyncio.to_thread(hands.join))
+            while not ended.done():
+                await asyncio.wait((ended,), timeout=0.1)
+                if self.force_exit:
+                    hands.stop(0)
+            desk.news.close()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.signals += 1
+            if self.signals > 2:
+                os._exit(INTERRUPTED)
+            self.force_exit = self.should_exit
+            self.should_exit = True
+
+    config = uvicorn.Config(
+        create_app(desk), http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+        proxy_headers=False, server_header=False, timeout_keep_alive=IDLE_S, backlog=BACKLOG,
+        timeout_graceful_shutdown=int(settings.shutdown_grace_s) + ANSWERS_S,
+    )  # fmt: skip
+    server = Server(config)
+    server.run(sockets=[listener])
+    return INTERRUPTED if server.force_exit else 0

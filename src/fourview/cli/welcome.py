@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a start of the service says to whoever started it.
+
+Owns      the key, the credits and the sign-in link of the first start; the lines that can be pasted into a shell.
+"""
+
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourview.cli.state import DEFAULT_ACCOUNT
+from fourview.service.store import accounts, keys, ledger, signin
+from fourview.service.store.instance import secret
+
+if TYPE_CHECKING:
+    from fourview.service.settings import Settings
+    from fourview.service.store.database import Store
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "robot"
+SIGN_IN_S = 24 * 3600.0  # how long the link opens the page
+
+
+def welcome(settings: "Settings", store: "Store") -> str:
+    """The lines, with a new key in them where there is none yet: the only time that it can be read."""
+    if settings.no_auth:
+        return f"nobody is asked for a key, and nothing costs credits; try\n\n  {_curl(settings, [])}\n"
+    now = time.time()
+    with store.begin() as tx:
+        secret(tx, "first start")  # of processes that start at once the others wait here
+        if keys.list_keys(tx):
+            return f"a new key: {_command('keys create', settings)}\n"
+        owner = accounts.find_account(tx, DEFAULT_ACCOUNT) or accounts.add_account(tx, DEFAULT_ACCOUNT, now)
+        key, text = keys.add_key(tx, owner.id, "first start", now)
+        ledger.grant(tx, owner.id, settings.first_key_credits * ledger.CREDIT, "first start", now)
+        word = signin.add_link(tx, key.id, now, SIGN_IN_S)
+    return "\n".join(
+        (
+            f"this is the first start. Your key, shown only now, with {settings.first_key_credits} credits:\n",
+            f"  {text}\n",
+            "a model of the example pictures:\n",
+            f"  {_curl(settings, ['-H', f'x-api-key: {text}'])}\n",
+            "the page, signed in with this key, once and within a day:\n",
+            f"  {settings.base_url}/#signin={word}\n",
+            f"another key: {_command('keys create', settings)}\n",
+        )
+    )
+
+
+def _curl(settings: "Settings", headers: list[str]) -> str:
+    pictures = [f"{side}_image=@{EXAMPLE / side}.png" for side in ("front", "left", "back", "right")]
+    fields = [word for picture in pictures for word in ("-F", picture)]
+    url = f"{settings.base_url}/v1/hunyuan3d-2mv"
+    return shlex.join(["curl", "-f", "-o", "robot.glb", *headers, *fields, url])
+
+
+def _command(words: str, settings: "Settings") -> str:
+    """`fourview WORDS` on this database; a URL of which nothing may be shown has to come from the environment."""
+    where = f" --database {shlex.quote(settings.database)}" if settings.database.startswith("sqlite:") else ""
+    return f"fourview {words}{where}"

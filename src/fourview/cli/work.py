@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""`fourview work`: a machine that does jobs and answers nobody.
+
+Owns      the workers of one process, their names, starting and ending them together; the command for them alone.
+Not here  HTTP (`cli.serve`), claiming jobs (`service.dispatcher`), doing them (`runners`).
+"""
+
+import json
+import os
+import secrets
+import signal
+import socket
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fourview.cli.state import serve_extra
+from fourview.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fourview.service.files import Files
+    from fourview.service.news import News
+    from fourview.service.runner import Runner
+    from fourview.service.settings import Settings
+    from fourview.service.store.database import Store
+
+
+def settings_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
+    """How settings are given on the command line; `settings_of` takes what these were."""
+    for option in reversed((
+        click.option("--settings", "file", type=click.Path(dir_okay=False, path_type=Path), help="A TOML file."),
+        click.option("--database", "database_url", help="sqlite:///FILE or postgresql://USER@HOST/NAME."),
+        click.option("--files", "files_url", help="file:///FOLDER or s3://BUCKET/PREFIX."),
+        click.option("--state", "state_dir", help="The folder of database and files."),
+        click.option("--device", "devices", multiple=True, help="auto, cpu, cuda:N, mps, instant; may be repeated."),
+        click.option("--workers", "workers_per_device", help="Processes for each device."),
+        click.option("--log-level", help="debug, info, warning or error."),
+        click.option("--log-format", help="text or json."),
+        click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="Any setting; may be repeated."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def settings_of(file: Path | None, more: tuple[str, ...], **flags: Any) -> "Settings":
+    """The settings in force; raises `SettingsError`, or `MissingExtraError`."""
+    with serve_extra():
+        from fourview.service.settings import load
+    given: dict[str, Any] = {}
+    for word in more:
+        name, is_there, value = word.partition("=")
+        if not is_there:
+            raise SettingsError(f"--set takes NAME=VALUE, not {word!r}: write --set queue_max=100")
+        try:
+            given[name] = json.loads(value) if value.startswith("{") else value
+        except ValueError as error:
+            raise SettingsError(f"{name} is no JSON ({error}): write --set {name}='{{...}}'") from None
+    return load(file, given | {name: value for name, value in flags.items() if value not in (None, (), False)})
+
+
+@click.command()
+@settings_options
+def work(**given: Any) -> int:
+    """Do the jobs of a service that runs elsewhere, on the same database and files, until Ctrl-C or SIGTERM."""
+    settings = settings_of(**given)
+    with serve_extra():
+        from fourview.service.files import open_files
+        from fourview.service.news import News
+        from fourview.service.store.database import open_store
+    if settings.database.startswith("postgresql") and settings.files.startswith("file:"):
+        click.echo(f"the files are in a folder: every machine must see the same one at {settings.files}", err=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with closing(open_store(settings.database)) as store:
+        hands = Hands(settings, store, open_files(settings), News(), is_working=True)
+        try:
+            hands.start()
+            click.echo("ready")
+            signal.pause()
+        except KeyboardInterrupt:
+            hands.stop(settings.shutdown_grace_s)
+        try:
+            hands.join()
+        except KeyboardInterrupt:
+            hands.stop(0)
+            hands.join()
+            raise
+    return 0
+
+
+class Hands:
+    """The workers of this process, and its janitor."""
+
+    def __init__(self, settings: "Settings", store: "Store", files: "Files", news: "News", is_working: bool) -> None:
+        from fourview.runners.local import LocalRunner
+        from fourview.service.dispatcher import Dispatcher
+        from fourview.service.janitor import Janitor
+
+        here = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._janitor: Janitor = Janitor(settings, store, files, news)
+        self._dispatchers: list[Dispatcher] = [
+            Dispatcher(f"{here}-{device}-{number}", LocalRunner(device), settings, store, files, news)
+            for device in settings.devices
+            for number in range(1, settings.workers_per_device + 1)
+            if is_working
+        ]
+
+    def start(self) -> None:
+        """Sweep up, then work; comes back at once."""
+        self._janitor.start()
+        for dispatcher in self._dispatchers:
+            dispatcher.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Take no more jobs; what runs may go on for so long. Comes back at once, and may be called with less."""
+        for dispatcher in self._dispatchers:
+            dispatcher.stop(grace_s)
+
+    def join(self) -> None:
+        """Wait until everything has ended."""
+        for dispatcher in self._dispatchers:
+            dispatcher.join()
+        self._janitor.stop()
+
+
+def aside_runner(settings: "Settings") -> "Runner":
+    """Who does small work: the processor, or the double where nothing else is asked for."""
+    from fourview.runners.local import LocalRunner
+
+    doubles = [device for device in settings.devices if device.startswith("instant")]
+    return LocalRunner(doubles[0] if len(doubles) == len(settings.devices) else "cpu")

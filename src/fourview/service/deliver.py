@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Webhooks are sent, signed after Standard Webhooks, until they arrive or it is hopeless.
+
+Owns      the body, its signature, sending, what the receiver's answer means, how long to wait for the next attempt.
+Not here  what is to be told (`store.webhooks`), which hosts may be asked (`fetch.PinnedTransport`).
+
+Several processes may deliver for one database: taking a delivery puts it out of the others' reach for as long as an
+attempt can last. One whose sender died comes up again after that, with the same `webhook-id`: a receiver that must not
+hear anything twice remembers these. Order is not promised. `data` is the job as it is when the message is sent.
+
+An account's secret is derived from one of the installation, so that it is the same in every process and needs no row.
+"""
+
+import asyncio
+import base64
+import hmac
+import json
+import random
+import time
+from typing import Any
+
+import httpx
+import structlog
+from sqlalchemy import Connection
+
+from fourview import __version__
+from fourview.errors import AddressError
+from fourview.service.desk import Desk
+from fourview.service.present import job_object, moment, see
+from fourview.service.settings import Settings
+from fourview.service.store import webhooks
+from fourview.service.store.instance import secret
+from fourview.service.store.jobs import find_job
+from fourview.service.store.webhooks import Delivery
+
+LOOK_S = 0.5  # how often the store is asked for what is due
+AT_ONCE = 64  # attempts under way
+FACTOR = 4.0  # how many times longer each delay is than the one before
+JITTER = 0.25  # of a delay, up or down, so that not everybody comes back at the same moment
+GONE = 410  # the receiver's way to say: no more about this job
+WRITE_S = 15.0  # how long writing an attempt down may take before somebody else makes it again
+
+log = structlog.get_logger(__name__)
+
+
+def account_secret(root: bytes, account_id: str) -> str:
+    """What signs an account's webhooks, `whsec_...`; `root` is the installation's."""
+    return "whsec_" + base64.b64encode(hmac.digest(root, account_id.encode(), "sha256")).decode()
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header `webhook-signature`."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, "sha256")
+    return "v1," + base64.b64encode(signed).decode()
+
+
+class Deliverer:
+    """One a process, in its event loop."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._root = b""
+
+    async def run(self) -> None:
+        """Deliver what is due, until cancelled."""
+        self._root = await self._desk.change(lambda tx: secret(tx, "webhooks"))
+        places = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as attempts:
+            while True:
+                await places.acquire()
+                attempt = attempts.create_task(self._attempt(await self._next()))
+                attempt.add_done_callback(lambda _: places.release())
+
+    async def _next(self) -> Delivery:
+        """The next delivery that is due, taken."""
+        while True:
+            try:
+                if await self._desk.look(lambda tx: webhooks.is_due(tx, time.time())):
+                    taken = await self._desk.change(self._take)
+                    if taken is not None:
+                        return taken
+            except Exception:  # the database is away for a while
+                log.exception("webhooks_not_read")
+            await asyncio.sleep(LOOK_S)
+
+    def _take(self, tx: Connection) -> Delivery | None:
+        return webhooks.take_delivery(tx, time.time(), self._desk.settings.webhook_timeout_s + WRITE_S)
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        bound = log.bind(job_id=delivery.job_id, delivery_id=delivery.id, attempt=delivery.attempts)
+        try:
+            began = time.time()
+            message = await self._desk.look(lambda tx: self._message(tx, delivery, began))
+            if message is None:
+                return  # the job was deleted meanwhile, and its deliveries with it
+            status, error = await self._send(message)
+            entry = {
+                "attempt": delivery.attempts, "at": moment(began), "ms": round((time.time() - began) * 1000),
+                "status": status, "error": error,
+            }  # fmt: skip
+            await self._desk.change(lambda tx: self._write_down(tx, delivery, entry))
+            bound.info("webhook_sent", status=status, error=error)
+        except Exception:  # it comes up again by itself
+            bound.exception("webhook_not_sent")
+
+    def _message(self, tx: Connection, delivery: Delivery, now: float) -> httpx.Request | None:
+        job = find_job(tx, delivery.job_id)
+        if job is None:
+            return None
+        data = job_object(self._desk, see(tx, self._desk, [job])[0], now)
+        body = json.dumps({"type": delivery.type, "timestamp": moment(delivery.created_at), "data": data}).encode()
+        timestamp = int(now)
+        settings = self._desk.settings
+        timeout = httpx.Timeout(settings.webhook_timeout_s, connect=settings.outbound_connect_s).as_dict()
+        return httpx.Request(
+            "POST",
+            delivery.url,
+            headers={
+                "content-type": "application/json",
+                "user-agent": f"fourview/{__version__}",
+                "webhook-id": delivery.id,
+                "webhook-timestamp": str(timestamp),
+                "webhook-signature": sign(account_secret(self._root, job.account_id), delivery.id, timestamp, body),
+            },
+            content=body,
+            extensions={"timeout": timeout},
+        )
+
+    async def _send(self, message: httpx.Request) -> tuple[int | None, str | None]:
+        """The status of the answer, whose body nobody reads, or why there is none."""
+        timeout_s = self._desk.settings.webhook_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._desk.transport.handle_async_request(message)
+                await response.aclose()
+                return response.status_code, None
+        except AddressError as error:
+            return None, str(error)
+        except (TimeoutError, httpx.TimeoutException):
+            return None, f"no answer within {timeout_s:g} s"
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return None, "the host does not answer, or broke off"
+
+    def _write_down(self, tx: Connection, delivery: Delivery, entry: dict[str, Any]) -> None:
+        settings, status = self._desk.settings, entry["status"]
+        if status is not None and 200 <= status < 300:
+            webhooks.delivered(tx, delivery.id, entry)
+        elif status == GONE:
+            webhooks.stop(tx, delivery.job_id)
+            webhooks.not_delivered(tx, delivery.id, entry, None)
+        elif delivery.attempts >= settings.webhook_attempts:
+            webhooks.not_delivered(tx, delivery.id, entry, None)
+        else:
+            webhooks.not_delivered(tx, delivery.id, entry, time.time() + delay_s(settings, delivery.attempts))
+
+
+def delay_s(settings: Settings, attempts: int) -> float:
+    """How long to wait after that many attempts."""
+    plain = min(settings.webhook_first_delay_s * FACTOR ** (attempts - 1), settings.webhook_max_delay_s)
+    return plain * random.uniform(1 - JITTER, 1 + JITTER)
