@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048  # connections that wait to be accepted
 IDLE_S = 75  # how long a connection may be silent: longer than proxies keep theirs, so that none is closed under them
-ANSWERS_S = 5  # how long, after the last job, answers may take to leave
+ANSWERS_S = 10  # how long, after the grace, answers may take to leave
+LOOK_S = 0.1  # how soon a second signal is heard
 INTERRUPTED = 130
 
 
@@ -108,18 +109,20 @@ def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
 
     from fourview.cli.welcome import welcome
     from fourview.service.app import create_app
+    from fourview.service.deliver import Deliverer
 
     settings = desk.settings
     hands = Hands(settings, desk.store, desk.files, desk.news, is_working)
 
     class Server(uvicorn.Server):
-        """Ends in our order, and does not send itself the signals again that it got."""
+        """Starts and ends what belongs to it, in our order; the signals it got it does not send itself once more."""
 
         signals = 0
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             hands.start()
+            self.delivering = asyncio.create_task(Deliverer(desk).run())
             click.echo(welcome(settings, desk.store))
             host, port = listener.getsockname()[:2]
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -128,23 +131,23 @@ def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
             draining = asyncio.create_task(self.drain())
             await super().shutdown(sockets)
             await draining
+            self.delivering.cancel()
 
         async def drain(self) -> None:
             """Let jobs end or put them back, then wake who waits for others."""
             hands.stop(settings.shutdown_grace_s)
-            ended = asyncio.create_task(asyncio.to_thread(hands.join))
-            while not ended.done():
-                await asyncio.wait((ended,), timeout=0.1)
+            ending = asyncio.create_task(asyncio.to_thread(hands.join))
+            while not ending.done():
+                await asyncio.wait((ending,), timeout=LOOK_S)
                 if self.force_exit:
                     hands.stop(0)
             desk.news.close()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             self.signals += 1
+            self.should_exit, self.force_exit = True, self.signals > 1
             if self.signals > 2:
                 os._exit(INTERRUPTED)
-            self.force_exit = self.should_exit
-            self.should_exit = True
 
     config = uvicorn.Config(
         create_app(desk), http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourview.cli.state import DEFAULT_ACCOUNT
+from fourview.service.auth import HOUSE, open_house
 from fourview.service.store import accounts, keys, ledger, signin
 from fourview.service.store.instance import secret
 
@@ -24,12 +25,13 @@ SIGN_IN_S = 24 * 3600.0  # how long the link opens the page
 
 def welcome(settings: "Settings", store: "Store") -> str:
     """The lines, with a new key in them where there is none yet: the only time that it can be read."""
-    if settings.no_auth:
-        return f"nobody is asked for a key, and nothing costs credits; try\n\n  {_curl(settings, [])}\n"
     now = time.time()
+    if settings.no_auth:
+        open_house(store, now)
+        return f"nobody is asked for a key, and nothing costs credits; try\n\n  {_curl(settings, [])}\n"
     with store.begin() as tx:
         secret(tx, "first start")  # of processes that start at once the others wait here
-        if keys.list_keys(tx):
+        if any(key.name != HOUSE for key in keys.list_keys(tx)):
             return f"a new key: {_command('keys create', settings)}\n"
         owner = accounts.find_account(tx, DEFAULT_ACCOUNT) or accounts.add_account(tx, DEFAULT_ACCOUNT, now)
         key, text = keys.add_key(tx, owner.id, "first start", now)
