@@ -50,7 +50,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.shape in ("grown", "box", "turned"):
         build = getattr(hull, args.shape.upper())
-        hull._judge = lambda front, side, views: build
+        hull._judge = lambda *_: build
 
     rows: dict[str, list[list[float]]] = {}
     spent = 0.0

@@ -86,22 +86,23 @@ class _Plate:
 
     maps: Float
     corner: Float
+    pixel: float  # side of a pixel, box units
 
 
-def hull(views: Sequence[View], tick: Tick = no_tick) -> Field:
-    """The field of the solid that `views` (framed; the front among them) show."""
+def hull(views: Sequence[View], tick: Tick = no_tick, pixel: float = PIXEL) -> Field:
+    """The field of the solid that `views` (framed; the front among them) show; its maps have pixels of `pixel`."""
     named = {view.name: view for view in views}
     if "front" not in named:
         raise PictureError(f"the views are {', '.join(named) or 'none'}; the front is needed: send a 'front' picture")
     low, high = _extent(views)
-    outline = _outline([named[n] for n in ("front", "back") if n in named], low[:2], high[:2])
+    outline = _outline([named[n] for n in ("front", "back") if n in named], low[:2], high[:2], pixel)
     tick(0.3)
     sides = [named[n] for n in ("left", "right") if n in named]
-    side_outline = _outline(sides, low[[2, 1]], high[[2, 1]]) if sides else None
+    side_outline = _outline(sides, low[[2, 1]], high[[2, 1]], pixel) if sides else None
     tick(0.5)
-    build = GROWN if side_outline is None else _judge(outline, side_outline, views)
-    front = _plate(outline, low[:2], build)
-    side = None if side_outline is None else _plate(side_outline, low[[2, 1]], build)
+    build = GROWN if side_outline is None else _judge(outline, side_outline, views, pixel)
+    front = _plate(outline, low[:2], build, pixel)
+    side = None if side_outline is None else _plate(side_outline, low[[2, 1]], build, pixel)
     if side is None:
         high[2] = front.maps[..., 2].max()
         low[2] = -high[2]
@@ -151,16 +152,16 @@ def _extent(views: Sequence[View]) -> tuple[Float, Float]:
     return np.where(known, low, 0.0), np.where(known, high, 0.0)
 
 
-def _outline(views: Sequence[View], low: Float, high: Float) -> Float:
+def _outline(views: Sequence[View], low: Float, high: Float, pixel: float) -> Float:
     """Signed distance `(rows, columns)` to the outline of one pair of sides (one or both given), box units.
 
     Two drawn outlines never agree to the pixel: the middle between them is taken. Where they differ by more, a part
     shows in one view alone (a picture cut a limb, or hid it), and is kept.
     """
-    columns, rows = np.ceil((high - low) / PIXEL).astype(int) + 2 * PAD
-    fine = PIXEL / FINER
-    across, up = (low[k] - PAD * PIXEL + fine * (np.arange(n * FINER) + 0.5) for k, n in enumerate((columns, rows)))
-    each = [_block_means(_signed_distance(_seen(view, across, up))) for view in views]
+    columns, rows = np.ceil((high - low) / pixel).astype(int) + 2 * PAD
+    fine = pixel / FINER
+    across, up = (low[k] - PAD * pixel + fine * (np.arange(n * FINER) + 0.5) for k, n in enumerate((columns, rows)))
+    each = [_block_means(_signed_distance(_seen(view, across, up), pixel)) for view in views]
     least, greatest = np.minimum(each[0], each[-1]), np.maximum(each[0], each[-1])
     apart = np.clip((greatest - least - DISAGREE[0]) / (DISAGREE[1] - DISAGREE[0]), 0, 1)
     outline: Float = (least + greatest) / 2 * (1 - apart) + greatest * apart
@@ -188,7 +189,7 @@ def _resampled(values: Float, at: Float) -> Float:
     return between
 
 
-def _signed_distance(matte: Float) -> Float:
+def _signed_distance(matte: Float, pixel: float) -> Float:
     """Distance to the outline, box units, positive inside, on pixels `FINER` times as fine as the plate's.
 
     Distances run between middles of pixels, half a pixel off the outline; where that half counts, the soft matte tells.
@@ -197,7 +198,7 @@ def _signed_distance(matte: Float) -> Float:
     within, without = np.sqrt(mahotas.distance(solid)), np.sqrt(mahotas.distance(~solid))
     whole = np.where(solid, within - 0.5, 0.5 - without)
     at_edge = np.clip((matte - 0.5) * FINER, -0.5, 0.5)
-    distance: Float = np.where(np.abs(whole) <= 0.5, at_edge, whole) * (PIXEL / FINER)
+    distance: Float = np.where(np.abs(whole) <= 0.5, at_edge, whole) * (pixel / FINER)
     return distance
 
 
@@ -208,10 +209,10 @@ def _block_means(values: Float) -> Float:
     return means
 
 
-def _judge(front: Float, side: Float, views: Sequence[View]) -> _Build:
+def _judge(front: Float, side: Float, views: Sequence[View], pixel: float) -> _Build:
     """How the object with these outlines (signed distances, rows shared) seems to be built."""
     widths, depths = (front > 0).sum(axis=1), (side > 0).sum(axis=1)  # (rows,)
-    made = _ramp((_straightness(front) + _straightness(side)) / 2, MADE)
+    made = _ramp((_straightness(front, pixel) + _straightness(side, pixel)) / 2, MADE)
     alike = _ramp(np.minimum(widths, depths).sum() / np.maximum(widths, depths).sum(), ALIKE)
     shaded = _ramp(float(np.mean([abs(_shade(view)) for view in views])), SHADED)
     turned = alike * shaded
@@ -255,23 +256,23 @@ def _runs(solid: Bool) -> tuple[Float, Float]:
     return rim, half_px
 
 
-def _straightness(inside: Float) -> float:
+def _straightness(inside: Float, pixel: float) -> float:
     """Share of the outline that runs level or upright."""
     smooth = inside
     for axis in (0, 1):
         for _ in range(4):  # binomial: steps of single pixels must not count
             smooth = (np.roll(smooth, 1, axis) + 2 * smooth + np.roll(smooth, -1, axis)) / 4
-    edge = (inside > 0) & (inside < 1.5 * PIXEL)
+    edge = (inside > 0) & (inside < 1.5 * pixel)
     up, across = (np.abs(slope)[edge] for slope in np.gradient(smooth))
     return float(np.mean(np.minimum(up, across) < STRAIGHT * np.hypot(up, across)))
 
 
-def _plate(inside: Float, low: Float, build: _Build) -> _Plate:
+def _plate(inside: Float, low: Float, build: _Build, pixel: float) -> _Plate:
     """The maps of one outline, given as signed distance."""
-    h = _blow_up(inside > 0, PIXEL, build.tie)
-    row = np.maximum(h.max(axis=1, keepdims=True), PIXEL**2)
+    h = _blow_up(inside > 0, pixel, build.tie)
+    row = np.maximum(h.max(axis=1, keepdims=True), pixel**2)
     maps = np.stack([inside, (h / row) ** build.power, np.broadcast_to(np.sqrt(row), h.shape)], axis=-1)
-    return _Plate(maps.astype(np.float32), low + (0.5 - PAD) * PIXEL)
+    return _Plate(maps.astype(np.float32), low + (0.5 - PAD) * pixel, pixel)
 
 
 SWEEPS, WIDTH_PX = 80, 100  # within 1 % of the exact solution on outlines of 436 px
@@ -313,8 +314,8 @@ def _twice(rows: Float) -> Float:
 def _look_up(plate: _Plate, across: Float, up: Float) -> list[Float]:
     """The channels of a plate at points, each `(n,) float32`; beyond the plate its border goes on."""
     rows, columns, _ = plate.maps.shape
-    column = np.clip((across - np.float32(plate.corner[0])) / np.float32(PIXEL), 0, np.float32(columns - 1.001))
-    row = np.clip((up - np.float32(plate.corner[1])) / np.float32(PIXEL), 0, np.float32(rows - 1.001))
+    column = np.clip((across - np.float32(plate.corner[0])) / np.float32(plate.pixel), 0, np.float32(columns - 1.001))
+    row = np.clip((up - np.float32(plate.corner[1])) / np.float32(plate.pixel), 0, np.float32(rows - 1.001))
     return _bilinear(plate.maps, column, row)
 
 
