@@ -90,24 +90,29 @@ def as_knob(name: str, value: Any) -> Any:
     return shorten(text)
 
 
-def recipe_of(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Recipe:
-    """The recipe of knobs by flat name; raises `Refused` that names every value that cannot be."""
-    errors = []
+def wrong_knobs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and sentence of each knob whose value cannot be."""
+    wrong = []
     for name, value in values.items():
         try:
             Recipe.of(**{name: value})
         except RecipeError as error:
-            errors.append((name, str(error)))
-    if errors:
-        refuse(errors)
+            wrong.append((name, str(error)))
+    return wrong
+
+
+def recipe_of(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Recipe:
+    """The recipe of knobs by flat name; raises `Refused` that names every value that cannot be."""
+    if wrong := wrong_knobs(values):
+        refuse(wrong)
     return Recipe.of(**{**defaults, **values})
 
 
-def refuse(errors: Iterable[tuple[str, str]]) -> NoReturn:
-    """Raises `Refused` with a field's name and a sentence for each."""
-    found = tuple(errors)
+def refuse(wrong: Iterable[tuple[str, str]], code: str = "invalid_field") -> NoReturn:
+    """Raises `Refused` with the name of a field and a sentence for each."""
+    found = tuple(wrong)
     pointers = [("/" + name.replace("~", "~0").replace("/", "~1"), sentence) for name, sentence in found]
-    raise Refused("invalid_field", "; ".join(sentence for _, sentence in found), errors=pointers)
+    raise Refused(code, "; ".join(sentence for _, sentence in found), errors=pointers)
 
 
 def shorten(text: str) -> str:
@@ -181,6 +186,8 @@ async def _multipart(request: Request) -> dict[str, Any]:
             parts = form.multi_items()
             return _once([(name, await v.read() if isinstance(v, UploadFile) else v) for name, v in parts])
     except HTTPException as error:
+        if error.status_code != 400:
+            raise
         raise Refused("malformed_body", f"the form cannot be read: {error.detail}") from None
 
 

@@ -2,6 +2,121 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compatible surface, v1: one blocking call, and the credits of a key."""
 
-from fastapi import APIRouter
+import io
+import time
+import zipfile
+from collections.abc import AsyncIterator
+from typing import Any
 
-router = APIRouter()
+from anyio import to_thread
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from fourview.service import compatible, present
+from fourview.service.auth import Admitted
+from fourview.service.compatible import SLUG
+from fourview.service.desk import Desk, desk_of
+from fourview.service.present import Seen
+from fourview.service.problems import Refused
+from fourview.service.store import ledger
+from fourview.service.store.outputs import Output
+from fourview.service.submit import submit
+from fourview.service.waiting import wait_for_end
+
+router = APIRouter(tags=["compatible"])
+
+MEDIA_TYPES = {
+    "glb": "model/gltf-binary",
+    "obj": "model/obj",
+    "ply": "application/octet-stream",
+    "stl": "model/stl",
+}
+RETRY_S = 10  # when to ask again for a job that takes longer than a request may wait
+
+
+@router.post(f"/v1/{SLUG}")
+async def generate(request: Request, caller: Admitted) -> Response:
+    """Make a model and wait for it: its file, or where nothing but JSON is accepted, the URL of its file."""
+    desk = desk_of(request)
+    submitted = await submit(desk, caller, await compatible.read(request, "v1"))
+    job = await wait_for_end(request, submitted.job.id, desk.settings.wait_max_s)
+
+    def look(tx: Connection) -> tuple[Seen, int | None]:
+        return present.see(tx, desk, [job])[0], ledger.balance(tx, job.account_id) if caller.pays else None
+
+    seen, balance = await desk.look(look)
+    headers = {"x-job-id": job.id} | ({"idempotency-replayed": "true"} if submitted.is_replay else {})
+    if job.status != "succeeded":
+        raise _refusal(desk, seen, headers)
+    if warnings := compatible.warnings_of(job):
+        headers["x-warnings"] = ", ".join(sorted({warning["code"] for warning in warnings}))
+    headers |= {
+        "x-cost": ledger.in_credits(seen.cost),
+        "x-generation-time": f"{(job.finished_at or 0) - (job.started_at or 0):.3f}",
+        "x-seed-value": str(job.seed_used),
+    }
+    if _is_json_alone(request):
+        return JSONResponse(_body(desk, seen, balance), headers=headers)
+    return await _file(desk, compatible.output_of(seen), headers)
+
+
+@router.get("/v1/get-user-credits")
+async def credits(request: Request, caller: Admitted) -> dict[str, float | None]:
+    """What this key's account can spend now; null where nothing costs anything."""
+    return {"credits": request.state.balance / ledger.CREDIT if caller.pays else None}
+
+
+def _refusal(desk: Desk, seen: Seen, headers: dict[str, str]) -> Refused:
+    job, more = seen.job, {"job_id": seen.job.id, **compatible.urls(desk, seen.job.id)}
+    if job.is_final:
+        code, message = compatible.error_of(job)
+        return Refused(code, message, headers=headers, more=more | {"billed": seen.cost > 0})
+    sentence = f"the job {job.id} goes on and may be asked for at response_url; it takes longer than a request may wait"
+    return Refused("still_running", sentence, headers=headers | {"retry-after": str(RETRY_S)}, more=more)
+
+
+def _body(desk: Desk, seen: Seen, balance: int | None) -> dict[str, Any]:
+    job, output, now = seen.job, compatible.output_of(seen), time.time()
+    url = present.file_url(desk, job.id, output.name, now)
+    return {
+        "output": {"url": url, "format": output.format, "bytes": output.bytes},
+        "seed": job.seed_used,
+        "metrics": compatible.metrics(seen, balance, now),
+        "request_id": job.id,
+        "warnings": compatible.warnings_of(job),
+    }
+
+
+async def _file(desk: Desk, output: Output, headers: dict[str, str]) -> Response:
+    suffix = output.name.rpartition(".")[2]
+    headers["content-disposition"] = f'attachment; filename="{output.name}"'
+    if output.format == "zip":
+        data = await to_thread.run_sync(lambda: _obj_alone(desk.files.read(output.digest)))
+        return Response(data, headers=headers, media_type=MEDIA_TYPES[suffix])
+    pieces = desk.files.stream(output.digest, 0, output.bytes)
+    first = await anext(pieces)  # where the file is gone this raises before the answer has begun
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    headers["content-length"] = str(output.bytes)
+    return StreamingResponse(whole(), headers=headers, media_type=MEDIA_TYPES[suffix])
+
+
+def _obj_alone(data: bytes) -> bytes:
+    """The OBJ of a zip without the two lines that speak of the files beside it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        text = archive.read("model.obj")
+    for line in (b"mtllib model.mtl\n", b"usemtl surface\n"):
+        text = text.replace(line, b"", 1)
+    return text
+
+
+def _is_json_alone(request: Request) -> bool:
+    """Whether nothing but JSON is accepted: axios accepts it first by itself, and means the file."""
+    kinds = [kind.partition(";")[0].strip().lower() for kind in request.headers.get("accept", "").split(",")]
+    return set(kinds) == {"application/json"}

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the hosted service: its thirteen fields become a recipe, a job becomes its states and metrics.
+
+Owns      the fields of the compatible surface, what stands for "absent" there, states, metrics.
+Not here  the calls (`routes.v1`, `routes.v2`), reading a body (`body`), the native job object (`present`).
+
+Its clients write the same wish in many ways: a form sends `"true"`, `"30"` and `""`, JavaScript sends `"null"` for
+null, published samples send `"1"` for a picture that is not there. All of that is understood, in forms and in JSON.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from starlette.requests import Request
+
+from fourview.errors import PictureError
+from fourview.notice import Notice
+from fourview.recipe import Recipe
+from fourview.service import body, pictures
+from fourview.service.desk import Desk, desk_of
+from fourview.service.pictures import Source
+from fourview.service.present import Seen
+from fourview.service.store.jobs import Job
+from fourview.service.store.ledger import CREDIT
+from fourview.service.store.outputs import Output
+from fourview.service.submit import Asked
+
+SLUG = "hunyuan3d-2mv"
+PICTURES = {"front_image": "front", "back_image": "back", "left_image": "left", "right_image": "right"}  # -> side
+KNOBS = ("seed", "steps", "guidance_scale", "octree_resolution", "num_chunks", "target_face_num", "file_type")
+FLAGS = ("randomize_seed", "remove_background")
+FIELDS = (*PICTURES, *FLAGS, *KNOBS)
+ABSENT = ("", b"", "null", "undefined", "None")
+
+_FLAG = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_STATES = {"queued": "QUEUED", "running": "PROCESSING", "succeeded": "COMPLETED"}
+_ENDED = {"canceled": "the job was canceled", "expired": "the job's deadline passed before it was done"}
+
+
+async def read(request: Request, surface: Literal["v1", "v2"]) -> Asked:
+    """What a request asks for; raises `Refused` that names each field that cannot be used."""
+    found = await body.read(request)
+    fields = {name: value for name, value in found.fields.items() if not _is_absent(value)}
+    sources, wrong_pictures = _sources(fields)
+    values, wrong = _values(fields)
+    wrong += body.wrong_knobs(values)
+    if "front" not in sources and not wrong_pictures:
+        wrong.append(("front_image", "front_image is missing; send a URL, base64, a data URI, an upload id or a file"))
+    if wrong or wrong_pictures:
+        body.refuse([*wrong, *wrong_pictures], "invalid_field" if wrong else "invalid_picture")
+
+    unknown = [body.shorten(name) for name in found.fields if name not in FIELDS]
+    notices = [Notice("field_unknown", f"there is no field '{name}'; it was ignored", name) for name in unknown]
+    if _is_random(fields) and values.get("seed", -1) != -1:
+        drawn = f"randomize_seed is true, so a fresh seed is drawn and {values['seed']} is not used; send it as false"
+        notices.append(Notice("seed_not_used", drawn, "seed"))
+        values["seed"] = -1
+    recipe = Recipe.of(**{**desk_of(request).settings.recipe_defaults, **values})
+    if recipe.export.file_type == "obj" and recipe.texture.texture != "off":
+        alone = "an OBJ is one file here, without its texture; ask for glb, which holds it"
+        notices.append(Notice("obj_without_texture", alone, "file_type"))
+    return Asked(
+        surface, "generate", recipe, sources, {side: name for name, side in PICTURES.items()},
+        warnings=tuple(notices), word=found.word, fingerprint=found.fingerprint,
+    )  # fmt: skip
+
+
+def urls(desk: Desk, job_id: str) -> dict[str, str]:
+    """Where a job can be asked for."""
+    base_url = desk.settings.base_url
+    return {
+        "poll_url": f"{base_url}/v1/requests/{job_id}",
+        "status_url": f"{base_url}/v2/requests/{job_id}/status",
+        "response_url": f"{base_url}/v2/requests/{job_id}",
+    }
+
+
+def state(job: Job) -> str:
+    """QUEUED, PROCESSING, COMPLETED or FAILED."""
+    return _STATES.get(job.status, "FAILED")
+
+
+def error_of(job: Job) -> tuple[str, str]:
+    """Why a job that has ended has no result: a word of `problems.PROBLEMS` and a sentence."""
+    if job.error is not None:
+        return job.error["code"], job.error["message"]
+    return job.status, _ENDED[job.status]
+
+
+def output_of(seen: Seen) -> Output:
+    """The model in the format that was asked for."""
+    name = f"model.{seen.job.recipe.get('file_type', 'glb')}"
+    return next(output for output in seen.outputs if output.name == name)
+
+
+def warnings_of(job: Job) -> list[dict[str, Any]]:
+    """What the door and the run remarked upon."""
+    return [*job.warnings, *(job.result or {}).get("warnings", ())]
+
+
+def metrics(seen: Seen, balance: int | None, now: float) -> dict[str, Any]:
+    """Seconds and credits of a job, as far as it has come; no balance is null."""
+    job = seen.job
+    end = job.finished_at or now
+    began = job.started_at or end
+    return {
+        "inference_time": round(end - began, 3),
+        "queue_time": round(began - job.created_at, 3),
+        "total_time": round(end - job.created_at, 3),
+        "cost": seen.cost / CREDIT,
+        "remaining_credits": None if balance is None else balance / CREDIT,
+        "retry_count": max(0, job.attempts - 1),
+    }
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or (isinstance(value, str | bytes) and value.strip() in ABSENT)
+
+
+def _sources(fields: Mapping[str, Any]) -> tuple[dict[str, Source], list[tuple[str, str]]]:
+    """What the field of each side holds, and what is wrong with others."""
+    sources, wrong = {}, []
+    for name, side in PICTURES.items():
+        try:
+            source = pictures.tell(name, fields.get(name))
+        except PictureError as error:
+            wrong.append((name, str(error)))
+        else:
+            if source is not None:
+                sources[side] = source
+    return sources, wrong
+
+
+def _values(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The knobs that were set, not checked yet, and what is wrong with the flags."""
+    wrong = [
+        (name, f"{name} is {body.as_knob('remove_background', fields[name])!r}; it takes true or false")
+        for name in FLAGS
+        if name in fields and _flag(fields[name]) is None
+    ]
+    values = {name: body.as_knob(name, fields[name]) for name in KNOBS if name in fields}
+    if "remove_background" in fields:
+        values["remove_background"] = "auto" if _flag(fields["remove_background"]) else "never"
+    return values, wrong
+
+
+def _is_random(fields: Mapping[str, Any]) -> bool:
+    return _flag(fields.get("randomize_seed", True)) is True
+
+
+def _flag(value: Any) -> bool | None:
+    """True or false in one of their spellings; None where it is neither."""
+    if isinstance(value, bool):
+        return value
+    return _FLAG.get(str(value).strip().lower()) if isinstance(value, str | int) else None
