@@ -4,56 +4,21 @@
 
 import asyncio
 import json
-from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
-from starlette.requests import Request
+from service.bodies import BOUNDARY, multipart, request_of
 
 from fourview.recipe import knobs
 from fourview.service import body
 from fourview.service.problems import Refused
-from fourview.service.settings import Settings
 
-BOUNDARY = "----fourview"
 EIGHT_MB = "iVBORw0KGgo" + "A" * (8 << 20)
 
 
-def read(content, kind="application/json", path="/v1/hunyuan3d-2mv", pieces=1, **headers):
-    """What `body.read` makes of a request that arrives in pieces."""
-    step = -(-len(content) // pieces) or 1
-    chunks = [content[i : i + step] for i in range(0, len(content), step)] or [b""]
-    raw = {
-        "content-type": kind,
-        "content-length": str(len(content)),
-        **{k.replace("_", "-"): v for k, v in headers.items()},
-    }
-
-    async def receive():
-        chunk = chunks.pop(0)
-        return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
-
-    desk = SimpleNamespace(settings=Settings())
-    scope = {
-        "type": "http", "method": "POST", "path": path, "query_string": b"", "server": ("localhost", 80),
-        "scheme": "http", "app": SimpleNamespace(state=SimpleNamespace(desk=desk)),
-        "headers": [(k.encode(), v.encode()) for k, v in raw.items()],
-    }  # fmt: skip
-    return asyncio.run(body.read(Request(scope, receive)))
-
-
-def multipart(*parts):
-    """Parts are (name, text) or (name, bytes of a file)."""
-    lines = []
-    for name, value in parts:
-        is_file = isinstance(value, bytes)
-        lines += [
-            f"--{BOUNDARY}\r\n".encode(),
-            f'Content-Disposition: form-data; name="{name}"{"; filename=x.png" if is_file else ""}\r\n\r\n'.encode(),
-            value if is_file else value.encode(),
-            b"\r\n",
-        ]
-    return b"".join([*lines, f"--{BOUNDARY}--\r\n".encode()])
+def read(*arguments, **more):
+    """What `body.read` makes of a request."""
+    return asyncio.run(body.read(request_of(*arguments, **more)))
 
 
 def read_form(*parts, **more):

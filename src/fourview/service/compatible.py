@@ -45,7 +45,7 @@ async def read(request: Request, surface: Literal["v1", "v2"]) -> Asked:
     sources, wrong_pictures = _sources(fields)
     values, wrong = _values(fields)
     wrong += body.wrong_knobs(values)
-    if "front" not in sources and not wrong_pictures:
+    if "front" not in sources and "front_image" not in dict(wrong_pictures):
         wrong.append(("front_image", "front_image is missing; send a URL, base64, a data URI, an upload id or a file"))
     if wrong or wrong_pictures:
         body.refuse([*wrong, *wrong_pictures], "invalid_field" if wrong else "invalid_picture")
