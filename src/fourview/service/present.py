@@ -7,24 +7,100 @@ Not here  v2's status (`routes.v2`), the states of a job (`store`).
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from fourview.recipe import Recipe, flat
 from fourview.service.desk import Desk
+from fourview.service.problems import Refused
 from fourview.service.signing import sign
 from fourview.service.store import ledger
-from fourview.service.store.jobs import Job
+from fourview.service.store.jobs import Job, find_job
 from fourview.service.store.outputs import Output, outputs_of
 
 JOBS = "/api/v1/jobs"
 FILE, EVENTS = "file", "events"  # the purposes of signed URLs
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}", re.ASCII)
 _EXPIRY_STEP_S = 60  # URLs of one minute are equal, so that answers to equal requests are
+
+
+class EngineObject(TypedDict):
+    """All but the name are known once the job has run."""
+
+    name: str
+    version: str | None
+    device: str | None
+    licence: str | None
+
+
+class OutputObject(TypedDict):
+    name: str
+    format: str
+    bytes: int
+    sha256: str
+    url: str
+
+
+class MeshObject(TypedDict):
+    """What was measured of the model; `bbox` (lowest and highest corner) and `volume` in box units."""
+
+    faces: int
+    faces_target: int
+    vertices: int
+    watertight: bool
+    manifold: bool
+    components: int
+    euler: int
+    bbox: list[list[float]]
+    volume: float
+
+
+class WarningObject(TypedDict):
+    code: str
+    message: str
+    field: str | None
+
+
+class ErrorObject(TypedDict):
+    """Why a job failed: a word that stays the same, a sentence, whether the same request may work another time."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class JobObject(TypedDict):
+    """A job; times are RFC 3339 in UTC, timings whole milliseconds by stage, cost in credits."""
+
+    id: str
+    object: Literal["job"]
+    kind: Literal["generate", "retexture", "simplify", "convert"]
+    status: Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+    stage: str | None
+    progress: float
+    queue_position: int | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    expires_at: str | None
+    engine: EngineObject
+    recipe: dict[str, Any]
+    seed_used: int | None
+    timings: dict[str, int]
+    outputs: list[OutputObject]
+    mesh: MeshObject | None
+    warnings: list[WarningObject]
+    error: ErrorObject | None
+    cost: float
+    tags: list[str]
+    events_url: str
 
 
 @dataclass(frozen=True)
@@ -35,6 +111,14 @@ class Seen:
     outputs: list[Output]
     position: int | None  # in the queue, 1 is next
     cost: int  # thousandths of a credit: what it will cost or, in the end, did
+
+
+def find(tx: Connection, desk: Desk, job_id: str, account_id: str | None) -> Seen:
+    """A job (of the account) and what is told of it; raises `Refused` where there is none of that id."""
+    job = find_job(tx, job_id, account_id) if _JOB_ID.fullmatch(job_id) else None
+    if job is None:
+        raise Refused("not_found", f"there is no job '{job_id[:40]}' of this account; GET {JOBS} names those there are")
+    return see(tx, desk, [job])[0]
 
 
 def see(tx: Connection, desk: Desk, jobs: Sequence[Job]) -> list[Seen]:
@@ -49,7 +133,7 @@ def see(tx: Connection, desk: Desk, jobs: Sequence[Job]) -> list[Seen]:
     return [Seen(job, outputs.get(job.id, []), desk.line.place(tx, job), cost(job)) for job in jobs]
 
 
-def job_object(desk: Desk, seen: Seen, now: float) -> dict[str, Any]:
+def job_object(desk: Desk, seen: Seen, now: float) -> JobObject:
     """The job object of the contract; every URL in it is absolute and signed anew."""
     job = seen.job
     result: dict[str, Any] = job.result or {}
@@ -57,23 +141,23 @@ def job_object(desk: Desk, seen: Seen, now: float) -> dict[str, Any]:
     return {
         "id": job.id,
         "object": "job",
-        "kind": job.kind,
-        "status": job.status,
+        "kind": cast(Any, job.kind),
+        "status": cast(Any, job.status),
         "stage": job.stage,
         "progress": job.progress,
         "queue_position": seen.position,
         "created_at": moment(job.created_at),
-        "started_at": moment(job.started_at),
-        "finished_at": moment(job.finished_at),
-        "expires_at": moment(job.expires_at),
+        "started_at": _maybe(job.started_at),
+        "finished_at": _maybe(job.finished_at),
+        "expires_at": _maybe(job.expires_at),
         "engine": _engine(job, result),
         "recipe": recipe,
         "seed_used": job.seed_used,
         "timings": {stage: round(seconds * 1000) for stage, seconds in result.get("timings_s", {}).items()},
         "outputs": [_output(desk, job, output, now) for output in seen.outputs],
         "mesh": _mesh(result.get("mesh"), recipe["target_face_num"]),
-        "warnings": [*job.warnings, *result.get("warnings", ())],
-        "error": job.error,
+        "warnings": cast(list[WarningObject], [*job.warnings, *result.get("warnings", ())]),
+        "error": cast(ErrorObject | None, job.error),
         "cost": seen.cost / ledger.CREDIT,
         "tags": job.tags,
         "events_url": signed_url(desk, f"{JOBS}/{job.id}/events", EVENTS, now),
@@ -97,20 +181,26 @@ def file_url(desk: Desk, job_id: str, name: str, now: float) -> str:
     return signed_url(desk, f"{JOBS}/{job_id}/files/{quote(name)}", FILE, now)
 
 
-def moment(seconds: float | None) -> str | None:
+def moment(seconds: float) -> str:
     """Unix seconds as RFC 3339 in UTC with milliseconds."""
-    if seconds is None:
-        return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _engine(job: Job, result: dict[str, Any]) -> dict[str, Any]:
-    """Name, version, device and licence; all but the name are known once the job has run."""
+def _maybe(seconds: float | None) -> str | None:
+    return None if seconds is None else moment(seconds)
+
+
+def _engine(job: Job, result: dict[str, Any]) -> EngineObject:
     ran: dict[str, Any] = result.get("engine", {})
-    return {"name": job.engine, **{name: ran.get(name) for name in ("version", "device", "licence")}}
+    return {
+        "name": job.engine,
+        "version": ran.get("version"),
+        "device": ran.get("device"),
+        "licence": ran.get("licence"),
+    }
 
 
-def _output(desk: Desk, job: Job, output: Output, now: float) -> dict[str, Any]:
+def _output(desk: Desk, job: Job, output: Output, now: float) -> OutputObject:
     return {
         "name": output.name,
         "format": output.format,
@@ -120,13 +210,17 @@ def _output(desk: Desk, job: Job, output: Output, now: float) -> dict[str, Any]:
     }
 
 
-def _mesh(health: dict[str, Any] | None, faces_target: int) -> dict[str, Any] | None:
-    """What was measured of the mesh, and how many faces were asked for; `bbox` in box units, as `volume`."""
+def _mesh(health: dict[str, Any] | None, faces_target: int) -> MeshObject | None:
     if health is None:
         return None
-    told = ("faces", "vertices", "watertight", "manifold", "components", "euler", "volume")
     return {
+        "faces": health["faces"],
         "faces_target": faces_target,
-        **{name: health[name] for name in told},
+        "vertices": health["vertices"],
+        "watertight": health["watertight"],
+        "manifold": health["manifold"],
+        "components": health["components"],
+        "euler": health["euler"],
         "bbox": health["bounds"],
+        "volume": health["volume"],
     }

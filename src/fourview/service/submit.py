@@ -18,7 +18,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from anyio import to_thread
 from sqlalchemy import Connection
@@ -80,7 +80,7 @@ async def submit(desk: Desk, caller: Caller, asked: Asked) -> Submitted:
     await _check_disk(desk)
     await _check_webhook(desk.settings, asked.webhook_url)
     found = await inputs.gather(desk, caller.account_id, asked.sources, asked.fields)
-    recipe = {name: value for name, value in flat(asked.recipe).items() if name in asked.recipe.given}
+    recipe = set_knobs(asked.recipe)
     if inputs.MESH in found:
         recipe["mesh_type"] = found[inputs.MESH].kind
     kept = await inputs.keep(desk, found)
@@ -99,6 +99,11 @@ async def submit(desk: Desk, caller: Caller, asked: Asked) -> Submitted:
         desk.news.told(submitted.job.id)
         desk.news.job_came()
     return submitted
+
+
+def set_knobs(recipe: Recipe) -> dict[str, Any]:
+    """The knobs that were set, by flat name: all that has to be kept to have the recipe again."""
+    return {name: value for name, value in flat(recipe).items() if name in recipe.given}
 
 
 def price_of_request(desk: Desk, caller: Caller, asked: Asked) -> int:

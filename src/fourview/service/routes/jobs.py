@@ -1,7 +1,181 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The native surface: jobs, their events, cancel and removal."""
+"""The native surface: jobs, their events, cancel and removal.
 
-from fastapi import APIRouter
+A stream of events ends with the job. A browser's `EventSource` asks again then, naming the last event it saw, and is
+told with 204 that there is no more. Events are read from the store a batch at a time, when the reader has taken those
+before: a slow reader holds nothing but its connection.
+"""
 
-router = APIRouter(prefix="/api/v1")
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from typing_extensions import TypedDict
+
+from fourview.service import native, present
+from fourview.service.auth import Admitted, Caller, admit_with
+from fourview.service.desk import Desk, desk_of
+from fourview.service.present import EVENTS, JobObject, Seen, find, job_object, moment, see
+from fourview.service.problems import Refused
+from fourview.service.signing import check
+from fourview.service.store import events, jobs, queue
+from fourview.service.store.events import Event
+
+router = APIRouter(prefix="/api/v1", tags=["jobs"])
+
+RETRY_S = 1  # when to ask again for a job that has not ended
+RECONNECT_MS = 1000  # how soon a browser asks for events again after it lost them
+_SEQ = re.compile(r"[0-9]{1,9}", re.ASCII)
+_CURSOR = r"^[0-9.e+-]{1,32}:job_[0-9a-f]{24}$"
+
+Status = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+
+
+class JobPage(TypedDict):
+    """Jobs, newest first; `next` is the `after` of the page that follows."""
+
+    data: list[JobObject]
+    has_more: bool
+    next: str | None
+
+
+@router.post(
+    "/jobs",
+    status_code=201,
+    responses={201: {"model": JobObject}},
+    openapi_extra={"requestBody": native.body_of_job("generate")},
+)
+async def make_job(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
+    """Make a model of one to four pictures. `dry_run` tells price and plan instead, and fetches nothing."""
+    return await native.answer(request, caller, "generate", dry_run)
+
+
+@router.get("/jobs", responses={200: {"model": JobPage}})
+async def list_jobs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(pattern=_CURSOR)] = None,
+    status: Status | None = None,
+    tag: Annotated[str | None, Query(pattern=f"^{native.TAG}$")] = None,
+) -> Response:
+    """The jobs of this account, newest first, a page at a time."""
+    desk = desk_of(request)
+
+    def query(tx: Connection, caller: Caller) -> tuple[list[Seen], str | None]:
+        page = jobs.list_jobs(tx, caller.account_id, limit, after=after, status=status, tag=tag)
+        return see(tx, desk, page.jobs), page.next
+
+    found, following = await admit_with(request, query)
+    now = time.time()
+    data = [job_object(desk, seen, now) for seen in found]
+    return JSONResponse({"data": data, "has_more": following is not None, "next": following})
+
+
+@router.get("/jobs/{job_id}", responses={200: {"model": JobObject}, 304: {"description": "As it was"}})
+async def read_job(request: Request, job_id: str) -> Response:
+    """A job: its state, and its files once it has succeeded."""
+    desk, now = desk_of(request), time.time()
+    seen = await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))
+    etag = present.etag(desk, seen, now)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if not seen.job.is_final:
+        headers["Retry-After"] = str(RETRY_S)
+    known = {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}
+    if known & {etag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(job_object(desk, seen, now), headers=headers)
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=202, responses={202: {"model": JobObject}})
+async def cancel_job(request: Request, job_id: str, caller: Admitted) -> Response:
+    """Cancel a job. One that waits has ended with the answer and costs nothing; one that runs stops within a step."""
+    desk = desk_of(request)
+
+    def cancel(tx: Connection) -> str:
+        job = find(tx, desk, job_id, caller.account_id).job
+        if queue.request_cancel(tx, job.id, time.time()) == "final":
+            raise Refused("job_final", f"the job is {job.status}, and a job that has ended stays as it is")
+        return job.id
+
+    desk.news.told(await desk.change(cancel))
+    return await native.show(desk, job_id, caller, 202)
+
+
+@router.delete("/jobs/{job_id}", status_code=204)
+async def delete_job(request: Request, job_id: str, caller: Admitted) -> Response:
+    """Remove a job that has ended, its events and its files; what was paid for it stays in the ledger."""
+    desk = desk_of(request)
+
+    def delete(tx: Connection) -> None:
+        job = find(tx, desk, job_id, caller.account_id).job
+        if not jobs.delete_job(tx, job.id):
+            raise Refused("job_not_final", f"the job is {job.status}; cancel it first, and delete it when it has ended")
+
+    await desk.change(delete)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they happen"},
+        204: {"description": "The job has ended, and all its events were seen"},
+    },
+)
+async def stream_events(request: Request, job_id: str, last_event_id: str | None = None) -> Response:
+    """What happens to a job, as server-sent events; `Last-Event-ID` resumes after the event of that number."""
+    desk = desk_of(request)
+    text = request.headers.get("last-event-id") or last_event_id or "0"
+    if not _SEQ.fullmatch(text):
+        raise Refused("invalid_field", f"Last-Event-ID is {text[:40]!r}; it takes the id of an event, a number")
+
+    if "signature" in request.query_params:
+        check(request.url.path, request.query_params, purpose=EVENTS, now=time.time(), secrets=desk.secrets)
+        job = (await desk.look(lambda tx: find(tx, desk, job_id, None))).job
+    else:
+        job = (await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))).job
+    if job.is_final and int(text) >= job.last_event:
+        return Response(status_code=204)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(desk, job.id, int(text)), media_type="text/event-stream", headers=headers)
+
+
+async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[str]:
+    """The events after number `seen`, until the job has ended."""
+    yield f"retry: {RECONNECT_MS}\n\n"
+    said_at = time.monotonic()
+    with desk.news.listen(job_id) as bell:
+        while not desk.news.is_closing:
+            after = seen
+            found, is_open = await desk.look(lambda tx: _look(tx, job_id, after))  # noqa: B023
+            for event in found:
+                seen = event.seq
+                yield f"id: {event.seq}\ndata: {json.dumps(_told(event))}\n\n"
+            if not is_open:
+                return
+            now = time.monotonic()
+            if found:
+                said_at = now
+            elif now - said_at >= desk.settings.events_heartbeat_s:
+                said_at = now
+                yield ": still here\n\n"
+            await bell.wait()
+
+
+def _look(tx: Connection, job_id: str, seen: int) -> tuple[list[Event], bool]:
+    """The events after number `seen`, and whether there will be more."""
+    job = jobs.find_job(tx, job_id)
+    if job is None:
+        return [], False
+    return (events.after(tx, job_id, seen) if job.last_event > seen else []), not job.is_final
+
+
+def _told(event: Event) -> dict[str, Any]:
+    return {"type": event.type, **event.data, "at": moment(event.at)}

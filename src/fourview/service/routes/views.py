@@ -1,7 +1,74 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Mattes and warnings of views before a job is made of them."""
+"""Mattes and warnings of views before a job is made of them: free, and never behind the queue."""
 
+import base64
+from pathlib import Path
+
+from anyio import to_thread
 from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
-router = APIRouter(prefix="/api/v1")
+from fourview.service import body, inputs, native
+from fourview.service.auth import Admitted
+from fourview.service.desk import desk_of
+from fourview.service.native import MATTE, SIDES
+from fourview.service.present import WarningObject
+from fourview.service.submit import set_knobs
+from fourview.work import Outcome, Work
+
+router = APIRouter(prefix="/api/v1/views", tags=["views"])
+
+
+class ViewObject(TypedDict):
+    """Two PNG as data URIs: how much of each pixel is the subject, and the subject alone."""
+
+    matte: str
+    cutout: str
+
+
+class Preview(TypedDict):
+    views: dict[str, ViewObject]
+    warnings: list[WarningObject]
+
+
+@router.post(
+    "/preview",
+    responses={200: {"model": Preview}},
+    openapi_extra={"requestBody": native.request_body(SIDES, MATTE, {}, [])},
+)
+async def preview(request: Request, caller: Admitted) -> Response:
+    """What is cut out of each picture, and what the pictures disagree on."""
+    desk, found = desk_of(request), await body.read(request)
+    wrong: native.Wrong = []
+    sources, wrong_files = native.read_sources(found, SIDES)
+    recipe = native.read_recipe(desk, found, MATTE, wrong)
+    native.refuse_unknown(found, (*SIDES, "recipe"), MATTE, wrong)
+    if not sources and not wrong_files:
+        wrong.append(("/front", f"there is no picture; send at least one of {', '.join(SIDES)}"))
+    native.refuse(wrong, wrong_files)
+    pictures = await inputs.gather(desk, caller.account_id, sources, {side: side for side in SIDES})
+
+    def order(folder: Path) -> Work:
+        paths = {side: folder / f"{side}.{picture.kind}" for side, picture in pictures.items()}
+        for side, path in paths.items():
+            path.write_bytes(pictures[side].data)
+        return Work("preview", paths, set_knobs(recipe), folder)
+
+    async with desk.aside.run(order) as outcome:
+        shown = await to_thread.run_sync(_shown, outcome, list(pictures))
+    return JSONResponse(shown)
+
+
+def _shown(outcome: Outcome, sides: list[str]) -> Preview:
+    made = {file.name: file.path for file in outcome.files}
+
+    def uri(name: str) -> str:
+        return "data:image/png;base64," + base64.b64encode(made[name].read_bytes()).decode()
+
+    views: dict[str, ViewObject] = {
+        side: {"matte": uri(f"{side}_matte.png"), "cutout": uri(f"{side}_cutout.png")} for side in sides
+    }
+    return {"views": views, "warnings": outcome.result.get("warnings", [])}
