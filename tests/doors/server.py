@@ -40,7 +40,8 @@ class Server:
             )  # fmt: skip
         until = time.monotonic() + READY_S
         while not (ready := [line for line in self._lines(printed) if line.startswith("ready ")]):
-            assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.02)
         self.base_url = ready[0].split()[1]
         self.port = int(self.base_url.rpartition(":")[2])

@@ -5,7 +5,8 @@
 Owns      how a line looks, where lines of libraries go, taking secrets out of whatever is about to be written.
 Not here  what is worth a line (whoever logs it); the line of each request (`middleware`).
 
-Every line has the ids of the request and of the job that it belongs to: `structlog.contextvars.bind_contextvars(job_id=..)`.
+Every line has the ids of the request and of the job that it belongs to, which whoever knows them binds:
+`structlog.contextvars.bind_contextvars(job_id=..)`.
 No line has a key, a signature, a password, a webhook's secret or the bytes of a picture. Nobody logs these on purpose;
 they would come in the message of an error, so each line is searched for them once it is written out.
 """

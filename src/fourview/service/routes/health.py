@@ -1,7 +1,105 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the process lives, whether it is ready, and its numbers for Prometheus."""
+"""Whether the process lives, whether it is ready, and its numbers for Prometheus.
 
+Owns      what is looked at, who may see the numbers.
+Not here  what is counted (`metrics`).
+
+`/metrics` is for this machine, and for whoever has a key; a request that came through a proxy that nobody named in
+`trusted_proxies` is not from this machine. The two others are for everybody: they tell yes or no and why.
+"""
+
+import shutil
+import time
+from typing import Any
+
+from anyio import to_thread
 from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-router = APIRouter()
+from fourview.service.auth import admit
+from fourview.service.desk import Desk, desk_of
+from fourview.service.metrics import Metrics
+from fourview.service.problems import Refused
+from fourview.service.settings import is_loopback
+from fourview.service.store import jobs, workers
+
+router = APIRouter(tags=["operations"])
+
+BEATS = 3  # a runner that was silent for so many heartbeats is gone
+LATE_S = 5.0  # how long after its moment an end of a job may still be written down
+PROBE = b"fourview looks whether it can write"
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """Yes, as long as the process answers; it looks at nothing else."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> Response:
+    """Whether jobs can be accepted and done now, and what is in the way."""
+    desk = desk_of(request)
+    checks = await to_thread.run_sync(_checks, desk)
+    if desk.news.is_closing:
+        checks["process"] = "the service is stopping"
+    reasons = {name: said for name, said in checks.items() if said != "ok"}
+    if reasons:
+        raise Refused("not_ready", "; ".join(reasons.values()), headers={"Retry-After": "5"}, more={"checks": checks})
+    return JSONResponse({"status": "ready", "checks": checks})
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """The numbers of this installation, as Prometheus reads them."""
+    is_forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
+    desk, numbers = desk_of(request), request.app.state.metrics
+    is_here = request.client is not None and is_loopback(request.client.host)
+    if not is_here or (is_forwarded and not desk.settings.trusted_proxies):
+        await admit(request)
+    page = await to_thread.run_sync(_page, desk, numbers)
+    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _checks(desk: Desk) -> dict[str, str]:
+    """What was looked at -> ok, or what is wrong, for everybody to read."""
+    settings, checks = desk.settings, {"database": "ok", "runners": "ok", "files": "ok", "disk": "ok"}
+    try:
+        with desk.store.read() as tx:
+            if not workers.present(tx, time.time() - BEATS * settings.heartbeat_s):
+                checks["runners"] = "no runner is there"
+    except Exception:  # whatever it is, it is not ready
+        checks |= {"database": "the database does not answer", "runners": "unknown"}
+    try:
+        desk.files.put(PROBE)
+        free_mib = _free_mib(desk)
+    except Exception:
+        checks["files"] = "files cannot be written"
+    else:
+        if free_mib is not None and free_mib < settings.disk_free_min_mib:
+            checks["disk"] = "the disk is nearly full"
+    return checks
+
+
+def _page(desk: Desk, metrics: Metrics) -> bytes:
+    def look(tx: Connection) -> tuple[dict[str, int], int, Any]:
+        present = workers.present(tx, time.time() - BEATS * desk.settings.heartbeat_s)
+        return jobs.count_jobs(tx), len(present), jobs.list_ended(tx, metrics.told_until, until)
+
+    until = time.time() - LATE_S
+    with desk.store.read() as tx:
+        by_state, runners, ended = look(tx)
+    metrics.saw_ended(ended, until)
+    return metrics.page(by_state, runners, desk.files.free_mib())
+
+
+def _free_mib(desk: Desk) -> float | None:
+    """How much fits where there is least: where files lie, or where jobs run."""
+    scratch = desk.settings.scratch
+    here = next(folder for folder in (scratch, *scratch.parents) if folder.exists())
+    in_scratch = shutil.disk_usage(here).free / 2**20
+    in_files = desk.files.free_mib()
+    return in_scratch if in_files is None else min(in_scratch, in_files)
