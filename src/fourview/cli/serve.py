@@ -108,10 +108,12 @@ def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
     import uvicorn
 
     from fourview.cli.welcome import welcome
+    from fourview.service import logs
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
 
     settings = desk.settings
+    logs.configure(settings)
     hands = Hands(settings, desk.store, desk.files, desk.news, is_working)
 
     class Server(uvicorn.Server):

@@ -69,9 +69,11 @@ def work(**given: Any) -> int:
     """Do the jobs of a service that runs elsewhere, on the same database and files, until Ctrl-C or SIGTERM."""
     settings = settings_of(**given)
     with serve_extra():
+        from fourview.service import logs
         from fourview.service.files import open_files
         from fourview.service.news import News
         from fourview.service.store.database import open_store
+    logs.configure(settings)
     if settings.database.startswith("postgresql") and settings.files.startswith("file:"):
         click.echo(f"the files are in a folder: every machine must see the same one at {settings.files}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
