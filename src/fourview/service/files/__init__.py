@@ -6,10 +6,14 @@ Owns      the protocol of the two places, and which one a URL means.
 Not here  who an artifact belongs to (`store`), how it is handed out (`routes.files`), when it goes (`janitor`).
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from fourview.service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,28 @@ class Files(Protocol):
     def save(self, digest: str, path: Path) -> None:
         """Write the artifact to `path`, whole or not at all; raises `OutputError` where it is not there."""
 
-    def stream(self, digest: str, begin: int, end: int) -> AsyncIterator[bytes]:
-        """Its bytes from `begin` up to `end`, in pieces."""
+    def stream(self, digest: str, begin: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Its bytes from `begin` up to `end`, in pieces; raises `OutputError`. Whoever stops early closes it."""
 
     def drop(self, digest: str) -> None:
         """Forget an artifact; nothing happens where it is not there."""
+
+    def drop_partial(self, before: float) -> int:
+        """Remove what killed processes began to write before then (unix seconds), where that takes room; how many."""
 
     def each(self) -> Iterator[Artifact]:
         """All of them, in no order."""
 
     def free_mib(self) -> float | None:
         """How much more fits; None where nobody can say (a bucket)."""
+
+
+def open_files(settings: Settings) -> Files:
+    """The place that the settings name; raises `OutputError`, or `MissingExtraError`, where it cannot be used."""
+    if settings.files.startswith("s3://"):
+        from fourview.service.files.bucket import Bucket
+
+        return Bucket(settings.files)
+    from fourview.service.files.folder import Folder
+
+    return Folder(Path(url2pathname(urlsplit(settings.files).path)))
