@@ -158,7 +158,7 @@ def _busy(at: Service) -> str:
     jobs = [at.submit(picture, octree_resolution=512, texture_size=4096)["id"] for _ in range(12)]
     while _state(at, jobs[0]) == "queued":
         time.sleep(0.05)
-    return str(jobs[-1])
+    return str(jobs[0])
 
 
 def _state(at: Service, job: str) -> str:
