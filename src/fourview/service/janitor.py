@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sweeping up: leases of the dead, jobs that are over, bytes that nobody names any more.
 
-Owns      what is swept and how often, when the disk is too full for more.
+Owns      what is swept and how often.
 Not here  what a sweep does to a job (`store.queue`), the folders of living work (`dispatcher`, `aside`).
 
 Everything is safe to do twice and by several at once: one janitor may run in each process of many on one database and
@@ -137,10 +137,3 @@ class Janitor:
             sweep(time.time())
         except Exception:
             log.exception("sweep_failed", sweep=sweep.__name__)
-
-
-def is_disk_low(settings: Settings, files: Files) -> bool:
-    """Whether less than `disk_free_min_mib` is free where files or scratch folders lie: then no job is to be taken."""
-    place = settings.scratch if settings.scratch.exists() else settings.state_dir
-    free = [files.free_mib(), shutil.disk_usage(place).free / 2**20 if place.exists() else None]
-    return any(mib is not None and mib < settings.disk_free_min_mib for mib in free)
