@@ -105,16 +105,26 @@ def _desk(settings: "Settings") -> "Iterator[Desk]":
 
 
 def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
+    from fourview.service import logs
+
+    logs.configure(desk.settings)
+    hands = Hands(desk.settings, desk.store, desk.files, desk.news, is_working)
+    hands.start()  # runners load while this process still does
+    try:
+        return _listen(desk, listener, hands)
+    finally:
+        hands.stop(0)
+        hands.join()
+
+
+def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
     import uvicorn
 
     from fourview.cli.welcome import welcome
-    from fourview.service import logs
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
 
     settings = desk.settings
-    logs.configure(settings)
-    hands = Hands(settings, desk.store, desk.files, desk.news, is_working)
 
     class Server(uvicorn.Server):
         """Starts and ends what belongs to it, in our order; the signals it got it does not send itself once more."""
@@ -123,7 +133,6 @@ def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            hands.start()
             self.delivering = asyncio.create_task(Deliverer(desk).run())
             click.echo(welcome(settings, desk.store))
             host, port = listener.getsockname()[:2]
