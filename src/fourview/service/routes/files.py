@@ -1,7 +1,181 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a job: signed or with a key, whole or in ranges, other formats on demand."""
+"""The files of a job: signed or with a key, whole or in ranges, other formats on demand.
 
+A model that was made in one format is to be had in all four: the first who asks waits until it is made from
+`model.glb`, everybody after that reads a file. A name is only ever compared with names, it never becomes a path.
+
+One range is answered with 206; several, or what is no range, with the whole file, as RFC 9110 allows. An artifact does
+not change under its digest, which is the `ETag`; caches are to ask each time, because a job and its key may go.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from time import time
+from typing import Any
+from weakref import WeakValueDictionary
+
+from anyio import to_thread
 from fastapi import APIRouter
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
-router = APIRouter(prefix="/api/v1")
+from fourview.errors import OutputError
+from fourview.service.auth import admit_with
+from fourview.service.desk import Desk, desk_of
+from fourview.service.present import FILE, find
+from fourview.service.problems import Refused
+from fourview.service.signing import check
+from fourview.service.store.jobs import Job
+from fourview.service.store.outputs import Output, add_outputs, list_outputs
+from fourview.work import Work
+
+router = APIRouter(prefix="/api/v1", tags=["jobs"])
+
+SOURCE = "model.glb"  # what the other formats are made of
+FORMATS = {"model.glb": "glb", "model.obj": "obj", "model.ply": "ply", "model.stl": "stl"}
+MEDIA_TYPES = {
+    "glb": "model/gltf-binary",
+    "obj": "model/obj",
+    "ply": "application/octet-stream",
+    "stl": "model/stl",
+    "zip": "application/zip",
+    "png": "image/png",
+}
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,15})-([0-9]{1,15})?|-([0-9]{1,15}))", re.ASCII | re.IGNORECASE)
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": dict.fromkeys(sorted(set(MEDIA_TYPES.values())), _BINARY)},
+    206: {"description": "The range that was asked for"},
+    304: {"description": "As it was"},
+    416: {"description": "The range lies outside of the file"},
+}
+
+_making: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()  # by job and name
+
+
+class Pieces(StreamingResponse):
+    """Begins when the first piece is there, so that what is gone is an error and no answer that breaks off."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], status: int, headers: dict[str, str]) -> None:
+        super().__init__(pieces, status, headers)
+        self._pieces = pieces
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the pieces; lets go of their file at once where the client goes away."""
+        async with aclosing(self._pieces) as pieces:
+            first = await anext(pieces, b"")
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@router.head("/jobs/{job_id}/files/{name}", include_in_schema=False)
+@router.get("/jobs/{job_id}/files/{name}", response_class=Response, responses=_RESPONSES)
+async def read_file(request: Request, job_id: str, name: str, inline: bool = False) -> Response:
+    """A file of a job that has succeeded: a model in any format, `preview.png`, and what else its outputs name.
+
+    `inline` lets a browser show it; otherwise it is saved.
+    """
+    desk = desk_of(request)
+    if "signature" in request.query_params:
+        check(request.url.path, request.query_params, purpose=FILE, now=time(), secrets=desk.secrets)
+        seen = await desk.look(lambda tx: find(tx, desk, job_id, None))
+    else:
+        seen = await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))
+    outputs = {output.name: output for output in seen.outputs}
+    if name not in outputs:
+        _check_can_be_made(seen.job, name, outputs)
+        outputs[name] = await _made(desk, seen.job, name, outputs[SOURCE])
+    return await _answer(desk, request, outputs[name], inline)
+
+
+async def _answer(desk: Desk, request: Request, output: Output, inline: bool) -> Response:
+    etag = f'"{output.digest}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if known & {etag, "*"}:
+        return Response(status_code=304, headers=headers)
+    artifact = await to_thread.run_sync(desk.files.find, output.digest)
+    if artifact is None or artifact.bytes != output.bytes:
+        what = "missing" if artifact is None else f"{artifact.bytes} bytes long and not {output.bytes}"
+        raise OutputError(f"the artifact {output.digest} ({output.name}) is {what}: restore it from a backup")
+
+    is_wanted = request.headers.get("if-range", etag) == etag
+    part = _range(request.headers.get("range", ""), output.bytes) if is_wanted else None
+    begin, end = part or (0, output.bytes)
+    headers |= {
+        "Accept-Ranges": "bytes",
+        "Content-Type": MEDIA_TYPES[output.format],
+        "Content-Length": str(end - begin),
+        "Content-Disposition": f'{"inline" if inline else "attachment"}; filename="{_file_name(output)}"',
+    }
+    if part is not None:
+        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{output.bytes}"
+    status = 200 if part is None else 206
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    return Pieces(desk.files.stream(output.digest, begin, end), status, headers)
+
+
+def _range(header: str, size: int) -> tuple[int, int] | None:
+    """The first byte and the one after the last, None for the whole file; raises `Refused` where there are none."""
+    asked = _RANGE.fullmatch(header.strip())
+    if asked is None or (asked[2] is not None and int(asked[2]) < int(asked[1])):
+        return None
+    if asked[3] is not None:
+        begin, end = max(0, size - int(asked[3])), size
+    else:
+        begin, end = int(asked[1]), size if asked[2] is None else min(int(asked[2]) + 1, size)
+    if begin >= end:
+        headers = {"Content-Range": f"bytes */{size}"}
+        raise Refused("range", f"the file has {size} bytes and the range is '{header[:40]}'", headers=headers)
+    return begin, end
+
+
+def _file_name(output: Output) -> str:
+    """What a browser saves it as: an OBJ with its picture is a zip."""
+    return output.name.rpartition(".")[0] + f".{output.format}"
+
+
+def _check_can_be_made(job: Job, name: str, outputs: dict[str, Output]) -> None:
+    if not job.is_final:
+        raise Refused("job_not_final", f"the job is {job.status}; its files are there when it has succeeded")
+    if name not in FORMATS or SOURCE not in outputs:
+        there = ", ".join(sorted({*outputs, *FORMATS} if SOURCE in outputs else outputs)) or "none"
+        raise Refused("not_found", f"the job is {job.status} and has no file '{name[:40]}'; there is {there}")
+
+
+async def _made(desk: Desk, job: Job, name: str, source: Output) -> Output:
+    """The model in another format, made once however many ask for it at once."""
+
+    def look(tx: Connection) -> Output | None:
+        return next((output for output in list_outputs(tx, job.id) if output.name == name), None)
+
+    def order(folder: Path) -> Work:
+        mesh = folder / f"source.{FORMATS[SOURCE]}"
+        desk.files.save(source.digest, mesh)
+        knobs = {knob: value for knob, value in job.recipe.items() if knob != "mesh_type"}
+        return Work("format", {"mesh": mesh}, {**knobs, "file_type": FORMATS[name]}, folder)
+
+    async with _making.setdefault((job.id, name), asyncio.Lock()):
+        if (output := await desk.look(look)) is not None:
+            return output
+        async with desk.aside.run(order) as outcome:
+            (made,) = outcome.files
+            artifact = await to_thread.run_sync(desk.files.put, made.path)
+        output = Output(name, made.format, artifact.bytes, artifact.digest)
+        with suppress(IntegrityError):  # another process made it too, or the job was deleted meanwhile
+            await desk.change(lambda tx: add_outputs(tx, job.id, [output]))
+        remembered = await desk.look(look)
+    if remembered is None:
+        raise Refused("not_found", f"the job '{job.id}' was deleted while its {name} was made")
+    return remembered
