@@ -12,6 +12,7 @@
 import time
 
 import pytest
+import structlog
 from starlette.testclient import TestClient
 
 from fourview.service.addresses import Rules
@@ -19,9 +20,12 @@ from fourview.service.app import create_app
 from fourview.service.aside import Aside
 from fourview.service.desk import Desk
 from fourview.service.fetch import PinnedTransport
+from fourview.service.files import open_files
 from fourview.service.news import News
 from fourview.service.settings import Settings
 from fourview.service.store import accounts, keys, ledger
+
+structlog.configure([structlog.processors.add_log_level, structlog.processors.KeyValueRenderer()])  # plain and fast
 
 BASE_URL = "http://testserver"
 
@@ -50,8 +54,6 @@ def make_runner():
 
 @pytest.fixture
 def desk(settings, store, make_runner):
-    from fourview.service.files import open_files
-
     aside = Aside(make_runner, settings.scratch)
     transport = PinnedTransport(Rules(settings.outbound_ports, frozenset(settings.outbound_test_hosts)))
     yield Desk(settings, store, open_files(settings), News(), aside, transport, (b"s" * 32,))

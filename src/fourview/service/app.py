@@ -19,6 +19,7 @@ from fourview.service.auth import ReadBuckets
 from fourview.service.desk import Desk
 from fourview.service.metrics import Metrics
 from fourview.service.middleware import Guard, Reception
+from fourview.service.openapi import document
 from fourview.service.routes import discovery, files, health, jobs, meshes, signin, uploads, v1, v2, views, webhooks
 
 
@@ -30,6 +31,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.read_buckets = ReadBuckets()
     for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery):
         app.router.routes.extend(part.router.routes)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
     problems.install(app)
     app.add_middleware(Guard, settings=desk.settings)
     app.add_middleware(Reception, settings=desk.settings)
