@@ -105,6 +105,8 @@ def _desk(settings: "Settings") -> "Iterator[Desk]":
 
 
 def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
+    import uvicorn  # noqa: F401 - where it is missing nothing is to begin
+
     from fourview.service import logs
 
     logs.configure(desk.settings)

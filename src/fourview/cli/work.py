@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fourview.cli.state import serve_extra
-from fourview.errors import SettingsError
+from fourview.errors import ServiceError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,11 @@ def settings_of(file: Path | None, more: tuple[str, ...], **flags: Any) -> "Sett
             given[name] = json.loads(value) if value.startswith("{") else value
         except ValueError as error:
             raise SettingsError(f"{name} is no JSON ({error}): write --set {name}='{{...}}'") from None
-    return load(file, given | {name: value for name, value in flags.items() if value not in (None, (), False)})
+    given |= {name: value for name, value in flags.items() if value not in (None, (), False)}
+    try:
+        return load(file, given)
+    except SettingsError as error:
+        raise SettingsError("; ".join(str(error).splitlines())) from None
 
 
 @click.command()
@@ -73,12 +77,16 @@ def work(**given: Any) -> int:
         from fourview.service.files import open_files
         from fourview.service.news import News
         from fourview.service.store.database import open_store
-    logs.configure(settings)
     if settings.database.startswith("postgresql") and settings.files.startswith("file:"):
-        click.echo(f"the files are in a folder: every machine must see the same one at {settings.files}", err=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+        click.echo(
+            f"warning: {settings.files} is a folder; if the service runs on another machine it must be the same one "
+            "there, else set files_url to a bucket",
+            err=True,
+        )
     with closing(open_store(settings.database)) as store:
         hands = Hands(settings, store, open_files(settings), News(), is_working=True)
+        logs.configure(settings)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             hands.start()
             click.echo("ready")
@@ -102,6 +110,12 @@ class Hands:
         from fourview.service.dispatcher import Dispatcher
         from fourview.service.janitor import Janitor
 
+        try:
+            settings.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServiceError(
+                f"the folder {settings.scratch} cannot be made ({error.strerror}): set scratch_dir to one that can"
+            ) from None
         here = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._janitor: Janitor = Janitor(settings, store, files, news)
         self._dispatchers: list[Dispatcher] = [
