@@ -35,6 +35,8 @@ class Input:
 
     data: bytes
     kind: str
+    width_px: int | None = None  # of a picture, as stored
+    height_px: int | None = None
 
 
 async def gather(
@@ -43,7 +45,10 @@ async def gather(
     """The file of each side, or of `mesh`; raises `Refused`. `fields` are the names that the caller knows them by."""
     wrong: dict[str, FourviewError] = {}
     fetched = await asyncio.gather(
-        *(_fetched(desk, account_id, side, fields[side], source) for side, source in sources.items()),
+        *(
+            _fetched(desk, account_id, side, fields[side], source, _limits(desk, side))
+            for side, source in sources.items()
+        ),
         return_exceptions=True,
     )
     made: dict[str, Input] = {}
@@ -55,10 +60,21 @@ async def gather(
         except (PictureError, MeshError) as error:
             wrong[fields[side]] = error
     if wrong:
-        code = code_of(type(next(iter(wrong.values()))))
-        sentences = [(f"/{field}", str(error)) for field, error in wrong.items()]
-        raise Refused(code, "; ".join(sentence for _, sentence in sentences), errors=sentences)
+        raise _refusal(wrong)
     return made
+
+
+async def gather_any(desk: Desk, account_id: str, field: str, source: Source) -> Input:
+    """A file that may be used somewhere: a mesh where it is one, else a picture; raises `Refused`."""
+    limits = max(_limits(desk, MESH), _limits(desk, field), key=lambda limits: limits.bytes_max)
+    try:
+        data = await _fetched(desk, account_id, field, field, source, limits)
+        try:
+            return await _looked_at(desk, MESH, field, data)
+        except MeshError:
+            return await _looked_at(desk, field, field, data)
+    except PictureError as error:
+        raise _refusal({field: error}) from None
 
 
 async def keep(desk: Desk, inputs: Mapping[str, Input]) -> dict[str, str]:
@@ -71,14 +87,19 @@ async def keep(desk: Desk, inputs: Mapping[str, Input]) -> dict[str, str]:
 
 
 def _limits(desk: Desk, side: str) -> Limits:
-    """A mesh may be as large as a request, a picture as the settings say."""
     settings = desk.settings
-    mib = settings.body_max_mib if side == MESH else settings.picture_max_mib
+    mib = settings.mesh_max_mib if side == MESH else settings.picture_max_mib
     return Limits(int(mib * _MIB), int(settings.picture_max_megapixels * 1_000_000))
 
 
-async def _fetched(desk: Desk, account_id: str, side: str, field: str, source: Source) -> bytes:
-    settings, limits = desk.settings, _limits(desk, side)
+def _refusal(wrong: Mapping[str, FourviewError]) -> Refused:
+    code = code_of(type(next(iter(wrong.values()))))
+    sentences = [(f"/{field}", str(error)) for field, error in wrong.items()]
+    return Refused(code, "; ".join(sentence for _, sentence in sentences), errors=sentences)
+
+
+async def _fetched(desk: Desk, account_id: str, side: str, field: str, source: Source, limits: Limits) -> bytes:
+    settings = desk.settings
     budget = fetch.Budget(
         settings.outbound_connect_s, settings.fetch_read_s, limits.bytes_max, settings.fetch_redirects_max
     )
@@ -104,4 +125,4 @@ async def _looked_at(desk: Desk, side: str, field: str, data: bytes) -> Input:
         return Input(data, meshes.mesh_type(field, data))
     in_turn = asyncio.get_running_loop().run_in_executor
     still = await in_turn(_DECODER, pictures.inspect, field, data, _limits(desk, side))
-    return Input(still.data, still.kind)
+    return Input(still.data, still.kind, still.width_px, still.height_px)

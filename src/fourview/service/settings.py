@@ -111,6 +111,7 @@ class Settings(BaseSettings):
 
     # Pictures, and whom the service calls
     picture_max_mib: float = _of(8, "how large a picture's file may be, decoded from base64 or gzip", 0.01, 64)
+    mesh_max_mib: int = _of(64, "how large a mesh may be; one in a request is no larger than body_max_mib", 1, 1024)
     picture_max_megapixels: float = _of(25, "how many pixels a picture may have", 0.01, 25)
     outbound_connect_s: float = _of(5, "how long a picture's or webhook's host may take to connect", 0.1, 60)
     fetch_read_s: float = _of(10, "how long a picture may take to arrive; the whole fetch this and the above", 0.1, 120)

@@ -77,7 +77,7 @@ async def submit(desk: Desk, caller: Caller, asked: Asked) -> Submitted:
     job = await desk.look(lambda tx: _look_ahead(tx, desk.settings, caller, asked, price))
     if job is not None:
         return Submitted(job, is_replay=True)
-    await _check_disk(desk)
+    await check_disk(desk)
     await _check_webhook(desk.settings, asked.webhook_url)
     found = await inputs.gather(desk, caller.account_id, asked.sources, asked.fields)
     recipe = set_knobs(asked.recipe)
@@ -187,7 +187,8 @@ def _check_workers(tx: Connection, engine: str) -> None:
         raise Refused("engine_not_ready", f"no worker here can do '{engine}'; there is {able}")
 
 
-async def _check_disk(desk: Desk) -> None:
+async def check_disk(desk: Desk) -> None:
+    """Raises `Refused` where nothing more is to be put on the disk."""
     free_mib, least = await to_thread.run_sync(desk.files.free_mib), desk.settings.disk_free_min_mib
     if free_mib is not None and free_mib < least:
         raise Refused(

@@ -1,7 +1,159 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures and meshes sent ahead."""
+"""Pictures and meshes sent ahead: an upload's id can be used wherever a picture or a mesh is accepted.
 
+A picture is looked at here, a mesh is not opened. What a picture's file tells of its owner is not kept, so `bytes` and
+`sha256` are those of the file that is.
+"""
+
+import re
+import time
+from typing import Any, Literal
+
+from anyio import to_thread
 from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
-router = APIRouter(prefix="/api/v1")
+from fourview.errors import PictureError
+from fourview.service import body, inputs, pictures
+from fourview.service.auth import Admitted, admit_with
+from fourview.service.desk import desk_of
+from fourview.service.pictures import Source
+from fourview.service.present import moment
+from fourview.service.problems import Refused
+from fourview.service.store.uploads import Upload, add_upload, drop_upload, find_upload
+from fourview.service.submit import check_disk
+
+router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
+
+PATH = "/api/v1/uploads"
+MEDIA_TYPES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "glb": "model/gltf-binary",
+    "gltf": "model/gltf+json",
+    "obj": "model/obj",
+    "ply": "application/octet-stream",
+    "stl": "model/stl",
+    "zip": "application/zip",
+}
+_RAW = re.compile(r"(image|model)/.+|application/(octet-stream|zip)")
+_FIELDS = ("file", "data")  # the part of a form, and what JSON has; either does in both
+_ID = re.compile(r"upl_[0-9a-f]{24}", re.ASCII)
+_FILE = {"type": "string", "format": "binary", "description": "PNG, JPEG, WebP, GLB, OBJ, PLY or STL"}
+_TEXT = {"type": "string", "description": "a URL, base64 or a data URI"}
+
+
+def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    fields = {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}
+    return {"schema": fields}
+
+
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": _object("data", _TEXT),
+        "multipart/form-data": _object("file", _FILE),
+        "application/octet-stream": {"schema": _FILE},
+        "image/*": {"schema": _FILE},
+        "model/*": {"schema": _FILE},
+    },
+}
+
+
+class UploadObject(TypedDict):
+    """A picture or a mesh that is kept until it expires."""
+
+    id: str
+    object: Literal["upload"]
+    kind: Literal["picture", "mesh"]
+    media_type: str
+    bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+    created_at: str | None
+    expires_at: str | None
+
+
+@router.post("", status_code=201, responses={201: {"model": UploadObject}}, openapi_extra={"requestBody": _BODY})
+async def upload(request: Request, caller: Admitted) -> Response:
+    """Keep a picture or a mesh for later: the file itself, a form with a part `file`, or JSON with `data`."""
+    desk = desk_of(request)
+    await check_disk(desk)
+    field, source = await _source(request)
+    found = await inputs.gather_any(desk, caller.account_id, field, source)
+    artifact = await to_thread.run_sync(desk.files.put, found.data)
+    kept = await desk.change(
+        lambda tx: add_upload(
+            tx, caller.account_id, artifact.digest, MEDIA_TYPES[found.kind], artifact.bytes, time.time(),
+            desk.settings.upload_keep_h * 3600, (found.width_px, found.height_px),
+        )
+    )  # fmt: skip
+    location = f"{desk.settings.base_url}{PATH}/{kept.id}"
+    return JSONResponse(_shown(kept), 201, headers={"Location": location})
+
+
+@router.get("/{upload_id}", responses={200: {"model": UploadObject}})
+async def read_upload(request: Request, upload_id: str) -> Response:
+    """What is kept of an upload, and until when."""
+
+    def find(tx: Connection, account_id: str) -> Upload:
+        kept = find_upload(tx, account_id, upload_id, time.time()) if _ID.fullmatch(upload_id) else None
+        if kept is None:
+            raise _unknown(upload_id)
+        return kept
+
+    return JSONResponse(_shown(await admit_with(request, lambda tx, caller: find(tx, caller.account_id))))
+
+
+@router.delete("/{upload_id}", status_code=204)
+async def delete_upload(request: Request, upload_id: str, caller: Admitted) -> Response:
+    """Forget an upload; jobs that were made with it keep what they need."""
+    is_ours = _ID.fullmatch(upload_id) is not None
+    if not is_ours or not await desk_of(request).change(lambda tx: drop_upload(tx, caller.account_id, upload_id)):
+        raise _unknown(upload_id)
+    return Response(status_code=204)
+
+
+async def _source(request: Request) -> tuple[str, Source]:
+    """What the request holds, and the name of the field where it does."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if _RAW.fullmatch(media_type) and "content-encoding" not in request.headers:
+        return "file", Source("file", await request.body())
+    fields = (await body.read(request)).fields
+    if unknown := [name for name in fields if name not in _FIELDS]:
+        body.refuse((name, f"there is no field '{body.shorten(name)}'; send the one field 'file'") for name in unknown)
+    if len(fields) != 1:
+        body.refuse([("file", f"{len(fields)} files are there; send one, as the part 'file' or the text 'data'")])
+    ((field, value),) = fields.items()
+    try:
+        source = pictures.tell(field, value)
+    except PictureError as error:
+        body.refuse([(field, str(error))], "invalid_picture")
+    if source is None or source.kind == "upload":
+        body.refuse([(field, f"the '{field}' is {'empty' if source is None else 'an upload already'}; send a file")])
+    return field, source
+
+
+def _unknown(upload_id: str) -> Refused:
+    return Refused("not_found", f"there is no upload '{upload_id[:40]}' of this account (any more); send the file anew")
+
+
+def _shown(kept: Upload) -> UploadObject:
+    return {
+        "id": kept.id,
+        "object": "upload",
+        "kind": "picture" if kept.media_type.startswith("image/") else "mesh",
+        "media_type": kept.media_type,
+        "bytes": kept.bytes,
+        "sha256": kept.digest,
+        "width": kept.width_px,
+        "height": kept.height_px,
+        "created_at": moment(kept.created_at),
+        "expires_at": moment(kept.expires_at),
+    }

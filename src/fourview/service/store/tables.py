@@ -174,6 +174,8 @@ uploads = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
+    Column("width_px", Integer),  # of a picture
+    Column("height_px", Integer),
 )
 
 idempotency = Table(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads: pictures sent ahead, usable by their id until they expire; the bytes lie elsewhere, under their digest."""
+"""Uploads: files sent ahead, usable by their id until they expire; the bytes lie elsewhere, under their digest."""
 
 import secrets
 from dataclasses import dataclass
@@ -19,13 +19,16 @@ class Upload:
     bytes: int
     created_at: float
     expires_at: float
+    width_px: int | None = None  # of a picture
+    height_px: int | None = None
 
 
 def add_upload(
-    tx: Connection, account_id: str, digest: str, media_type: str, size: int, now: float, keep_s: float
-) -> Upload:
-    """Write down an upload of an account, kept for `keep_s`."""
-    upload = Upload("upl_" + secrets.token_hex(12), account_id, digest, media_type, size, now, now + keep_s)
+    tx: Connection, account_id: str, digest: str, media_type: str, size: int, now: float, keep_s: float,
+    sides_px: tuple[int | None, int | None] = (None, None),
+) -> Upload:  # fmt: skip
+    """Write down an upload of an account, kept for `keep_s`; `sides_px` are a picture's width and height."""
+    upload = Upload("upl_" + secrets.token_hex(12), account_id, digest, media_type, size, now, now + keep_s, *sides_px)
     tx.execute(insert(uploads).values(**vars(upload)))
     return upload
 
@@ -35,6 +38,12 @@ def find_upload(tx: Connection, account_id: str, upload_id: str, now: float) -> 
     mine = uploads.c.id == upload_id, uploads.c.account_id == account_id, uploads.c.expires_at > now
     row = tx.execute(select(uploads).where(*mine)).one_or_none()
     return Upload(**row._mapping) if row else None
+
+
+def drop_upload(tx: Connection, account_id: str, upload_id: str) -> bool:
+    """Forget the account's upload of that id; False where it has none."""
+    mine = uploads.c.id == upload_id, uploads.c.account_id == account_id
+    return tx.execute(delete(uploads).where(*mine)).rowcount == 1
 
 
 def drop_expired_uploads(tx: Connection, now: float) -> int:
