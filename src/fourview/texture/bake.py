@@ -52,7 +52,7 @@ def bake(mesh: Mesh, views: Sequence[View], texture_size: int, tick: Tick = no_t
     flat, _, notices = unwrap(mesh, texture_size, lambda done: tick(0.3 * done))
     fine = refine(flat, FILL_FACES)
     xy = texel_positions(fine, texture_size)
-    texels_per_unit = _texels_per_unit(fine, xy)
+    texels_per_unit = texel_density(fine, xy)
     sources = []
     for number, view in enumerate(views):
         tick(0.3 + 0.2 * number / len(views))
@@ -64,8 +64,8 @@ def bake(mesh: Mesh, views: Sequence[View], texture_size: int, tick: Tick = no_t
     spread = fill_surface(fine, light, sure, lambda done: tick(0.5 + 0.15 * done))
 
     face = nearest_faces(xy, None, fine.faces, (texture_size, texture_size), lambda done: tick(0.65 + 0.05 * done))
-    ringed = _ringed(face, RINGS)
-    albedo, covered = _paint(fine, xy, ringed, normals, spread, see, lambda done: tick(0.7 + 0.25 * done))
+    ringed = with_rings(face, RINGS)
+    albedo, covered = paint_texels(fine, xy, ringed, normals, spread, see, lambda done: tick(0.7 + 0.25 * done))
     albedo = grow(albedo, ringed >= 0, lambda _: tick(0.95))
     covered &= face >= 0
 
@@ -98,7 +98,9 @@ def refine(mesh: Mesh, faces_min: int) -> Mesh:
     return mesh
 
 
-def _paint(mesh: Mesh, xy: Float, face: Int, normals: Float, spread: Float, see: See, tick: Tick) -> tuple[Float, Bool]:
+def paint_texels(
+    mesh: Mesh, xy: Float, face: Int, normals: Float, spread: Float, see: See, tick: Tick
+) -> tuple[Float, Bool]:
     """Albedo `(t, t, 3)`, 0 where `face (t, t)` is -1, and what a view saw; `spread (v, 3)` fills in for the rest."""
     side = face.shape[1]
     albedo, covered = np.zeros((face.size, 3), np.float32), np.zeros(face.size, bool)
@@ -132,7 +134,7 @@ def _filled(fraction: float, views: Sequence[View]) -> Notice:
     return Notice("unseen_surface_filled", f"{message}; {cure}")
 
 
-def _ringed(face: Int, rings: int) -> Int:
+def with_rings(face: Int, rings: int) -> Int:
     """`face (t, t)` grown by `rings` texels into what is -1."""
     for _ in range(rings):
         grown = face.copy()
@@ -148,7 +150,7 @@ def _mean(weight: Float, values: Float) -> Float:
     return weight[:, 0, None] * values[:, 0] + weight[:, 1, None] * values[:, 1] + weight[:, 2, None] * values[:, 2]
 
 
-def _texels_per_unit(mesh: Mesh, xy: Float) -> float:
+def texel_density(mesh: Mesh, xy: Float) -> float:
     """How many texels a box unit has, on the average over the surface."""
     one, other = (xy[mesh.faces[:, k]] - xy[mesh.faces[:, 0]] for k in (1, 2))
     texels = np.abs(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]).sum() / 2
