@@ -18,7 +18,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -54,7 +54,7 @@ class Bucket:
     def put(self, source: bytes | Path) -> Artifact:
         """Keep these bytes, or those of that file; they are in the bucket when this returns."""
         with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as data:
-            digest, size = hashlib.file_digest(data, "sha256").hexdigest(), data.tell()
+            digest, size = hashlib.file_digest(data, "sha256").hexdigest(), data.seek(0, SEEK_END)
         with self._told():
             obstore.put(self._store, _key(digest), source)
         return Artifact(digest, size, time.time())

@@ -45,7 +45,7 @@ class Folder:
         """Keep these bytes, or those of that file; they are on the disk when this returns."""
         with _opened(source) as data:
             digest = hashlib.file_digest(data, "sha256").hexdigest()
-            size, path = data.tell(), self._path(digest)
+            size, path = data.seek(0, os.SEEK_END), self._path(digest)  # bytes are hashed without being read
             if not self._touch(path, size):
                 data.seek(0)
                 self._write(data, path)
