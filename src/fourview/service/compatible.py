@@ -17,7 +17,7 @@ from starlette.requests import Request
 from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.recipe import Recipe
-from fourview.service import body, pictures
+from fourview.service import body, pictures, present
 from fourview.service.desk import Desk, desk_of
 from fourview.service.pictures import Source
 from fourview.service.present import Seen
@@ -88,10 +88,24 @@ def error_of(job: Job) -> tuple[str, str]:
     return job.status, _ENDED[job.status]
 
 
+def file_type(job: Job) -> str:
+    """The format that was asked for."""
+    wanted: str = job.recipe.get("file_type", "glb")
+    return wanted
+
+
 def output_of(seen: Seen) -> Output:
-    """The model in the format that was asked for."""
-    name = f"model.{seen.job.recipe.get('file_type', 'glb')}"
-    return next(output for output in seen.outputs if output.name == name)
+    """The model in the format that was asked for; an OBJ with a texture is a zip of three files."""
+    names = (f"model.{file_type(seen.job)}", "model.zip")
+    return next(output for name in names for output in seen.outputs if output.name == name)
+
+
+def model_url(desk: Desk, seen: Seen, now: float) -> str:
+    """Where the same bytes are to be had without a key that v1 answers with."""
+    output, job_id = output_of(seen), seen.job.id
+    if output.format == "zip":
+        return present.signed_url(desk, f"/v1/requests/{job_id}/model.obj", present.FILE, now)
+    return present.file_url(desk, job_id, output.name, now)
 
 
 def warnings_of(job: Job) -> list[dict[str, Any]]:

@@ -5,34 +5,28 @@
 import io
 import time
 import zipfile
-from collections.abc import AsyncIterator
 from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from fourview.service import compatible, present
-from fourview.service.auth import Admitted
+from fourview.service.auth import Admitted, admit_with
 from fourview.service.compatible import SLUG
 from fourview.service.desk import Desk, desk_of
-from fourview.service.present import Seen
+from fourview.service.present import FILE, Seen, find
 from fourview.service.problems import Refused
+from fourview.service.routes.files import MEDIA_TYPES, Pieces
+from fourview.service.signing import check
 from fourview.service.store import ledger
-from fourview.service.store.outputs import Output
 from fourview.service.submit import submit
 from fourview.service.waiting import wait_for_end
 
 router = APIRouter(tags=["compatible"])
 
-MEDIA_TYPES = {
-    "glb": "model/gltf-binary",
-    "obj": "model/obj",
-    "ply": "application/octet-stream",
-    "stl": "model/stl",
-}
 RETRY_S = 10  # when to ask again for a job that takes longer than a request may wait
 
 
@@ -59,13 +53,27 @@ async def generate(request: Request, caller: Admitted) -> Response:
     }
     if _is_json_alone(request):
         return JSONResponse(_body(desk, seen, balance), headers=headers)
-    return await _file(desk, compatible.output_of(seen), headers)
+    return await _file(desk, seen, headers)
 
 
 @router.get("/v1/get-user-credits")
 async def credits(request: Request, caller: Admitted) -> dict[str, float | None]:
     """What this key's account can spend now; null where nothing costs anything."""
     return {"credits": request.state.balance / ledger.CREDIT if caller.pays else None}
+
+
+@router.get("/v1/requests/{request_id}/model.obj")
+async def read_obj(request: Request, request_id: str) -> Response:
+    """The OBJ of a job without the texture that is beside it in the zip of its files."""
+    desk = desk_of(request)
+    if "signature" in request.query_params:
+        check(request.url.path, request.query_params, purpose=FILE, now=time.time(), secrets=desk.secrets)
+        seen = await desk.look(lambda tx: find(tx, desk, request_id, None))
+    else:
+        seen = await admit_with(request, lambda tx, caller: find(tx, desk, request_id, caller.account_id))
+    if seen.job.status != "succeeded" or compatible.file_type(seen.job) != "obj":
+        raise Refused("not_found", f"the request {request_id} has no OBJ; it has another file, or has not ended")
+    return await _file(desk, seen, {})
 
 
 def _refusal(desk: Desk, seen: Seen, headers: dict[str, str]) -> Refused:
@@ -78,10 +86,9 @@ def _refusal(desk: Desk, seen: Seen, headers: dict[str, str]) -> Refused:
 
 
 def _body(desk: Desk, seen: Seen, balance: int | None) -> dict[str, Any]:
-    job, output, now = seen.job, compatible.output_of(seen), time.time()
-    url = present.file_url(desk, job.id, output.name, now)
+    job, now = seen.job, time.time()
     return {
-        "output": {"url": url, "format": output.format, "bytes": output.bytes},
+        "output": {"url": compatible.model_url(desk, seen, now), "file_type": compatible.file_type(job)},
         "seed": job.seed_used,
         "metrics": compatible.metrics(seen, balance, now),
         "request_id": job.id,
@@ -89,22 +96,16 @@ def _body(desk: Desk, seen: Seen, balance: int | None) -> dict[str, Any]:
     }
 
 
-async def _file(desk: Desk, output: Output, headers: dict[str, str]) -> Response:
-    suffix = output.name.rpartition(".")[2]
-    headers["content-disposition"] = f'attachment; filename="{output.name}"'
+async def _file(desk: Desk, seen: Seen, headers: dict[str, str]) -> Response:
+    output, file_type = compatible.output_of(seen), compatible.file_type(seen.job)
+    headers |= {
+        "content-disposition": f'attachment; filename="model.{file_type}"',
+        "content-type": MEDIA_TYPES[file_type],
+    }
     if output.format == "zip":
-        data = await to_thread.run_sync(lambda: _obj_alone(desk.files.read(output.digest)))
-        return Response(data, headers=headers, media_type=MEDIA_TYPES[suffix])
-    pieces = desk.files.stream(output.digest, 0, output.bytes)
-    first = await anext(pieces)  # where the file is gone this raises before the answer has begun
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield first
-        async for piece in pieces:
-            yield piece
-
+        return Response(await to_thread.run_sync(lambda: _obj_alone(desk.files.read(output.digest))), headers=headers)
     headers["content-length"] = str(output.bytes)
-    return StreamingResponse(whole(), headers=headers, media_type=MEDIA_TYPES[suffix])
+    return Pieces(desk.files.stream(output.digest, 0, output.bytes), 200, headers)
 
 
 def _obj_alone(data: bytes) -> bytes:

@@ -6,27 +6,21 @@ A job that has no result is no problem document but a job whose state is FAILED,
 client knows it. Canceled and expired jobs have failed here, since there are no words for them.
 """
 
-import re
 import time
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fourview.service import compatible, present
-from fourview.service.auth import Admitted, Caller, admit_with
+from fourview.service.auth import Admitted, admit_with
 from fourview.service.compatible import SLUG
 from fourview.service.desk import desk_of
-from fourview.service.present import EVENTS, JOBS, Seen
-from fourview.service.problems import Refused
-from fourview.service.store.jobs import find_job
+from fourview.service.present import EVENTS, JOBS, Seen, find
 from fourview.service.submit import submit
 
 router = APIRouter(tags=["compatible"])
-
-_JOB = re.compile(r"job_[0-9a-f]{24}")
 
 
 @router.post(f"/v2/{SLUG}")
@@ -60,7 +54,7 @@ async def result(request: Request, request_id: str) -> Response:
     seen, desk, now = await _find(request, request_id), desk_of(request), time.time()
     body = _shown(request, seen) | {"output": None}
     if seen.job.status == "succeeded":
-        body["output"] = present.file_url(desk, request_id, compatible.output_of(seen).name, now)
+        body["output"] = compatible.model_url(desk, seen, now)
         body["seed"] = seen.job.seed_used
     return _answer(body | {"warnings": compatible.warnings_of(seen.job)})
 
@@ -68,15 +62,7 @@ async def result(request: Request, request_id: str) -> Response:
 async def _find(request: Request, request_id: str) -> Seen:
     """The caller's job of that id, read in one transaction with key and balance."""
     desk = desk_of(request)
-
-    def look(tx: Connection, caller: Caller) -> Seen | None:
-        job = find_job(tx, request_id, caller.account_id) if _JOB.fullmatch(request_id) else None
-        return present.see(tx, desk, [job])[0] if job else None
-
-    seen = await admit_with(request, look)
-    if seen is None:
-        raise Refused("not_found", "this key has no request of that id (any more)")
-    return seen
+    return await admit_with(request, lambda tx, caller: find(tx, desk, request_id, caller.account_id))
 
 
 def _shown(request: Request, seen: Seen) -> dict[str, Any]:
@@ -85,8 +71,7 @@ def _shown(request: Request, seen: Seen) -> dict[str, Any]:
     body = {
         "request_id": job.id,
         "status": compatible.state(job),
-        "status_url": compatible.urls(desk, job.id)["status_url"],
-        "response_url": compatible.urls(desk, job.id)["response_url"],
+        **compatible.urls(desk, job.id),
         "progress": job.progress,
         "stage": job.stage,
         "queue_position": seen.position,
