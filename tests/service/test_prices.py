@@ -47,12 +47,12 @@ def test_turbo_weights_take_five_steps_unless_told_otherwise():
     assert price_of(Recipe.of(**turbo, steps=30), PRICES) == price_of(Recipe.of(engine="hunyuan2mv"), PRICES)
 
 
-def test_an_operation_on_a_mesh_costs_its_base_and_what_it_makes_anew():
+def test_an_operation_on_a_mesh_costs_its_base_its_texture_and_the_faces_it_makes():
     recipe = Recipe.of(target_face_num=20_000, texture_size=2048)
 
-    assert price_of_mesh("convert", recipe, PRICES) == 10
-    assert price_of_mesh("simplify", recipe, PRICES) == 10 + 2 * 10
-    assert price_of_mesh("retexture", recipe, PRICES) == 10 + 4 * 20
+    assert price_of_mesh("convert", recipe, PRICES) == price_of_mesh("retexture", recipe, PRICES) == 10 + 4 * 20
+    assert price_of_mesh("simplify", recipe, PRICES) == 10 + 2 * 10 + 4 * 20
+    assert price_of_mesh("convert", Recipe.of(texture="off"), PRICES) == 10
 
 
 def test_there_is_a_row_for_every_engine_and_one_for_meshes():

@@ -39,15 +39,20 @@ MATTE = ("remove_background", "matting_network")
 KNOBS: dict[Kind, tuple[str, ...]] = {  # that each kind of job reads
     "generate": tuple(knob.name for knob in knobs()),
     "retexture": (*MATTE, "texture_size", *EXPORT),
-    "simplify": ("target_face_num", *EXPORT),
-    "convert": EXPORT,
+    "simplify": ("target_face_num", "texture", "texture_size", *EXPORT),
+    "convert": ("texture", "texture_size", *EXPORT),
 }
 PICTURES: dict[Kind, tuple[str, ...]] = {"generate": SIDES, "retexture": SIDES, "simplify": (), "convert": ()}
-NEEDED: dict[Kind, str] = {"generate": "front", "retexture": "mesh", "simplify": "mesh", "convert": "mesh"}
+NEEDED: dict[Kind, tuple[str, ...]] = {
+    "generate": ("front",),
+    "retexture": ("mesh", "front"),
+    "simplify": ("mesh",),
+    "convert": ("mesh",),
+}
 MESH_STAGES: dict[Kind, tuple[str, ...]] = {
     "retexture": ("fetch", "matte", "texture", "export"),
     "simplify": ("fetch", "simplify", "texture", "export"),
-    "convert": ("fetch", "export"),
+    "convert": ("fetch", "texture", "export"),
 }
 TAGS_MAX, TAG_LENGTH_MAX = 20, 64
 TAG = rf"[^\x00-\x1f\x7f,]{{1,{TAG_LENGTH_MAX}}}"
@@ -90,7 +95,7 @@ async def read(request: Request, kind: Kind) -> Asked:
     """What a request asks for; raises `Refused` that names each field that cannot be used."""
     desk, found = desk_of(request), await body.read(request)
     wrong: Wrong = []
-    names, needed = _files(kind), NEEDED[kind]
+    names = _files(kind)
     sources, wrong_files = read_sources(found, names)
     recipe = read_recipe(desk, found, KNOBS[kind], wrong)
     tags, keep_h = _tags(found, wrong), _keep_h(found, desk.settings.job_keep_h, wrong)
@@ -98,10 +103,7 @@ async def read(request: Request, kind: Kind) -> Asked:
     if not isinstance(webhook_url, str | None):
         wrong.append(("/webhook_url", "webhook_url is no text; it takes an address, https://..."))
     refuse_unknown(found, (*names, "recipe", *OPTIONS), KNOBS[kind], wrong)
-    if needed not in sources and not any(pointer == f"/{needed}" for pointer, _ in wrong_files):
-        wrong.append((f"/{needed}", f"'{needed}' is missing; send a URL, base64, a data URI, an upload id or a file"))
-    if kind == "retexture" and not wrong_files and not set(SIDES) & set(sources):
-        wrong.append(("/front", f"there is no picture to paint with; send at least one of {', '.join(SIDES)}"))
+    check_needed(NEEDED[kind], sources, wrong_files, wrong)
     refuse(wrong, wrong_files)
     return Asked(
         "native", kind, recipe, sources, {name: name for name in names},
@@ -155,6 +157,13 @@ def refuse_unknown(found: Body, fields: tuple[str, ...], allowed: tuple[str, ...
         wrong.append((f"/{_escaped(name)}", _unknown(name, (*fields, *allowed))))
 
 
+def check_needed(needed: tuple[str, ...], sources: Mapping[str, Source], wrong_files: Wrong, wrong: Wrong) -> None:
+    """Add every file that is needed and absent to `wrong`."""
+    for name in needed:
+        if name not in sources and f"/{name}" not in dict(wrong_files):
+            wrong.append((f"/{name}", f"'{name}' is missing; send a URL, base64, a data URI, an upload id or a file"))
+
+
 def refuse(wrong: Wrong, wrong_files: Wrong) -> None:
     """Raises `Refused` where anything is wrong."""
     if found := sorted([*wrong, *wrong_files]):
@@ -167,7 +176,7 @@ def plan(desk: Desk, caller: Caller, asked: Asked) -> dict[str, Any]:
     shares = dict(zip(STAGES, SHARES[asked.engine], strict=True))
     if asked.kind != "generate":
         shares = {name: shares[name] for name in MESH_STAGES[asked.kind]}
-    elif asked.recipe.texture.texture == "off":
+    if asked.recipe.texture.texture == "off":
         del shares["texture"]
     total = sum(shares.values())
     return {
@@ -188,11 +197,11 @@ def body_of_job(kind: Kind) -> dict[str, Any]:
         "webhook_url": {"type": ["string", "null"], "description": "is told of every change of state"},
         "keep_h": {"type": ["number", "null"], "description": "how long the job is kept after its end, hours"},
     }
-    return request_body(_files(kind), KNOBS[kind], options, [NEEDED[kind]])
+    return request_body(_files(kind), KNOBS[kind], options, NEEDED[kind])
 
 
 def request_body(
-    files: tuple[str, ...], allowed: tuple[str, ...], options: Mapping[str, Any], needed: list[str]
+    files: tuple[str, ...], allowed: tuple[str, ...], options: Mapping[str, Any], needed: tuple[str, ...]
 ) -> dict[str, Any]:
     """A request for the OpenAPI document: as JSON, and as a form whose files are parts and whose knobs are fields."""
     properties = recipe_properties()
@@ -203,7 +212,7 @@ def request_body(
 
     def schema(file: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         fields = {**dict.fromkeys(files, file), **more, **options}
-        return {"type": "object", "properties": fields, "required": needed, "additionalProperties": False}
+        return {"type": "object", "properties": fields, "required": list(needed), "additionalProperties": False}
 
     return {
         "required": True,

@@ -58,13 +58,14 @@ def price_of(recipe: Recipe, prices: Prices) -> int:
 
 
 def price_of_mesh(kind: Literal["retexture", "simplify", "convert"], recipe: Recipe, prices: Prices) -> int:
-    """Thousandths of a credit for one operation: its base, and the faces or the texels that it makes anew."""
+    """Thousandths of a credit for one operation: the base, faces where it is simplified, texture where it has one."""
     table = prices["mesh"]
-    if kind == "simplify":
-        return table.base + _share(table.faces, recipe.mesh.target_face_num, _REFERENCE_FACES)
-    if kind == "retexture":
-        return table.base + _share(table.texture, recipe.texture.texture_size**2, _REFERENCE_TEXELS**2)
-    return table.base
+    is_simplified, has_texture = kind == "simplify", recipe.texture.texture != "off"
+    return (
+        table.base
+        + (_share(table.faces, recipe.mesh.target_face_num, _REFERENCE_FACES) if is_simplified else 0)
+        + (_share(table.texture, recipe.texture.texture_size**2, _REFERENCE_TEXELS**2) if has_texture else 0)
+    )
 
 
 def _share(price: int, amount: int, reference: int) -> int:

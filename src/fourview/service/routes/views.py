@@ -37,7 +37,7 @@ class Preview(TypedDict):
 @router.post(
     "/preview",
     responses={200: {"model": Preview}},
-    openapi_extra={"requestBody": native.request_body(SIDES, MATTE, {}, [])},
+    openapi_extra={"requestBody": native.request_body(SIDES, MATTE, {}, ("front",))},
 )
 async def preview(request: Request, caller: Admitted) -> Response:
     """What is cut out of each picture, and what the pictures disagree on."""
@@ -46,8 +46,7 @@ async def preview(request: Request, caller: Admitted) -> Response:
     sources, wrong_files = native.read_sources(found, SIDES)
     recipe = native.read_recipe(desk, found, MATTE, wrong)
     native.refuse_unknown(found, (*SIDES, "recipe"), MATTE, wrong)
-    if not sources and not wrong_files:
-        wrong.append(("/front", f"there is no picture; send at least one of {', '.join(SIDES)}"))
+    native.check_needed(("front",), sources, wrong_files, wrong)
     native.refuse(wrong, wrong_files)
     pictures = await inputs.gather(desk, caller.account_id, sources, {side: side for side in SIDES})
 
