@@ -19,9 +19,9 @@ from pathlib import Path
 import structlog
 
 from fourview.errors import RunnerDiedError
-from fourview.service.problems import Refused, said_of
+from fourview.service.problems import PRIVATE, Refused, said_of
 from fourview.service.runner import Runner
-from fourview.work import Outcome, Work
+from fourview.work import Failure, Outcome, Work
 
 PLACES = 8  # pieces of work that are done or wait; a preview takes about a second, nobody waits much longer than that
 LIMIT_S = 60.0  # how long one piece may take
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class Aside:
-    """One a process; its runner starts with the first work, and again after it died."""
+    """One a process; its runner starts with the first work. After it died another does the same work once more."""
 
     def __init__(
         self, make: Callable[[], Runner], scratch: Path, places: int = PLACES, limit_s: float = LIMIT_S
@@ -71,40 +71,46 @@ class Aside:
     def _do(self, order: Callable[[Path], Work], folder: Path) -> Outcome:
         folder.mkdir(mode=0o700, parents=True)
         work = order(folder)
+        until = time.monotonic() + self._limit_s
         try:
-            outcome = self._hand_over(work)
-        except (RunnerDiedError, TimeoutError) as error:
+            try:
+                outcome = self._hand_over(work, until)
+            except RunnerDiedError:  # perhaps before, of something else
+                outcome = self._hand_over(work, until)
+        except RunnerDiedError as error:
+            outcome = Outcome("failed", failure=Failure(RunnerDiedError.__name__, str(error)))
+        except TimeoutError:
             self._end_runner()
-            if self._is_closed:
-                raise Refused("not_ready", "the service is stopping; try again soon") from None
-            log.warning("aside_died", kind=work.kind, error=str(error))
-            if isinstance(error, TimeoutError):
-                raise Refused("time_limit", f"this took longer than {self._limit_s:g} s; send less") from None
-            raise Refused("internal", "the process that did this died; try again") from None
+            raise Refused("time_limit", f"this took longer than {self._limit_s:g} s; send less") from None
         if outcome.is_poisoned:
             self._end_runner()
         if outcome.status == "done":
             return outcome
-        if outcome.failure is None:
-            raise Refused("internal", "the work was stopped; try again")
-        code, sentence = said_of(outcome.failure)
-        if code in ("internal", "engine_not_ready"):
-            log.error("aside_failed", kind=work.kind, error=outcome.failure.error, message=outcome.failure.message)
-        raise Refused(code, sentence)
-
-    def _hand_over(self, work: Work) -> Outcome:
-        until = time.monotonic() + self._limit_s
-        if self._runner is None:
-            runner = self._make()
-            runner.start()
-            self._runner = runner
         if self._is_closed:
-            raise RunnerDiedError("the service is stopping")
-        self._runner.begin(work)
-        while (left_s := until - time.monotonic()) > 0:
-            if isinstance(heard := self._runner.hear(left_s), Outcome):
-                return heard
-        raise TimeoutError(f"{work.kind} took longer than {self._limit_s:g} s")
+            raise Refused("not_ready", "the service is stopping; try again soon")
+        failure = outcome.failure or Failure("InternalError", "it was canceled, and nobody asked for that")
+        code, sentence = said_of(failure)
+        if code in PRIVATE:
+            log.error("aside_failed", kind=work.kind, error=failure.error, message=failure.message)
+        raise Refused(code, sentence.replace(f"{folder}/", ""))
+
+    def _hand_over(self, work: Work, until: float) -> Outcome:
+        try:
+            if self._runner is None and not self._is_closed:
+                runner = self._make()
+                runner.start()
+                self._runner = runner
+            if self._runner is None or self._is_closed:
+                raise RunnerDiedError("the service is stopping")
+            self._runner.begin(work)
+            while (left_s := until - time.monotonic()) > 0:
+                if isinstance(heard := self._runner.hear(left_s), Outcome):
+                    return heard
+            raise TimeoutError
+        except RunnerDiedError as error:
+            log.warning("aside_died", kind=work.kind, error=str(error))
+            self._end_runner()
+            raise
 
     def _end_runner(self) -> None:
         runner, self._runner = self._runner, None

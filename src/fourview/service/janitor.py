@@ -89,7 +89,8 @@ class Janitor:
             log.info("jobs_deleted", count=len(old))
 
     def sweep_files(self, now: float) -> None:
-        """Artifacts that nobody names."""
+        """Artifacts that nobody names, and what killed processes left half-written."""
+        self._files.drop_partial(now - UNNAMED_S)
         old = [artifact for artifact in self._files.each() if artifact.at <= now - UNNAMED_S]
         with self._store.read() as tx:
             named = digests_in_use(tx)
