@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fourview.cli.state import serve_extra
-from fourview.cli.work import Hands, settings_of, settings_options
+from fourview.cli.work import LOOK_S, Hands, settings_of, settings_options
 from fourview.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 BACKLOG = 2048  # connections that wait to be accepted
 IDLE_S = 75  # how long a connection may be silent: longer than proxies keep theirs, so that none is closed under them
 ANSWERS_S = 10  # how long, after the grace, answers may take to leave
-LOOK_S = 0.1  # how soon a second signal is heard
 INTERRUPTED = 130
 
 
@@ -135,7 +134,12 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            self.delivering = asyncio.create_task(Deliverer(desk).run())
+            self.beside = [asyncio.create_task(Deliverer(desk).run()), asyncio.create_task(self.announce())]
+
+        async def announce(self) -> None:
+            """What is printed works from the moment when it is read: a worker is there, too."""
+            while not await asyncio.to_thread(hands.is_ready):
+                await asyncio.sleep(LOOK_S)
             click.echo(welcome(settings, desk.store))
             host, port = listener.getsockname()[:2]
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -144,7 +148,8 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
             draining = asyncio.create_task(self.drain())
             await super().shutdown(sockets)
             await draining
-            self.delivering.cancel()
+            for task in self.beside:
+                task.cancel()
 
         async def drain(self) -> None:
             """Let jobs end or put them back, then wake who waits for others."""

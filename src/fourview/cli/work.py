@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from fourview.service.runner import Runner
     from fourview.service.settings import Settings
     from fourview.service.store.database import Store
+
+LOOK_S = 0.05  # how often somebody looks whether a worker is ready, or a signal came
 
 
 def settings_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
@@ -89,6 +92,8 @@ def work(**given: Any) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             hands.start()
+            while not hands.is_ready():
+                time.sleep(LOOK_S)
             click.echo("ready")
             signal.pause()
         except KeyboardInterrupt:
@@ -116,7 +121,8 @@ class Hands:
             raise ServiceError(
                 f"the folder {settings.scratch} cannot be made ({error.strerror}): set scratch_dir to one that can"
             ) from None
-        here = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        here = self._here = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._store = store
         self._janitor: Janitor = Janitor(settings, store, files, news)
         self._dispatchers: list[Dispatcher] = [
             Dispatcher(f"{here}-{device}-{number}", LocalRunner(device), settings, store, files, news)
@@ -130,6 +136,13 @@ class Hands:
         self._janitor.start()
         for dispatcher in self._dispatchers:
             dispatcher.start()
+
+    def is_ready(self) -> bool:
+        """Whether one of them can take a job; nobody waits where there are to be none."""
+        from fourview.service.store.workers import present
+
+        with self._store.read() as tx:
+            return not self._dispatchers or any(worker.id.startswith(self._here) for worker in present(tx, 0.0))
 
     def stop(self, grace_s: float) -> None:
         """Take no more jobs; what runs may go on for so long. Comes back at once, and may be called with less."""
