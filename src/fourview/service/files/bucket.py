@@ -95,6 +95,10 @@ class Bucket:
                     piece = bytes(await obstore.get_range_async(self._store, _key(digest), start=begin, end=until))
             except _GONE:
                 raise self._lacks(digest) from None
+            if len(piece) < until - begin:
+                raise OutputError(
+                    f"the artifact {digest} ends at {begin + len(piece)} of {end} bytes: restore it from a backup"
+                )
             yield piece
             begin = until
 
