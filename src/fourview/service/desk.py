@@ -4,11 +4,16 @@
 
 Owns      the one object that is made at start and handed to everything. Not here: making it (`cli.serve`).
 
-The event loop never waits for the disk or the database: `look` and `change` run their queries in a thread.
+The event loop never waits for the disk or the database: `look` and `change` run their queries in a thread. Queries that
+read take turns: reading SQLite is all Python, and threads that fight for the interpreter halve what it gets done.
 """
 
+import asyncio
+import contextvars
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import httpx
@@ -22,6 +27,8 @@ from fourview.service.line import Line
 from fourview.service.news import News
 from fourview.service.settings import Settings
 from fourview.service.store.database import Store
+
+READERS = {"sqlite": 1, "postgresql": 4}  # threads; of two on SQLite each waits for the other more than it reads
 
 T = TypeVar("T")
 
@@ -38,13 +45,13 @@ class Desk:
     line: Line = field(default_factory=Line)
 
     async def look(self, query: Callable[[Connection], T]) -> T:
-        """What a query finds, in a transaction that only reads."""
+        """What a query finds, in a transaction that only reads. It is short, since others wait for it."""
 
         def run() -> T:
             with self.store.read() as tx:
                 return query(tx)
 
-        return await to_thread.run_sync(run)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, contextvars.copy_context().run, run)
 
     async def change(self, query: Callable[[Connection], T]) -> T:
         """Do what a query does, in a transaction of its own."""
@@ -54,6 +61,10 @@ class Desk:
                 return query(tx)
 
         return await to_thread.run_sync(run)
+
+    @cached_property
+    def _readers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(READERS[self.store.engine.dialect.name], "reader")
 
 
 def desk_of(connection: HTTPConnection) -> Desk:

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_
 
 from fourview.errors import ServiceError
 from fourview.service.store import events, ledger
@@ -96,6 +96,10 @@ class Job:
         return Lease(self.id, self.lease_owner or "", self.attempts)
 
 
+# Made once: whoever polls asks for it, and making the statement takes longer than running it.
+_BY_ID = select(*(jobs.c[name] for name in Job.__dataclass_fields__)).where(jobs.c.id == bindparam("job_id"))
+
+
 @dataclass(frozen=True)
 class Ended:
     """How long a job took that ran and ended."""
@@ -128,11 +132,8 @@ def add_job(tx: Connection, new: NewJob, now: float) -> Job:
 
 def find_job(tx: Connection, job_id: str, account_id: str | None = None) -> Job | None:
     """The job of that id, if it is there and belongs to the account."""
-    query = select(jobs).where(jobs.c.id == job_id)
-    if account_id is not None:
-        query = query.where(jobs.c.account_id == account_id)
-    row = tx.execute(query).one_or_none()
-    return Job(**row._mapping) if row else None
+    row = tx.execute(_BY_ID, {"job_id": job_id}).one_or_none()
+    return Job(*row) if row and account_id in (None, row.account_id) else None
 
 
 def list_jobs(

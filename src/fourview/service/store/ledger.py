@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from fourview.errors import CreditError
 from fourview.service.store.accounts import lock_account
@@ -34,6 +34,11 @@ class LedgerRow:
     job_id: str | None
     note: str
     at: float
+
+
+_NEWEST = (  # made once: every request asks for it
+    select(ledger.c.balance).where(ledger.c.account_id == bindparam("account")).order_by(ledger.c.id.desc()).limit(1)
+)
 
 
 def in_credits(units: int) -> str:
@@ -65,8 +70,7 @@ def release(tx: Connection, job_id: str, now: float) -> LedgerRow:
 
 def balance(tx: Connection, account_id: str) -> int:
     """What the account can spend now."""
-    newest = select(ledger.c.balance).where(ledger.c.account_id == account_id).order_by(ledger.c.id.desc()).limit(1)
-    return tx.scalar(newest) or 0
+    return tx.scalar(_NEWEST, {"account": account_id}) or 0
 
 
 def charged(tx: Connection, job_ids: Collection[str]) -> dict[str, int]:

@@ -33,6 +33,8 @@ def list_outputs(tx: Connection, job_id: str) -> list[Output]:
 
 def outputs_of(tx: Connection, job_ids: Collection[str]) -> dict[str, list[Output]]:
     """The files of each of these jobs by name."""
+    if not job_ids:
+        return {}
     columns = [outputs.c[name] for name in Output.__dataclass_fields__]
     query = select(outputs.c.job_id, *columns).where(outputs.c.job_id.in_(job_ids))
     found: dict[str, list[Output]] = {job_id: [] for job_id in job_ids}
