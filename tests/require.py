@@ -19,12 +19,14 @@ PROGRAMS = {
     "postgresql": ("pg_ctl", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), reverse=True)),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "blender": ("blender",),
+    "curl": ("curl",),
 }
 INSTALL = {
     "node": "apt-get install nodejs npm && npm ci --prefix tests",
     "postgresql": "apt-get install postgresql",
     "chromium": "apt-get install chromium",
     "blender": "apt-get install blender",
+    "curl": "apt-get install curl",
 }
 
 

@@ -125,6 +125,14 @@ def test_a_form_without_a_boundary_is_refused():
     refused("malformed_body", b"", "multipart/form-data")
 
 
+def test_a_body_that_breaks_off_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(body, "SILENCE_S", 0.01)
+
+    form = f"multipart/form-data; boundary={BOUNDARY}"
+    for content, kind in ((b'{"a": ', "application/json"), (multipart(("a", "1"))[:80], form)):
+        assert "send all of it" in refused("malformed_body", content, kind, breaks_off=True)
+
+
 def test_too_many_fields_are_refused_in_each_form():
     names = [f"f{i}" for i in range(body.FIELDS_MAX + 1)]
 

@@ -11,6 +11,7 @@ A field is a JSON value, the text of a form, or bytes: a part with a file name. 
 NUL or half a surrogate pair, so no text here does. Large bodies are taken apart in a thread: the event loop goes on.
 """
 
+import asyncio
 import binascii
 import hashlib
 import json
@@ -23,6 +24,7 @@ from anyio import to_thread
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message
 
 from fourview.errors import RecipeError
 from fourview.recipe import Recipe, knobs
@@ -32,6 +34,7 @@ from fourview.service.problems import Refused
 FIELDS_MAX = 100  # no door has half as many
 PIECES_MAX = 100_000  # brackets and commas: 48 MiB of nothing else would be a gigabyte of empty lists
 LARGE = 1 << 16  # bytes: less is read faster than a thread is found
+SILENCE_S = 30.0  # a form that broke off, or a client that wants to hold a connection, sends no more
 SHOWN = 40  # characters of a value that an error repeats
 
 _JSON, _FORM, _MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
@@ -55,7 +58,20 @@ class Body:
 async def read(request: Request) -> Body:
     """The body of a request; raises `Refused` where it cannot be read."""
     kind, word, path = _media_type(request), _word(request), request.url.path
-    content = await (_multipart(request) if kind == _MULTIPART else request.body())
+
+    async def receive() -> Message:
+        async with asyncio.timeout(SILENCE_S):
+            return await request.receive()
+
+    try:
+        impatient = Request(request.scope, receive)
+        content = await (_multipart(impatient) if kind == _MULTIPART else impatient.body())
+    except TimeoutError:
+        raise Refused(
+            "malformed_body",
+            f"nothing came of the rest of the body for {SILENCE_S:g} s; send all of it",
+            headers={"connection": "close"},
+        ) from None
 
     def take_apart() -> Body:
         if isinstance(content, dict):
