@@ -75,3 +75,10 @@ def model(files, data=b"glTF model"):
     """The file of a model, and the row that names it."""
     artifact = files.put(data)
     return Output("model.glb", "glb", artifact.bytes, artifact.digest)
+
+
+def problem(answer):
+    """Status and code of a refusal to a valid key."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "x-remaining-credits" in answer.headers
+    return answer.status_code, answer.json()["code"]
