@@ -18,10 +18,13 @@ END_S = 60
 
 
 class Server:
-    """One service. It may be stopped or killed, and started again on the same port; `log` is all that it printed."""
+    """One service. It may be stopped or killed, and started again on the same port; `log` is all that it printed.
 
-    def __init__(self, database, folder, **knobs):
-        self.database, self.folder = database, folder
+    `words` begin its command line: `serve` where there are none, or `work`.
+    """
+
+    def __init__(self, database, folder, *words, **knobs):
+        self.database, self.folder, self._words = database, folder, words or ("serve",)
         self.log = folder / "serve.log"
         self.port, self.base_url, self.process = 0, "", None
         self._knobs = {"devices": "instant", "disk_free_min_mib": 1, "rate_per_min": 1_000_000} | knobs
@@ -30,21 +33,23 @@ class Server:
     def start(self):
         """Start it, and come back when it is ready."""
         flags = [f"--set={name}={value}" for name, value in self._knobs.items()]
-        where = ["--port", str(self.port), "--database", self.database, "--state", str(self.folder / "state")]
+        where = ["--database", self.database, "--state", str(self.folder / "state")]
+        where += ["--port", str(self.port)] if self._words[0] == "serve" else []
         printed = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fourview", "serve", *where, *flags], stdout=log, stderr=log,
+                [sys.executable, "-m", "fourview", *self._words, *where, *flags], stdout=log, stderr=log,
                 env={name: value for name, value in os.environ.items() if not name.startswith("FOURVIEW_")},
                 start_new_session=True,
             )  # fmt: skip
         until = time.monotonic() + READY_S
-        while not (ready := [line for line in self._lines(printed) if line.startswith("ready ")]):
+        while not (ready := [line for line in self._lines(printed) if line.startswith("ready")]):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.02)
-        self.base_url = ready[0].split()[1]
-        self.port = int(self.base_url.rpartition(":")[2])
+        if self._words[0] == "serve":
+            self.base_url = ready[0].split()[1]
+            self.port = int(self.base_url.rpartition(":")[2])
         return self
 
     def stop(self, sign=signal.SIGTERM):

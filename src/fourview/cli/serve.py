@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fourview.cli.state import serve_extra
-from fourview.cli.work import LOOK_S, Hands, settings_of, settings_options
+from fourview.cli.work import INTERRUPTED, LOOK_S, Hands, settings_of, settings_options
 from fourview.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 BACKLOG = 2048  # connections that wait to be accepted
 IDLE_S = 75  # how long a connection may be silent: longer than proxies keep theirs, so that none is closed under them
 ANSWERS_S = 10  # how long, after the grace, answers may take to leave
-INTERRUPTED = 130
 
 
 @click.command()

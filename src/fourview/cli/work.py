@@ -11,9 +11,11 @@ import os
 import secrets
 import signal
 import socket
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from fourview.service.settings import Settings
     from fourview.service.store.database import Store
 
+INTERRUPTED = 130
 LOOK_S = 0.05  # how often somebody looks whether a worker is ready, or a signal came
 
 
@@ -89,22 +92,37 @@ def work(**given: Any) -> int:
     with closing(open_store(settings.database)) as store:
         hands = Hands(settings, store, open_files(settings), News(), is_working=True)
         logs.configure(settings)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            hands.start()
-            while not hands.is_ready():
-                time.sleep(LOOK_S)
+        return _work(hands, settings.shutdown_grace_s)
+
+
+def _work(hands: "Hands", grace_s: float) -> int:
+    """Until a signal comes; the second ends what the first let go on, the third does not even put it back."""
+    signals = 0
+
+    def count(number: int, frame: FrameType | None) -> None:
+        # No exception: one that interrupts a thread's join makes Python 3.11 believe that the thread has ended.
+        nonlocal signals
+        signals += 1
+        if signals > 2:
+            os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, count)
+    signal.signal(signal.SIGTERM, count)
+    hands.start()
+    is_told = False
+    while not signals:
+        time.sleep(LOOK_S)
+        if not is_told and hands.is_ready():
             click.echo("ready")
-            signal.pause()
-        except KeyboardInterrupt:
-            hands.stop(settings.shutdown_grace_s)
-        try:
-            hands.join()
-        except KeyboardInterrupt:
+            is_told = True
+    hands.stop(grace_s)
+    ending = threading.Thread(target=hands.join)
+    ending.start()
+    while ending.is_alive():
+        ending.join(LOOK_S)
+        if signals > 1:
             hands.stop(0)
-            hands.join()
-            raise
-    return 0
+    return INTERRUPTED if signals > 1 else 0
 
 
 class Hands:
