@@ -123,6 +123,8 @@ class Guard:
         is_welcome = origin in self._origins
         try:
             self._check_host(scope, headers)
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # no database keeps it
+                raise Refused("invalid_field", "the URL holds NUL; send it without")
             if origin is not None and not is_welcome:
                 self._check_origin(scope, headers, origin.lower())
             self._check_length(headers)

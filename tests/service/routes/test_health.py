@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+import time
+
+import pytest
+from starlette.testclient import TestClient
+
+from fourview.service.routes.health import BEATS
+from fourview.service.store import workers
+
+
+@pytest.fixture
+def runner(store, settings):
+    """A runner that was seen `ago` seconds ago."""
+
+    def seen(ago=0.0):
+        with store.begin() as tx:
+            workers.register(tx, "w", ["hull"], {}, time.time() - ago)
+
+    return seen
+
+
+def test_a_service_with_a_runner_is_ready(stranger, runner):
+    runner()
+
+    assert stranger.get("/health/live").json() == {"status": "live"}
+    answer = stranger.get("/health/ready")
+    assert answer.status_code == 200
+    assert set(answer.json()["checks"].values()) == {"ok"}
+
+
+def test_without_a_runner_that_was_seen_lately_it_is_not(stranger, runner, settings):
+    assert stranger.get("/health/ready").json()["checks"]["runners"] != "ok"
+    runner(ago=settings.heartbeat_s * BEATS + 1)
+    answer = stranger.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert answer.headers["retry-after"]
+    assert answer.json()["checks"] == {"database": "ok", "runners": "no runner is there", "files": "ok", "disk": "ok"}
+
+
+def test_a_service_that_stops_is_not_ready(stranger, runner, desk):
+    runner()
+    desk.news.close()
+
+    assert stranger.get("/health/ready").json()["checks"]["process"] == "the service is stopping"
+
+
+def test_without_a_database_it_lives_and_is_not_ready(stranger, runner, desk):
+    runner()
+    with desk.store.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE workers RENAME TO gone")
+    try:
+        answer = stranger.get("/health/ready")
+    finally:
+        with desk.store.begin() as tx:
+            tx.exec_driver_sql("ALTER TABLE gone RENAME TO workers")
+
+    assert stranger.get("/health/live").status_code == 200
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["database"] == "the database does not answer"
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def knobs(self):
+        return {"disk_free_min_mib": 100_000_000}
+
+    def test_with_a_full_disk_it_is_not_ready(self, stranger, runner):
+        runner()
+        assert stranger.get("/health/ready").json()["checks"]["disk"] == "the disk is nearly full"
+
+
+def test_the_numbers_are_for_this_machine_and_for_whoever_has_a_key(app, key):
+    here = TestClient(app, "http://testserver", client=("127.0.0.1", 1))
+    elsewhere = TestClient(app, "http://testserver", client=("203.0.113.7", 1))
+
+    assert here.get("/metrics").status_code == 200
+    assert here.get("/metrics", headers={"x-forwarded-for": "203.0.113.7"}).status_code == 401
+    assert elsewhere.get("/metrics").status_code == 401
+    assert elsewhere.get("/metrics", headers={"authorization": f"Bearer {key[1]}"}).status_code == 200
