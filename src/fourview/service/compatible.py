@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of the hosted service: its thirteen fields become a recipe, a job becomes its states and metrics.
 
-Owns      the fields of the compatible surface, what stands for "absent" there, states, metrics.
+Owns      the fields of the compatible surface and their schema, what stands for "absent" there, states, metrics.
 Not here  the calls (`routes.v1`, `routes.v2`), reading a body (`body`), the native job object (`present`).
 
 Its clients write the same wish in many ways: a form sends `"true"`, `"30"` and `""`, JavaScript sends `"null"` for
@@ -10,9 +10,14 @@ null, published samples send `"1"` for a picture that is not there. All of that 
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic reads those of the standard library from 3.12 on
+)
 
 from starlette.requests import Request
+from typing_extensions import TypedDict
 
 from fourview.errors import PictureError
 from fourview.notice import Notice
@@ -21,6 +26,7 @@ from fourview.service import body, pictures, present
 from fourview.service.desk import Desk, desk_of
 from fourview.service.pictures import Source
 from fourview.service.present import Seen
+from fourview.service.schema import recipe_properties
 from fourview.service.store.jobs import Job
 from fourview.service.store.ledger import CREDIT
 from fourview.service.store.outputs import Output
@@ -33,6 +39,81 @@ FLAGS = ("randomize_seed", "remove_background")
 FIELDS = (*PICTURES, *FLAGS, *KNOBS)
 ABSENT = ("", b"", "null", "undefined", "None")
 
+# What answers hold, for the OpenAPI document.
+
+
+class Warned(TypedDict):
+    code: str
+    message: str
+    field: str | None
+
+
+class Metrics(TypedDict):
+    """Seconds, and credits; null where nothing costs anything."""
+
+    inference_time: float
+    queue_time: float
+    total_time: float
+    cost: float
+    remaining_credits: float | None
+    retry_count: int
+
+
+class Enqueued(TypedDict):
+    request_id: str
+    status: Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
+    poll_url: str
+    status_url: str
+    response_url: str
+    cancel_url: str
+    events_url: str
+    warnings: list[Warned]
+
+
+class Status(TypedDict):
+    """How far a job is; `code` and `error` where it has failed."""
+
+    request_id: str
+    status: Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
+    poll_url: str
+    status_url: str
+    response_url: str
+    progress: float
+    stage: str | None
+    queue_position: int | None
+    metrics: Metrics
+    code: NotRequired[str]
+    error: NotRequired[str]
+
+
+class Result(Status):
+    """The same, with the URL of the model's file once there is one."""
+
+    output: str | None
+    seed: NotRequired[int]
+    warnings: list[Warned]
+
+
+class Credits(TypedDict):
+    credits: float | None
+
+
+class Location(TypedDict):
+    url: str
+    file_type: Literal["glb", "obj", "ply", "stl"]
+
+
+class Made(TypedDict):
+    """A model whose file is elsewhere."""
+
+    output: Location
+    seed: int
+    metrics: Metrics
+    request_id: str
+    warnings: list[Warned]
+
+
+_CUT = "true cuts the object out where that is not done yet, false takes the picture's alpha as it is"
 _FLAG = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _STATES = {"queued": "QUEUED", "running": "PROCESSING", "succeeded": "COMPLETED"}
 _ENDED = {"canceled": "the job was canceled", "expired": "the job's deadline passed before it was done"}
@@ -113,7 +194,7 @@ def warnings_of(job: Job) -> list[dict[str, Any]]:
     return [*job.warnings, *(job.result or {}).get("warnings", ())]
 
 
-def metrics(seen: Seen, balance: int | None, now: float) -> dict[str, Any]:
+def metrics(seen: Seen, balance: int | None, now: float) -> Metrics:
     """Seconds and credits of a job, as far as it has come; no balance is null."""
     job = seen.job
     end = job.finished_at or now
@@ -125,6 +206,38 @@ def metrics(seen: Seen, balance: int | None, now: float) -> dict[str, Any]:
         "cost": seen.cost / CREDIT,
         "remaining_credits": None if balance is None else balance / CREDIT,
         "retry_count": max(0, job.attempts - 1),
+    }
+
+
+def properties() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each field, in the order of the hosted service's page."""
+    picture = {
+        "type": ["string", "null"],
+        "description": "a URL, base64, a data URI, an upload id or a file part",
+    }
+    flag = {"type": "boolean", "default": True}
+    knobs = recipe_properties()
+    return {
+        **dict.fromkeys(PICTURES, picture),
+        "seed": knobs["seed"],
+        "randomize_seed": flag | {"description": "true draws a fresh seed, whatever seed says"},
+        **{name: knobs[name] for name in KNOBS if name != "seed"},
+        "remove_background": flag | {"description": _CUT},
+    }
+
+
+def request_body() -> dict[str, Any]:
+    """The request for the OpenAPI document; other fields are ignored with a warning."""
+    schema = {"type": "object", "properties": properties(), "required": ["front_image"]}
+    part = {"type": "string", "format": "binary", "description": "a file, or the text that JSON takes"}
+    form = schema | {"properties": properties() | dict.fromkeys(PICTURES, part)}
+    return {
+        "required": True,
+        "content": {
+            "application/json": {"schema": schema},
+            "multipart/form-data": {"schema": form},
+            "application/x-www-form-urlencoded": {"schema": schema},
+        },
     }
 
 

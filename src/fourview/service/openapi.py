@@ -15,7 +15,9 @@ from fourview.service.desk import Desk
 from fourview.service.problems import COMPATIBLE, CURES, MEDIA_TYPE, PROBLEMS, is_compatible_path
 
 PUBLIC = ("/health/live", "/health/ready", "/.well-known/fourview", "/llms.txt", "/errors/{code}", "/api/v1/signin")
-SIGNED = ("/api/v1/jobs/{job_id}/events", "/api/v1/jobs/{job_id}/files/{name}")  # open without a key too
+SIGNED = (  # open without a key too
+    "/api/v1/jobs/{job_id}/events", "/api/v1/jobs/{job_id}/files/{name}", "/v1/requests/{request_id}/model.obj",
+)  # fmt: skip
 DESCRIPTION = """Four pictures of a thing go in, one clean, textured 3D model comes out.
 
 The native surface is /api/v1. /v1 and /v2 stand in for the hosted endpoint `hunyuan3d-2mv`, so that its clients need a

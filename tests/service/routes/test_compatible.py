@@ -9,8 +9,10 @@ import pytest
 from service.acts import add_worker, base64_png, claim, fail, finish, model, report, stop
 
 from fourview.export.obj import pack
+from fourview.service import compatible
+from fourview.service.auth import open_house
 from fourview.service.problems import PROBLEMS
-from fourview.service.store import queue
+from fourview.service.store import accounts, keys, queue
 from fourview.service.store.outputs import Output
 
 V1, V2 = "/v1/hunyuan3d-2mv", "/v2/hunyuan3d-2mv"
@@ -212,14 +214,12 @@ def test_v2_counts_what_was_tried_again(enqueue, client, store):
 
 
 def test_a_request_of_somebody_else_is_not_there(enqueue, stranger, store):
-    from fourview.service.store import accounts, keys
-
     submitted = enqueue()
     with store.begin() as tx:
         account = accounts.add_account(tx, "eve", time.time())
         _, text = keys.add_key(tx, account.id, "eve", time.time())
 
-    for url in (submitted["status_url"], submitted["response_url"], submitted["poll_url"], "/v2/requests/%00/status"):
+    for url in (submitted["status_url"], submitted["response_url"], submitted["poll_url"], "/v2/requests/x/status"):
         answer = stranger.get(url, headers={"x-api-key": text})
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
         assert isinstance(answer.json()["error"], str)
@@ -254,10 +254,20 @@ def test_credits_are_those_that_are_not_held(enqueue, client):
     assert client.get("/v1/get-user-credits").json() == {"credits": 999.9}
 
 
+def test_the_document_has_every_field_and_every_answer(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    bodies = [paths[path]["post"]["requestBody"]["content"] for path in (V1, V2)]
+
+    assert bodies[0] == bodies[1]
+    for kind in ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"):
+        assert sorted(bodies[0][kind]["schema"]["properties"]) == sorted(compatible.FIELDS)
+    assert {"model/gltf-binary", "application/json"} <= paths[V1]["post"]["responses"]["200"]["content"].keys()
+    assert {"400", "401", "404", "406", "413", "429", "500", "503"} <= paths[V1]["post"]["responses"].keys()
+    assert {"200", "422"} <= paths["/v2/requests/{request_id}/status"]["get"]["responses"].keys()
+
+
 @pytest.mark.parametrize("knobs", [{"no_auth": True}])
 def test_without_keys_nothing_costs_and_there_are_no_credits(desk, enqueue, stranger):
-    from fourview.service.auth import open_house
-
     open_house(desk.store, time.time())
     assert stranger.get("/v1/get-user-credits").json() == {"credits": None}
     submitted = stranger.post(V2, json=FRONT).json()

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from fourview.service import compatible, present
 from fourview.service.auth import Admitted, admit_with
-from fourview.service.compatible import SLUG
+from fourview.service.compatible import SLUG, Credits, Made
 from fourview.service.desk import Desk, desk_of
 from fourview.service.present import FILE, Seen, find
 from fourview.service.problems import Refused
@@ -27,10 +27,31 @@ from fourview.service.waiting import wait_for_end
 
 router = APIRouter(tags=["compatible"])
 
+FILE_TYPES = ("glb", "obj", "ply", "stl")
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+HEADERS = {
+    "x-cost": "credits that the job cost",
+    "x-generation-time": "seconds that it took, without waiting",
+    "x-seed-value": "the seed that was used",
+    "x-job-id": "the job, at /v1/requests/ID and /api/v1/jobs/ID",
+    "x-warnings": "codes of what was remarked upon",
+}
 RETRY_S = 10  # when to ask again for a job that takes longer than a request may wait
 
 
-@router.post(f"/v1/{SLUG}")
+@router.post(
+    f"/v1/{SLUG}",
+    response_class=Response,
+    responses={
+        200: {
+            "model": Made,
+            "description": "The model's file; JSON where nothing else is accepted",
+            "content": dict.fromkeys(sorted({MEDIA_TYPES[kind] for kind in FILE_TYPES}), BINARY),
+            "headers": {name: {"description": says, "schema": {"type": "string"}} for name, says in HEADERS.items()},
+        }
+    },
+    openapi_extra={"requestBody": compatible.request_body()},
+)
 async def generate(request: Request, caller: Admitted) -> Response:
     """Make a model and wait for it: its file, or where nothing but JSON is accepted, the URL of its file."""
     desk = desk_of(request)
@@ -57,12 +78,16 @@ async def generate(request: Request, caller: Admitted) -> Response:
 
 
 @router.get("/v1/get-user-credits")
-async def credits(request: Request, caller: Admitted) -> dict[str, float | None]:
+async def credits(request: Request, caller: Admitted) -> Credits:
     """What this key's account can spend now; null where nothing costs anything."""
     return {"credits": request.state.balance / ledger.CREDIT if caller.pays else None}
 
 
-@router.get("/v1/requests/{request_id}/model.obj")
+@router.get(
+    "/v1/requests/{request_id}/model.obj",
+    response_class=Response,
+    responses={200: {"content": {"model/obj": BINARY}, "description": "The file"}},
+)
 async def read_obj(request: Request, request_id: str) -> Response:
     """The OBJ of a job without the texture that is beside it in the zip of its files."""
     desk = desk_of(request)

@@ -15,15 +15,22 @@ from starlette.responses import JSONResponse, Response
 
 from fourview.service import compatible, present
 from fourview.service.auth import Admitted, admit_with
-from fourview.service.compatible import SLUG
+from fourview.service.compatible import SLUG, Enqueued, Result, Status
 from fourview.service.desk import desk_of
 from fourview.service.present import EVENTS, JOBS, Seen, find
 from fourview.service.submit import submit
 
 router = APIRouter(tags=["compatible"])
 
+_RESULTS: dict[int | str, dict[str, Any]] = {
+    200: {"model": Result},
+    422: {"model": Result, "description": "The job has failed"},
+}
 
-@router.post(f"/v2/{SLUG}")
+
+@router.post(
+    f"/v2/{SLUG}", responses={200: {"model": Enqueued}}, openapi_extra={"requestBody": compatible.request_body()}
+)
 async def enqueue(request: Request, caller: Admitted) -> Response:
     """Ask for a model; the answer names where to look for it."""
     desk = desk_of(request)
@@ -40,15 +47,18 @@ async def enqueue(request: Request, caller: Admitted) -> Response:
     return JSONResponse(body, headers={"idempotency-replayed": "true"} if submitted.is_replay else None)
 
 
-@router.get("/v2/requests/{request_id}/status")
+@router.get(
+    "/v2/requests/{request_id}/status",
+    responses={200: {"model": Status}, 422: {"model": Status, "description": "The job has failed"}},
+)
 async def status(request: Request, request_id: str) -> Response:
     """How far a job is."""
     seen = await _find(request, request_id)
     return _answer(_shown(request, seen))
 
 
-@router.get("/v1/requests/{request_id}")
-@router.get("/v2/requests/{request_id}")
+@router.get("/v1/requests/{request_id}", responses=_RESULTS)
+@router.get("/v2/requests/{request_id}", responses=_RESULTS)
 async def result(request: Request, request_id: str) -> Response:
     """How far a job is, and the URL of its file once it is there."""
     seen, desk, now = await _find(request, request_id), desk_of(request), time.time()
