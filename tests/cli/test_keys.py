@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def cli(tmp_path, monkeypatch, capsys):
     """Runs a command whose user's data folder is `tmp_path`, without the second that a process takes."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.delenv("FOURVIEW_DATABASE", raising=False)
+    monkeypatch.delenv("FOURVIEW_DATABASE_URL", raising=False)
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["fourview", *map(str, words)])
@@ -48,6 +48,15 @@ def test_create_prints_a_key_that_works_and_alone_on_stdout(cli, tmp_path):
     with store.read() as tx:
         assert check_key(tx, text.strip(), 0.0).name == "laptop"
     store.close()
+
+
+def test_the_database_is_the_one_that_the_service_is_set_to(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOURVIEW_STATE_DIR", str(tmp_path / "state"))
+    cli("keys", "create", "--name", "of the folder")
+    monkeypatch.setenv("FOURVIEW_DATABASE_URL", f"sqlite:///{tmp_path / 'other.db'}")
+
+    assert cli("keys", "list").stdout == ""
+    assert "of the folder" in cli("keys", "list", "--database", f"sqlite:///{tmp_path / 'state' / 'state.db'}").stdout
 
 
 def test_list_and_show_tell_everything_but_the_key(cli):

@@ -37,6 +37,8 @@ EXTRAS = {  # extra -> what it is for, the distributions it brings
         [
             "fastapi",
             "uvicorn",
+            "httptools",
+            "uvloop",
             "sqlalchemy",
             "alembic",
             "psycopg",
@@ -44,6 +46,7 @@ EXTRAS = {  # extra -> what it is for, the distributions it brings
             "python-multipart",
             "httpx",
             "structlog",
+            "obstore",
             "prometheus-client",
         ],
     ),

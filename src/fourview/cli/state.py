@@ -23,8 +23,8 @@ DEFAULT_ACCOUNT = "default"
 
 
 def database_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    text = "sqlite:///FILE or postgresql://... (default: state.db in the data folder of this user)."
-    return click.option("--database", envvar="FOURVIEW_DATABASE", help=text, show_envvar=True)(command)
+    text = "sqlite:///FILE or postgresql://... (default: where a `fourview serve` without options has it)."
+    return click.option("--database", envvar="FOURVIEW_DATABASE_URL", help=text, show_envvar=True)(command)
 
 
 def account_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,8 +46,9 @@ def serve_extra() -> "Iterator[None]":
 def changing(database: str | None) -> "Iterator[tuple[Connection, float]]":
     """A transaction on the service's database, and what time it is."""
     with serve_extra():
-        from fourview.service.store.database import default_url, open_store
-    store = open_store(database or default_url())
+        from fourview.service.settings import load
+        from fourview.service.store.database import open_store
+    store = open_store(database or load().database)
     try:
         with store.begin() as tx:
             yield tx, time.time()

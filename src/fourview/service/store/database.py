@@ -80,12 +80,6 @@ def open_store(url: str) -> Store:
     return Store(engine, threading.Lock() if is_sqlite else nullcontext())
 
 
-def default_url() -> str:
-    """Where the state of a service of this user lies when nobody says otherwise."""
-    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return f"sqlite:///{home / 'fourview' / 'state.db'}"
-
-
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
