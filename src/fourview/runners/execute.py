@@ -13,6 +13,7 @@ import importlib
 import io
 import os
 import platform
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -51,6 +52,7 @@ from fourview.work import Ability, MadeFile, Outcome, Work
 MESH = "mesh"  # the input that is one, and what a runner is called that does things with meshes
 LICENCES = {"hull": "Apache-2.0", "hunyuan2mv": catalogue.TERMS[catalogue.MV].name}
 RUN_SHARE = 0.96  # of the progress of a job that its run takes; the rest are further files
+MATERIAL_FILE = re.compile(rb"^mtllib\s", re.MULTILINE)
 UV_SLACK = 1e-4  # how far beyond 0..1 a uv may lie that is not meant to repeat
 
 HEAVY = ("onnxruntime", "trimesh")  # modules that steps import when they need them: 0.3 s and 1.2 s
@@ -90,7 +92,7 @@ class Workshop:
             work.inputs, recipe, engine=engine, cancel=cancel,
             progress=lambda event: watch(replace(event, done=RUN_SHARE * event.done)),
         )  # fmt: skip
-        rest = Journey(lambda event: watch(replace(event, done=max(event.done, RUN_SHARE))), cancel, MESH)
+        rest = Journey(lambda event: watch(replace(event, done=_after_run(event.stage_done))), cancel, MESH)
         with rest.stage("export") as tick:
             made_by = {"engine": engine.name, "licence": engine.licence, "seed": result.report.seed_used}
             files = _put_model(work.folder, result.file, result.mesh, result.texture, recipe.export, made_by, tick)
@@ -121,6 +123,10 @@ class Workshop:
             return about | {"lacks": "it cannot be used on this machine"}
 
 
+def _after_run(stage_done: float) -> float:
+    return min(RUN_SHARE + (1 - RUN_SHARE) * stage_done, 0.999)
+
+
 def _any_weights() -> None:
     """Raise `CheckpointError` where no weights of the engine hunyuan2mv are at hand."""
     entries = [entry for entry in catalogue.ENTRIES.values() if entry.repository == catalogue.MV]
@@ -133,7 +139,7 @@ def _any_weights() -> None:
 
 def _retexture(work: Work, recipe: Recipe, journey: Journey) -> Outcome:
     with journey.stage("fetch"):
-        model = _read(work, recipe)
+        model, _ = _read(work, recipe)
         pictures = read_pictures({name: path for name, path in work.inputs.items() if name != MESH})
     with journey.stage("matte") as tick:
         mattes, notices = cut_out(pictures, recipe.views.remove_background, tick, recipe.views.matting_network)
@@ -150,32 +156,33 @@ def _retexture(work: Work, recipe: Recipe, journey: Journey) -> Outcome:
 
 def _simplify(work: Work, recipe: Recipe, journey: Journey) -> Outcome:
     with journey.stage("fetch"):
-        model = _read(work, recipe)
+        model, notices = _read(work, recipe)
     if len(model.mesh.faces) <= recipe.mesh.target_face_num:
-        return _keep(work, recipe, journey, model)
+        return _keep(work, recipe, journey, model, notices)
     with journey.stage("simplify") as tick:
-        mesh, notices = simplify(_welded(model.mesh), recipe.mesh.target_face_num, tick)
+        mesh, found = simplify(_welded(model.mesh), recipe.mesh.target_face_num, tick)
+        notices += found
     texture = None
     if _has_look(model) and recipe.texture.texture != "off":
         mesh, texture, found = _carried_over(mesh, model, recipe, journey)
-        notices = [*notices, *found]
+        notices += found
     return _finish(work, recipe, journey, mesh, texture, notices, len(model.mesh.faces))
 
 
 def _convert(work: Work, recipe: Recipe, journey: Journey) -> Outcome:
     with journey.stage("fetch"):
-        model = _read(work, recipe)
-    return _keep(work, recipe, journey, model)
+        model, notices = _read(work, recipe)
+    return _keep(work, recipe, journey, model, notices)
 
 
-def _keep(work: Work, recipe: Recipe, journey: Journey, model: Model) -> Outcome:
+def _keep(work: Work, recipe: Recipe, journey: Journey, model: Model, notices: list[Notice]) -> Outcome:
     """The model as it is, its colours brought into one picture where they are not."""
     mesh, texture = model.mesh, model.texture
-    notices: list[Notice] = []
     if recipe.texture.texture == "off":
         mesh, texture = replace(mesh, uv=None), None
     elif _has_look(model) and not _has_atlas(model):
-        mesh, texture, notices = _carried_over(_welded(mesh), model, recipe, journey)
+        mesh, texture, found = _carried_over(_welded(mesh), model, recipe, journey)
+        notices = [*notices, *found]
     return _finish(work, recipe, journey, mesh, texture, notices, len(model.mesh.faces))
 
 
@@ -221,15 +228,20 @@ def _bytes_of(path: Path) -> tuple[bytes, str]:
         raise MeshError(f"the mesh cannot be read ({error.strerror}); send it again") from error
 
 
-def _read(work: Work, recipe: Recipe) -> Model:
+def _read(work: Work, recipe: Recipe) -> tuple[Model, list[Notice]]:
     """The foreign mesh of an order; raises `MeshError` where it has no size that could be brought to another."""
-    model = read_mesh(*_bytes_of(work.inputs[MESH]))
+    data, file_type = _bytes_of(work.inputs[MESH])
+    model, notices = read_mesh(data, file_type), []
     size = np.ptp(model.mesh.vertices.astype(np.float64), axis=0)
     if size.max() == 0:
         raise MeshError("all corners of the mesh lie at one point; a mesh with an extent is needed: export it again")
     if recipe.export.height_m is not None and size[1] == 0:
         raise RecipeError(f"height_m is {recipe.export.height_m:g}, but the mesh is flat: leave height_m unset")
-    return model
+    if file_type == "obj" and MATERIAL_FILE.search(data):
+        model = Model(replace(model.mesh, uv=None), None, model.colours)
+        message = "the OBJ names a material file that did not come with it; send a zip of both, or a GLB"
+        notices = [Notice("material_file_missing", message, MESH)]
+    return model, notices
 
 
 def _welded(mesh: Mesh) -> Mesh:

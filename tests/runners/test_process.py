@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""What an exception means, and what goes over the pipe."""
+
+from pathlib import Path
+
+import pytest
+from runners.orders import order
+
+from fourview.errors import CanceledError, ChildError, MemoryShortError
+from fourview.progress import CancelToken
+from fourview.runners import lines
+from fourview.runners.process import do
+from fourview.work import Ability, Failure, MadeFile, Outcome, Step
+
+
+def ending(tmp_path, error):
+    """The outcome of work that raises `error`."""
+
+    def execute(work, watch, cancel):
+        raise error
+
+    return do(order(tmp_path), execute, lambda event: None, CancelToken())
+
+
+@pytest.mark.parametrize("error", [MemoryShortError("12 GB are needed"), ChildError("it died")])
+def test_errors_of_the_house_poison_nothing(tmp_path, error):
+    outcome = ending(tmp_path, error)
+
+    assert outcome.failure == Failure(type(error).__name__, str(error))
+    assert not outcome.is_poisoned
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: an illegal memory access"), KeyError("x")])
+def test_all_others_do(tmp_path, error, capfd):
+    outcome = ending(tmp_path, error)
+
+    assert outcome.failure.error == "InternalError"
+    assert outcome.failure.message.startswith(f"{type(error).__name__} in generate")
+    assert outcome.is_poisoned
+
+
+def test_a_cancel_is_no_failure(tmp_path):
+    assert ending(tmp_path, CanceledError("canceled during 'matte'")) == Outcome("canceled")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        order(Path("/tmp"), "simplify", {"mesh": Path("/tmp/mesh.glb")}, target_face_num=5),
+        lines.Cancel(),
+        Ability(("hull", "mesh"), {"pid": 1}),
+        Step("denoise", 0.5, 3, 30, "Grüße\n\ud800"),
+        Outcome("done", (MadeFile("model.glb", "glb", Path("/tmp/model.glb")),), {"mesh": {"faces": 1}}, 2**63 - 1),
+        Outcome("failed", failure=Failure("InternalError", "why"), is_poisoned=True),
+    ],
+)
+def test_a_message_is_one_line_and_comes_out_as_it_went_in(message):
+    line = lines.encode(message)
+
+    assert line.count(b"\n") == 1
+    assert lines.decode(line) == message
+
+
+def test_what_is_no_plain_json_is_not_sent():
+    with pytest.raises(TypeError):
+        lines.encode(Outcome("done", result={"faces": object()}))
