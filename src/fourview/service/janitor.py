@@ -73,6 +73,7 @@ class Janitor:
             self._news.told(job.id)
         if reaped:
             self._news.job_came()
+            self.sweep_scratch(now)
 
     def sweep_old(self, now: float) -> None:
         """Words, uploads, workers and jobs that were kept long enough."""
