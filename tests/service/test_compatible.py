@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from service.bodies import BOUNDARY, multipart, request_of
@@ -177,3 +178,16 @@ def test_the_houses_defaults_hold_where_nothing_is_sent():
     recipe = ask({}, settings=house).recipe
     assert (recipe.shape.engine, recipe.shape.steps, recipe.shape.seed) == ("hunyuan2mv", 12, 5)
     assert ask({"steps": 3}, settings=house).recipe.shape.steps == 3
+
+
+def test_the_docs_hold_the_row_of_every_field():
+    rows = (Path(__file__).parents[2] / "docs" / "compatible.md").read_text().splitlines()
+
+    for name, schema in compatible.properties().items():
+        if name in compatible.PICTURES:
+            cells = "a picture", "required" if name == "front_image" else "none", schema["description"]
+        elif name in compatible.FLAGS:
+            cells = "true, false", "true", schema["description"]
+        else:
+            cells = KNOBS[name].range, f"{KNOBS[name].default}".removesuffix(".0"), KNOBS[name].doc
+        assert f"| `{name}` | {' | '.join(cells)} |" in rows

@@ -203,6 +203,15 @@ def test_v2_has_canceled_and_expired_jobs_fail(enqueue, client, store):
         assert code in answer.json()["error"] or "deadline" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("knobs", [{"public_url": "https://models.example.com/3d/", "allowed_hosts": ("testserver",)}])
+def test_urls_are_those_of_the_public_address(enqueue):
+    submitted = enqueue()
+
+    for name in ("poll_url", "status_url", "response_url", "cancel_url", "events_url"):
+        assert submitted[name].startswith("https://models.example.com/3d/")
+        assert submitted["request_id"] in submitted[name]
+
+
 def test_v2_counts_what_was_tried_again(enqueue, client, store):
     submitted = enqueue()
     for _ in range(2):
