@@ -18,11 +18,11 @@ import hmac
 import json
 import random
 import time
-from typing import Any
 
 import httpx
 import structlog
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from fourview import __version__
 from fourview.errors import AddressError
@@ -42,6 +42,16 @@ GONE = 410  # the receiver's way to say: no more about this job
 WRITE_S = 15.0  # how long writing an attempt down may take before somebody else makes it again
 
 log = structlog.get_logger(__name__)
+
+
+class Entry(TypedDict):
+    """An attempt, as the log of a delivery has it."""
+
+    attempt: int
+    at: str | None
+    ms: int
+    status: int | None  # of the answer
+    error: str | None  # why there was none
 
 
 def account_secret(root: bytes, account_id: str) -> str:
@@ -96,10 +106,8 @@ class Deliverer:
             if message is None:
                 return  # the job was deleted meanwhile, and its deliveries with it
             status, error = await self._send(message)
-            entry = {
-                "attempt": delivery.attempts, "at": moment(began), "ms": round((time.time() - began) * 1000),
-                "status": status, "error": error,
-            }  # fmt: skip
+            ms = round((time.time() - began) * 1000)
+            entry = Entry(attempt=delivery.attempts, at=moment(began), ms=ms, status=status, error=error)
             await self._desk.change(lambda tx: self._write_down(tx, delivery, entry))
             bound.info("webhook_sent", status=status, error=error)
         except Exception:  # it comes up again by itself
@@ -143,17 +151,17 @@ class Deliverer:
         except (httpx.HTTPError, httpx.InvalidURL):
             return None, "the host does not answer, or broke off"
 
-    def _write_down(self, tx: Connection, delivery: Delivery, entry: dict[str, Any]) -> None:
-        settings, status = self._desk.settings, entry["status"]
+    def _write_down(self, tx: Connection, delivery: Delivery, entry: Entry) -> None:
+        settings, status, row = self._desk.settings, entry["status"], dict(entry)
         if status is not None and 200 <= status < 300:
-            webhooks.delivered(tx, delivery.id, entry)
+            webhooks.delivered(tx, delivery.id, row)
         elif status == GONE:
             webhooks.stop(tx, delivery.job_id)
-            webhooks.not_delivered(tx, delivery.id, entry, None)
+            webhooks.not_delivered(tx, delivery.id, row, None)
         elif delivery.attempts >= settings.webhook_attempts:
-            webhooks.not_delivered(tx, delivery.id, entry, None)
+            webhooks.not_delivered(tx, delivery.id, row, None)
         else:
-            webhooks.not_delivered(tx, delivery.id, entry, time.time() + delay_s(settings, delivery.attempts))
+            webhooks.not_delivered(tx, delivery.id, row, time.time() + delay_s(settings, delivery.attempts))
 
 
 def delay_s(settings: Settings, attempts: int) -> float:

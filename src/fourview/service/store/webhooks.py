@@ -10,7 +10,7 @@ Taking a delivery moves its time into the future, so one whose sender died comes
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -31,7 +31,7 @@ class Delivery:
     job_id: str
     type: str
     url: str
-    status: str  # pending, delivered, dropped
+    status: Literal["pending", "delivered", "dropped"]
     attempts: int
     created_at: float
     next_at: float
