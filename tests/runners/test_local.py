@@ -216,3 +216,9 @@ def test_the_process_knows_its_threads_and_no_secret_of_the_service(make_runner,
     assert "OMP_NUM_THREADS=3" in environment
     assert "FOURVIEW_WEIGHTS=/weights" in environment
     assert "hush" not in "".join(environment)
+
+
+def test_the_kernel_ends_the_process_before_the_service(make_runner):
+    pid = start(make_runner("instant"))
+
+    assert int(Path(f"/proc/{pid}/oom_score_adj").read_text()) == 1000
