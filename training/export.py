@@ -7,11 +7,13 @@
 Owns      the two graphs, their check (`ATOL`), their sizes and speed.
 Not here  who runs them: the engine, and `evaluate`.
 
-    encode.onnx  pictures (4, 4, 256, 256) -> maps (65536, pixel + 1), volume (32768, cells), present (4)
-    value.onnx   those, points (8192, 3)   -> value (8192)
+    encode.onnx  pictures (4, 4, 256, 256), coarse (32, 32, 32) -> maps (16384, pixel + 1), volume (32768, cells),
+                                                                   present (4)
+    value.onnx   those, points (8192, 3), hull (8192)           -> value (8192)
 
 Maps and volume leave as rows, a row for each pixel or cell, and points fetch rows by their number: a third of the time
-of ONNX's GridSample, which walks through each channel apart. Pictures and points are in the network's frame.
+of ONNX's GridSample, which walks through each channel apart. Pictures and points are in the network's frame; `coarse`
+and `hull` are what `training.base` gives for them.
 """
 
 import argparse
@@ -26,13 +28,13 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from fourview.shape.mini.field import TILE
+from fourview.shape.mini.frame import CELLS
 from training.checkpoint import load, mean_network
 from training.network import Features, Network
 
-TILE = 8192  # points of a call
 ATOL = 1e-4  # of values that reach from -1 to 1
 OPSET = 18
-MAP, CELLS = 128, 32  # sides of a map and of the volume
 
 
 class Encode(nn.Module):
@@ -42,10 +44,10 @@ class Encode(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`(4, 4, 256, 256)` -> `(4 * 128 * 128, pixel + 1)`, `(32^3, cells)`, `(4,)`."""
-        features = self.network.encode(pictures[None])
-        maps = features.maps.reshape(4, -1, MAP * MAP).transpose(1, 2).flatten(0, 1)
+    def forward(self, pictures: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`(4, 4, 256, 256)`, `(32, 32, 32)` -> `(4 * map * map, pixel + 1)`, `(32^3, cells)`, `(4,)`."""
+        features = self.network.encode(pictures[None], coarse[None])
+        maps = features.maps.reshape(4, -1, self.network.params.map**2).transpose(1, 2).flatten(0, 1)
         return maps, features.volume[0].flatten(1).T, features.present[0]
 
 
@@ -56,13 +58,14 @@ class Value(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, maps: Tensor, volume: Tensor, present: Tensor, points: Tensor) -> Tensor:
-        """`points (n, 3)` -> `(n,)`."""
+    def forward(self, maps: Tensor, volume: Tensor, present: Tensor, points: Tensor, hull: Tensor) -> Tensor:
+        """`points (n, 3)`, `hull (n,)` -> `(n,)`."""
+        side = self.network.params.map
         x, y, z = points.unbind(1)
         across = (x, z, x, z)
-        seen = [fetch(maps, (-y, across[view]), (MAP, MAP), view * MAP * MAP) for view in range(4)]
+        seen = [fetch(maps, (-y, across[view]), (side, side), view * side**2) for view in range(4)]
         around = fetch(volume, (z, -y, x), (CELLS, CELLS, CELLS))
-        return self.network.answer(torch.stack(seen, dim=1), present.expand(len(points), 4), around, points)
+        return self.network.answer(torch.stack(seen, dim=1), present.expand(len(points), 4), around, points, hull)
 
 
 def fetch(rows: Tensor, at: tuple[Tensor, ...], sizes: tuple[int, ...], first: int = 0) -> Tensor:
@@ -87,14 +90,14 @@ def export(network: Network, folder: Path) -> None:
     """encode.onnx and value.onnx in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     network = network.cpu().eval()
-    pictures, points = example(0)
+    pictures, coarse, points, hull = example(0)
     encode, value = Encode(network).eval(), Value(network).eval()
     with torch.no_grad():
-        rows = encode(pictures)
+        rows = encode(pictures, coarse)
     names = ["maps", "volume", "present"]
     for module, inputs, called, gives in (
-        (encode, (pictures,), ["pictures"], names),
-        (value, (*rows, points), [*names, "points"], ["value"]),
+        (encode, (pictures, coarse), ["pictures", "coarse"], names),
+        (value, (*rows, points, hull), [*names, "points", "hull"], ["value"]),
     ):
         with warnings.catch_warnings():  # the exporter's own, about its own future
             warnings.simplefilter("ignore")
@@ -104,13 +107,14 @@ def export(network: Network, folder: Path) -> None:
         program.save(folder / f"{type(module).__name__.lower()}.onnx", external_data=False)
 
 
-def example(seed: int) -> tuple[Tensor, Tensor]:
-    """Any pictures `(4, 4, 256, 256)`, the right one missing, and points `(TILE, 3)`."""
+def example(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Any pictures `(4, 4, 256, 256)`, the right one missing, points `(TILE, 3)`, and any hull in cells and at them."""
     generator = torch.Generator().manual_seed(seed)
     pictures = torch.rand((4, 4, 256, 256), generator=generator)
     pictures[:, 3] = torch.nn.functional.interpolate(pictures[None, :, 3, :8, :8], size=(256, 256), mode="bilinear")[0]
     pictures[3] = 0
-    return pictures, torch.rand((TILE, 3), generator=generator) * 2 - 1
+    coarse, points = torch.randn((CELLS, CELLS, CELLS), generator=generator), torch.rand((TILE, 3), generator=generator)
+    return pictures, coarse, points * 2 - 1, torch.randn(TILE, generator=generator)
 
 
 class Exported:
@@ -124,24 +128,25 @@ class Exported:
             for name in ("encode", "value")
         )
 
-    def encode(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        """`(4, 4, 256, 256) float32` -> what `value` needs."""
-        return dict(zip(("maps", "volume", "present"), self._encode.run(None, {"pictures": pictures}), strict=True))
+    def encode(self, pictures: np.ndarray, coarse: np.ndarray) -> dict[str, np.ndarray]:
+        """`(4, 4, 256, 256)`, `(32, 32, 32) float32` -> what `value` needs."""
+        rows = self._encode.run(None, {"pictures": pictures, "coarse": coarse})
+        return dict(zip(("maps", "volume", "present"), rows, strict=True))
 
-    def value(self, rows: dict[str, np.ndarray], points: np.ndarray) -> np.ndarray:
-        """`(TILE, 3) float32` -> `(TILE,)`."""
-        return self._value.run(None, {**rows, "points": points})[0]
+    def value(self, rows: dict[str, np.ndarray], points: np.ndarray, hull: np.ndarray) -> np.ndarray:
+        """`(TILE, 3)`, `(TILE,) float32` -> `(TILE,)`."""
+        return self._value.run(None, {**rows, "points": points, "hull": hull})[0]
 
 
 def difference(network: Network, exported: Exported) -> float:
     """The greatest difference of values between torch and onnxruntime, on examples."""
     greatest = 0.0
     for seed in range(3):
-        pictures, points = example(seed)
+        pictures, coarse, points, hull = example(seed)
         with torch.no_grad():
-            features: Features = network.encode(pictures[None])
-            wanted = network.value(features, points[None])[0].numpy()
-        found = exported.value(exported.encode(pictures.numpy()), points.numpy())
+            features: Features = network.encode(pictures[None], coarse[None])
+            wanted = network.value(features, points[None], hull[None])[0].numpy()
+        found = exported.value(exported.encode(pictures.numpy(), coarse.numpy()), points.numpy(), hull.numpy())
         greatest = max(greatest, float(np.abs(found - wanted).max()))
     return greatest
 
@@ -155,13 +160,13 @@ def main() -> int:
     export(network, args.out)
     exported = Exported(args.out)
     apart = difference(network, exported)
-    pictures, points = (a.numpy() for a in example(0))
+    pictures, coarse, points, hull = (a.numpy() for a in example(0))
     began = time.perf_counter()
-    rows = exported.encode(pictures)
+    rows = exported.encode(pictures, coarse)
     encoded = time.perf_counter() - began
     began = time.perf_counter()
     for _ in range(10):
-        exported.value(rows, points)
+        exported.value(rows, points, hull)
     each = (time.perf_counter() - began) / 10 / TILE
     sizes = ", ".join(f"{p.name} {p.stat().st_size / 1e6:.2f} MB" for p in sorted(args.out.glob("*.onnx")))
     print(f"{sizes}; differs from torch by {apart:.1e}; encode {encoded:.2f} s, {each * 1e6:.2f} us a point")

@@ -1,16 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network of the embedded engine: four pictures -> maps and a coarse volume -> signed distance at any point.
+"""The network of the embedded engine: four pictures and their hull -> signed distance at any point.
 
-Owns      the layers and their sizes (`NetworkParams`), and the frame that pictures and points share.
-Not here  what it is trained on (`objects`, `augment`), how (`train`), the files that ship (`export`).
+Owns      the layers and their sizes (`NetworkParams`).
+Not here  the frame (`fourview.shape.mini.frame`), the hull it corrects (`base`), what it is trained on (`objects`,
+          `augment`), how (`train`), the files that ship (`export`).
 
 Pixel-aligned features follow S. Saito et al., "PIFu", ICCV 2019; the coarse volume S. Peng et al., "Convolutional
 occupancy networks", ECCV 2020; the encoder is a U-Net (O. Ronneberger et al., 2015) of residual blocks.
 
-Frame: pictures cover the square [-1, 1] x [-1, 1] across and up, points the cube [-1, 1]^3, +Y up, the object faces
-+Z. What the pictures show fills about 0.85 of them, or half where neither side is given, so that unknown depth has
-room (`FILL_KNOWN`, `FILL_DEEP`). A missing view is an empty picture: matte 0 everywhere.
+A missing view is an empty picture: matte 0 everywhere.
 """
 
 from dataclasses import dataclass
@@ -20,25 +19,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fourview.shape.mini.frame import CELLS, LIMIT, PIXELS, TRUNCATION
 from training.distance import matte_distance
 
-FILL_KNOWN, FILL_DEEP = 0.85, 0.5
-TRUNCATION = 0.06  # the value is the distance in units of this, cut at +-1
-REACH_PX = 8  # pixels of the maps up to which distances to an outline are known
+REACH = 0.125  # up to which distances to an outline are known
 FAR = 2.0  # the distance, in truncations, that a missing view reports: it carves nothing
 
 
 @dataclass(frozen=True)
 class NetworkParams:
-    """Sizes. `picture` channels at 1/2, 1/4, 1/8 and 1/16 of the pictures, `volume` at 32, 16 and 8 cells."""
+    """Sizes. `picture` channels of maps `stride` times as coarse as the pictures, then of maps each half as fine;
+    the last but one must be as fine as the volume. `volume` channels at 32, 16 and 8 cells."""
 
-    picture: tuple[int, int, int, int]
+    stride: int
+    picture: tuple[int, ...]
     volume: tuple[int, int, int]
     pixel: int  # channels of the maps that points look up
     point: int  # width of the network at each point
 
+    @property
+    def map(self) -> int:
+        """Side of the finest maps, pixels."""
+        return PIXELS // self.stride
 
-SHIPPED = NetworkParams(picture=(24, 40, 64, 96), volume=(16, 48, 72), pixel=32, point=128)
+
+SHIPPED = NetworkParams(stride=4, picture=(32, 64, 96), volume=(16, 48, 72), pixel=32, point=128)
+FINE = NetworkParams(stride=2, picture=(24, 40, 64, 96), volume=(16, 48, 72), pixel=32, point=128)  # needs a GPU
 
 
 class Block(nn.Module):
@@ -84,7 +90,7 @@ class UNet(nn.Module):
 class Features:
     """What points look up. Maps are turned so that their right is +X (front, back) or +Z (left, right)."""
 
-    maps: Tensor  # (b, 4 * (pixel + 1), 128, 128), view by view: features, then the distance to the outline
+    maps: Tensor  # (b, 4 * (pixel + 1), map, map), view by view: features, then the distance to the outline
     volume: Tensor  # (b, volume[0], 32 z, 32 y downward, 32 x)
     present: Tensor  # (b, 4), 1 where a view was given
 
@@ -96,83 +102,90 @@ class Network(nn.Module):
         super().__init__()
         self.params = params
         wide, cells = params.picture[0], params.volume[0]
-        self.stem = nn.Conv2d(4, wide, 4, stride=2, padding=1)
+        self.stem = nn.Conv2d(4, wide, 2 * params.stride, stride=params.stride, padding=params.stride // 2)
         self.distance = nn.Conv2d(1, wide, 3, padding=1)
         self.side = nn.Parameter(torch.randn(4, wide) * 0.1)  # which view it is
         self.pictures = UNet(2, params.picture)
         self.pixel = nn.Conv2d(wide, params.pixel, 1)
-        self.spread = nn.ModuleList(nn.Conv2d(params.picture[2] + 1, cells, 1) for _ in range(4))
-        self.hull = nn.Conv3d(1, cells, 3, padding=1)
+        self.spread = nn.ModuleList(nn.Conv2d(params.picture[-2] + 1, cells, 1) for _ in range(4))
+        self.hull = nn.Conv3d(2, cells, 3, padding=1)
         self.place = nn.Parameter(torch.randn(1, cells, 8, 8, 8) * 0.02)  # where in the cube it is
         self.volume = UNet(3, params.volume)
-        width = 4 * (params.pixel + 2) + cells + 3
+        width = 4 * (params.pixel + 2) + cells + 3 + 2
         self.point = nn.Sequential(
             nn.Linear(width, params.point), nn.SiLU(), nn.Linear(params.point, params.point), nn.SiLU(),
             nn.Linear(params.point, 1),
         )  # fmt: skip
         nn.init.zeros_(self.point[-1].weight)
+        nn.init.zeros_(self.point[-1].bias)
 
-    def encode(self, pictures: Tensor) -> Features:
-        """`pictures (b, 4 views, 4, 256, 256)` 0..1: straight colours, then the matte; in the order of CONVENTIONS."""
-        b = len(pictures)
+    def encode(self, pictures: Tensor, hull: Tensor) -> Features:
+        """`pictures (b, 4 views, 4, 256, 256)` 0..1: straight colours, then the matte; in the order of CONVENTIONS.
+
+        `hull (b, 32, 32, 32)` are the hull's values in the cells of the volume.
+        """
+        b, side = len(pictures), self.params.map
         present = (pictures[:, :, 3].amax((2, 3)) > 0).to(pictures.dtype)  # (b, 4)
         front, left, back, right = pictures.unbind(1)
         turned = torch.stack([front, left.flip(3), back.flip(3), right], dim=1).flatten(0, 1)  # (4b, 4, 256, 256)
         matte = turned[:, 3:]
-        outline = matte_distance(F.avg_pool2d(matte, 2)[:, 0], REACH_PX)[:, None]
+        reach = round(REACH * side / 2)
+        outline = matte_distance(F.avg_pool2d(matte, self.params.stride)[:, 0], reach)[:, None]
         given = present.flatten()[:, None, None, None]
-        outline = outline * given / (TRUNCATION * 64) + FAR * (1 - given)  # 64 pixels are length 1
+        outline = outline * given / (TRUNCATION * side / 2) + FAR * (1 - given)  # side / 2 pixels are length 1
         # A graph has fixed shapes; elsewhere nothing is worked out for views that are missing.
         shown = torch.arange(4 * b) if torch.compiler.is_exporting() else torch.nonzero(present.flatten())[:, 0]
         turned, matte = turned[shown], matte[shown]
         drawn = self.stem(torch.cat([turned[:, :3] * matte, matte], dim=1)) + self.distance(outline[shown])
-        side = self.side.repeat(b, 1)[shown][:, :, None, None]
-        levels = self.pictures(drawn + side)
+        which = self.side.repeat(b, 1)[shown][:, :, None, None]
+        levels = self.pictures(drawn + which)
         pixel, low = (
             torch.zeros((4 * b, *level.shape[1:]), device=level.device).index_copy(0, shown, level.to(outline.dtype))
-            for level in (self.pixel(levels[0]), levels[2])
+            for level in (self.pixel(levels[0]), levels[-2])
         )
-        maps = torch.cat([pixel, outline], dim=1).reshape(b, -1, 128, 128)
-        return Features(maps, self._volume(low, outline, given, b), present)
+        maps = torch.cat([pixel, outline], dim=1).reshape(b, -1, side, side)
+        return Features(maps, self._volume(low, outline, given, hull), present)
 
-    def _volume(self, low: Tensor, outline: Tensor, given: Tensor, b: int) -> Tensor:
-        """Maps at 1/8 `(4b, c, 32, 32)`, spread along each view's axis and understood together."""
-        outline = F.avg_pool2d(outline, 4)
-        low = (torch.cat([low, outline], dim=1) * given).unflatten(0, (b, 4))
-        outline = outline.unflatten(0, (b, 4))
-        volume, hull = F.interpolate(self.place, size=(32, 32, 32), mode="trilinear"), []
+    def _volume(self, low: Tensor, outline: Tensor, given: Tensor, hull: Tensor) -> Tensor:
+        """Maps `(4b, c, 32, 32)`, spread along each view's axis, and the hull: understood together."""
+        outline = F.avg_pool2d(outline, self.params.map // CELLS)
+        low = (torch.cat([low, outline], dim=1) * given).unflatten(0, (len(hull), 4))
+        volume = F.interpolate(self.place, size=(CELLS, CELLS, CELLS), mode="trilinear")
+        volume = volume + self.hull(torch.stack(hull_features(hull), dim=1))
         for view, spread in enumerate(self.spread):
-            sheet, carved = spread(low[:, view]), outline[:, view]  # (b, cells, y, across)
-            if view % 2:  # left and right look along x: across is z
-                sheet, carved = sheet.transpose(2, 3)[..., None], carved.transpose(2, 3)[..., None]  # (b, c, z, y, 1)
-            else:
-                sheet, carved = sheet[:, :, None], carved[:, :, None]  # (b, c, 1, y, x)
-            volume = volume + sheet
-            hull.append(carved)
-        front, left, back, right = hull
-        carved = torch.minimum(torch.minimum(front, back), torch.minimum(left, right))  # (b, 1, z, y, x)
-        return self.volume(volume + self.hull(carved))[0]
+            sheet = spread(low[:, view])  # (b, cells, y, across)
+            # Left and right look along x: across is z. (b, cells, z, y, 1) or (b, cells, 1, y, x)
+            volume = volume + (sheet.transpose(2, 3)[..., None] if view % 2 else sheet[:, :, None])
+        return self.volume(volume)[0]
 
-    def value(self, features: Features, points: Tensor) -> Tensor:
-        """How far inside `points (b, n, 3)` lie `(b, n)`, in truncations: positive inside, 0 on the surface."""
+    def value(self, features: Features, points: Tensor, hull: Tensor) -> Tensor:
+        """How far inside `points (b, n, 3)` lie `(b, n)`, in truncations: positive inside, 0 on the surface.
+
+        `hull (b, n)` is what the hull says there.
+        """
         b, n, _ = points.shape
         x, y, z = points.unbind(2)
         from_front, from_side = torch.stack([x, -y], dim=2), torch.stack([z, -y], dim=2)  # (b, n, 2)
         where = torch.stack([from_front, from_side, from_front, from_side], dim=1).reshape(4 * b, n, 1, 2)
-        maps = features.maps.reshape(4 * b, -1, 128, 128).float()
+        maps = features.maps.reshape(4 * b, -1, self.params.map, self.params.map).float()
         seen = F.grid_sample(maps, where, padding_mode="border", align_corners=False)
         seen = seen.reshape(b, 4, -1, n).permute(0, 3, 1, 2)  # (b, n, 4, pixel + 1)
         around = torch.stack([x, -y, z], dim=2).reshape(b, n, 1, 1, 3)
         volume = F.grid_sample(features.volume.float(), around, padding_mode="border", align_corners=False)
         volume = volume.reshape(b, -1, n).transpose(1, 2)  # (b, n, cells)
-        return self.answer(seen, features.present[:, None].expand(b, n, 4), volume, points)
+        return self.answer(seen, features.present[:, None].expand(b, n, 4), volume, points, hull)
 
-    def answer(self, seen: Tensor, present: Tensor, volume: Tensor, points: Tensor) -> Tensor:
-        """`value` of what points `(.., 3)` looked up: `seen (.., 4, pixel + 1)`, `volume (.., cells)`."""
-        carved = seen[..., -1].amin(-1).clamp(-1, 1)  # what the silhouettes alone would say
+    def answer(self, seen: Tensor, present: Tensor, volume: Tensor, points: Tensor, hull: Tensor) -> Tensor:
+        """`value` of what points `(.., 3)` looked up: `seen (.., 4, pixel + 1)`, `volume (.., cells)`, `hull (..)`."""
         given = torch.cat([seen[..., :-1] * present[..., None], seen[..., -1:]], dim=-1)  # nothing from missing views
-        known = torch.cat([given.flatten(-2), present, volume, points], dim=-1)
-        return carved + self.point(known)[..., 0].float()
+        near, far = hull_features(hull)
+        known = torch.cat([given.flatten(-2), present, volume, points, near[..., None], far[..., None]], dim=-1)
+        return near + self.point(known)[..., 0].float()
+
+
+def hull_features(hull: Tensor) -> tuple[Tensor, Tensor]:
+    """The hull's values, each -1..1: cut at one truncation as the network's are, and to the LIMIT."""
+    return hull.clamp(-1, 1), hull / LIMIT
 
 
 def placed(network: Network, device: torch.device) -> Network:

@@ -3,17 +3,20 @@
 """Train the small network: one command, on two CPU cores or on one GPU.
 
     python -m training.train --pack ../shared/train --out RUN --minutes 100
-    python -m training.train --pack ../shared/train --out RUN --minutes 300 --session 95 --resume RUN/checkpoint.pt
+    python -m training.train --pack ../shared/train --out RUN --minutes 100 --resume RUN/checkpoint.pt
 
-`--minutes` is the length of the whole run, over which the learning rate falls; `--session` ends this call earlier, to
-be resumed. RUN gets checkpoint.pt every five minutes, curve.png, curve.json, log.txt. Needs torch, numpy and Pillow.
+The learning rate is even, and falls to 0 over the last fifth of each call (`--finish`), so every call ends with weights
+that can ship and none needs to know how many will follow (A. Haegele et al., "Scaling laws and compute-optimal training
+beyond fixed training durations", 2024). RUN gets checkpoint.pt every five minutes until the rate falls: the next call
+goes on from there; finished.pt at the end; curve.png, curve.json, log.txt. Needs torch, numpy, Pillow and mahotas.
 """
 
 import argparse
 import json
-import math
+import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +24,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.augment import draw
+from training.augment import Sample, draw
+from training.base import Base, Bases
 from training.checkpoint import Run, begin, load, mean_network, save
 from training.curve import draw_curve
-from training.network import SHIPPED, count_parameters
+from training.network import FINE, SHIPPED, count_parameters
 from training.objects import Objects
 from training.pack import Pack
 from training.pool import Pool
 from training.validate import ious
 
-WARM_UP = 0.02  # of the run
+WARM_UP = 100  # steps
 SHARPNESS = 8.0  # a value of 1 is a logit of this much in the loss on the sign
 SIGN_WEIGHT = 0.1
 MEAN_DECAY = 0.999
@@ -40,8 +44,9 @@ MEAN_DECAY = 0.999
 class Plan:
     """What a run is told."""
 
-    minutes: float  # of the whole run
-    steps: int | None  # instead of minutes: the rate then does not depend on the clock
+    minutes: float  # of this call
+    steps: int | None  # the run's, at which this call ends, instead of minutes: nothing then depends on the clock
+    finish: float  # share of this call over which the learning rate falls to 0
     batch: int
     points: int  # a sample
     made_up: float  # share of made-up objects
@@ -50,15 +55,16 @@ class Plan:
     rate: float
     seed: int
     is_bf16: bool
+    workers: int  # processes that work out hulls
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, default=Path("../shared/train"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=100)
-    parser.add_argument("--session", type=float, help="end this call after so many minutes")
-    parser.add_argument("--steps", type=int, help="the run's length in steps, instead of minutes")
+    parser.add_argument("--minutes", type=float, default=100, help="length of this call")
+    parser.add_argument("--steps", type=int, help="the step of the run at which this call ends, instead of minutes")
+    parser.add_argument("--finish", type=float, default=0.2, help="share of this call over which the rate falls to 0")
     parser.add_argument("--resume", type=Path, help="go on from this checkpoint")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, help="CPU threads")
@@ -70,6 +76,8 @@ def main() -> int:
     parser.add_argument("--rate", type=float, help="peak learning rate; default: 1e-3, on a GPU 2e-3")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--float32", action="store_true", help="no bfloat16: for CPUs without it")
+    parser.add_argument("--fine", action="store_true", help="begin the network with maps twice as fine: needs a GPU")
+    parser.add_argument("--workers", type=int, help="processes for hulls; default: none, on a GPU one a core")
     parser.add_argument("--limit", type=int, help="use so many objects of the pack, for a trial")
     parser.add_argument("--save-every", type=float, default=5, help="minutes")
     parser.add_argument("--score-every", type=float, help="minutes; default: 20, on a GPU 2; the end is scored too")
@@ -88,13 +96,15 @@ def main() -> int:
         return given if given is not None else gpu if is_cuda else cpu
 
     plan = Plan(
-        args.minutes, args.steps, int(either(args.batch, 64, 8)), args.points, args.made_up, either(args.fresh, 1, 0.4),
+        args.minutes, args.steps, args.finish, int(either(args.batch, 64, 8)), args.points, args.made_up,
+        either(args.fresh, 1, 0.4),
         int(either(args.pool, 4096, 768)), either(args.rate, 2e-3, 1e-3), args.seed, not args.float32,
+        int(either(args.workers, os.cpu_count() or 1, 0)),
     )  # fmt: skip
     args.out.mkdir(parents=True, exist_ok=True)
-    run = load(args.resume, device) if args.resume else begin(SHIPPED, plan.seed, device)
+    run = load(args.resume, device) if args.resume else begin(FINE if args.fine else SHIPPED, plan.seed, device)
     Trainer(plan, run, args.out, device, args.pack, args.limit).go(
-        args.session or math.inf, args.save_every, either(args.score_every, 2, 20), args.score_objects
+        args.save_every, either(args.score_every, 2, 20), args.score_objects
     )
     return 0
 
@@ -111,20 +121,27 @@ class Trainer:
         self.validation = Pack(pack, "val", device, limit)
         self.data_share = 0.0  # of the time, until a sample is ready
         self.pool = Pool(plan.pool, plan.fresh, device)
+        self.bases = Bases(plan.workers)
+        self._ahead: tuple[int, Sample, Callable[[], Base]] | None = None  # the sample of the step of this number
+        self._first, self._began, self._file = run.step, time.perf_counter(), "checkpoint.pt"
         self.log(
             f"{len(self.pack)} objects to learn from, {len(self.validation)} to score, read in "
             f"{time.perf_counter() - began:.0f} s; {count_parameters(run.network):,} parameters on {device}; {plan}"
         )
 
-    def go(self, session: float, save_every: float, score_every: float, score_objects: int) -> None:
-        """Until the run or this session ends."""
+    def go(self, save_every: float, score_every: float, score_objects: int) -> None:
+        """Until this call ends."""
         stopped: list[int] = []
         signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
-        began = saved = scored = noted = time.perf_counter()
-        first, losses = self.run.step, []
+        saved = scored = noted = self._began = time.perf_counter()
+        losses: list[Tensor] = []
         if not self.run.history:
             self.score(score_objects)
-        while not self.is_over() and not stopped and time.perf_counter() - began < 60 * session:
+        first, began = self.run.step, time.perf_counter()
+        while not self.is_over() and not stopped:
+            if self.left() <= self.plan.finish and self._file == "checkpoint.pt":
+                self.save()
+                self._file = "finished.pt"
             at = time.perf_counter()
             is_timed = self.run.step % 16 == 0  # waiting for the device to tell the time would slow it down
             loss = self.step(is_timed)
@@ -150,52 +167,51 @@ class Trainer:
         self.score(None if self.is_over() else score_objects)
         self.save()
 
-    def progress(self) -> float:
-        """The share of the run that is done."""
+    def left(self) -> float:
+        """The share of this call that is still to do."""
         if self.plan.steps is not None:
-            return self.run.step / self.plan.steps
-        return self.run.seconds / (60 * self.plan.minutes)
+            return (self.plan.steps - self.run.step) / max(self.plan.steps - self._first, 1)
+        return 1 - (time.perf_counter() - self._began) / (60 * self.plan.minutes)
 
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
-        return self.progress() >= 1
+        return self.left() <= 0
 
     def rate(self) -> float:
-        """The learning rate now: a short rise, then half a cosine."""
-        done = min(self.progress(), 1.0)
-        return (
-            self.plan.rate
-            * min(
-                done / WARM_UP,
-                1.0,
-            )
-            * (0.5 + 0.5 * math.cos(math.pi * done))
-            + 1e-6
-        )
+        """The learning rate now: a short rise, an even stretch, a fall to 0."""
+        rise, fall = (self.run.step + 1) / WARM_UP, self.left() / max(self.plan.finish, 1e-9)
+        return self.plan.rate * max(min(rise, fall, 1.0), 0.0)
 
-    def objects(self, generator: torch.Generator) -> Objects:
-        """The objects of this step: some of the pack, some made up."""
+    def prepared(self, step: int) -> tuple[int, Sample, Callable[[], Base]]:
+        """The sample of a step, a function of its number alone, and its base, which may still be under way."""
+        generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + step)
+        sample = draw(self.objects(step, generator), self.plan.points, generator)
+        return step, sample, self.bases.start(sample.pictures, sample.points)
+
+    def objects(self, step: int, generator: torch.Generator) -> Objects:
+        """The objects of a step: some of the pack, some made up."""
         made = int((torch.rand(self.plan.batch, generator=generator) < self.plan.made_up).sum())
         parts = []
         if made < self.plan.batch:
             drawn = torch.multinomial(self.pack.weight, self.plan.batch - made, True, generator=generator)
             parts.append(self.pack.take(drawn))
         if made:
-            parts.append(self.pool.take(self.run.step, made, generator))
+            parts.append(self.pool.take(step, made, generator))
         return Objects.joined(parts)
 
     def step(self, is_timed: bool) -> Tensor:
         """One step; its loss."""
         run, began = self.run, time.perf_counter()
-        generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + run.step)
-        sample = draw(self.objects(generator), self.plan.points, generator)
+        _, sample, wait = self._ahead if self._ahead and self._ahead[0] == run.step else self.prepared(run.step)
+        base = wait()
+        self._ahead = self.prepared(run.step + 1) if self.plan.workers else None
         if is_timed and self.device.type == "cuda":
             torch.cuda.synchronize()
         prepared = time.perf_counter() - began
         for group in run.optimizer.param_groups:
             group["lr"] = self.rate()
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.plan.is_bf16):
-            value = run.network.value(run.network.encode(sample.pictures), sample.points)
+            value = run.network.value(run.network.encode(sample.pictures, base.volume), sample.points, base.points)
         loss = distance_loss(value, sample.value)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -226,7 +242,7 @@ class Trainer:
 
     def save(self) -> None:
         """Checkpoint and curve."""
-        save(self.run, self.out / "checkpoint.pt")
+        save(self.run, self.out / self._file)
         draw_curve(self.run.history, self.out / "curve.png")
         (self.out / "curve.json").write_text(json.dumps(self.run.history, indent=0))
 

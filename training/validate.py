@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training.augment import plain_pose, posed, posed_pictures, posed_value
+from training.base import base_of
 from training.network import Network
 from training.objects import Objects
 
@@ -42,7 +43,8 @@ def iou(network: Network, objects: Objects, given: tuple[int, ...], is_plain: bo
         points = posed(at[None], pose)
         points = points[(points.abs() <= 1).all(2)][None]
         with torch.no_grad():
-            says = network.value(network.encode(pictures), points) > 0
+            base = base_of(pictures, points)
+            says = network.value(network.encode(pictures, base.volume), points, base.points) > 0
         is_solid = posed_value(one.distance, pose, points) > 0
         missed = (posed_value(one.distance, pose, posed(at[None], pose)) > 0).sum() - is_solid.sum()
         found.append((says & is_solid).sum() / ((says | is_solid).sum() + missed))

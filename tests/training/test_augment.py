@@ -8,7 +8,8 @@ import pytest
 import torch
 from lopsided import odd_one, overlap, shadow
 from training.augment import SETS, draw, draw_pose, plain_pose, posed, posed_pictures, posed_value, unposed
-from training.network import FILL_DEEP, FILL_KNOWN
+
+from fourview.shape.mini.frame import FILL_DEEP, FILL_KNOWN
 
 LINE = (torch.arange(96) + 0.5) / 48 - 1  # pixels, and cells, of the network's frame
 CUBE = torch.cartesian_prod(LINE, LINE, LINE)[None]

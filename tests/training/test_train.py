@@ -7,6 +7,7 @@ import json
 import lzma
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from training.smoke import TINY
 from training.train import Plan, Trainer
 
 PLAN = Plan(
-    minutes=1, steps=4, batch=2, points=256, made_up=0.5, fresh=0.5, pool=4, rate=1e-3, seed=0, is_bf16=False
+    minutes=1, steps=4, finish=0, batch=2, points=256, made_up=0.5, fresh=0.5, pool=4, rate=1e-3, seed=0, is_bf16=False,
+    workers=0,
 )  # fmt: skip
 ROOT = Path(__file__).parent.parent.parent
 KINDS = ("character", "prop", "prop")
@@ -93,10 +95,34 @@ def test_a_resumed_run_goes_on_bit_for_bit(folder, tmp_path):
     assert not torch.equal(whole.run.mean["stem.weight"], begin(TINY, 0, CPU).mean["stem.weight"])
 
 
+def test_the_rate_rises_stays_and_falls_to_nothing_at_the_end_of_the_call(folder, tmp_path):
+    trainer = Trainer(replace(PLAN, steps=1000, finish=0.2), begin(TINY, 0, CPU), tmp_path, CPU, folder)
+
+    rates = []
+    for step in (0, 99, 500, 800, 900, 1000):
+        trainer.run.step = step
+        rates.append(trainer.rate())
+
+    assert rates == pytest.approx([1e-5, 1e-3, 1e-3, 1e-3, 5e-4, 0])
+
+
+def test_a_finish_leaves_the_checkpoint_as_it_was_before(folder, tmp_path):
+    ended, other = tmp_path / "ended", tmp_path / "other"
+    for out, plan in ((ended, replace(PLAN, finish=0.5)), (other, replace(PLAN, steps=2))):
+        out.mkdir()
+        Trainer(plan, begin(TINY, 0, CPU), out, CPU, folder).go(save_every=5, score_every=5, score_objects=1)
+
+    finished, mine, theirs = (
+        load(path, CPU) for path in (ended / "finished.pt", ended / "checkpoint.pt", other / "checkpoint.pt")
+    )
+    assert (finished.step, mine.step, theirs.step) == (4, 2, 2)
+    assert all(torch.equal(mine.mean[name], theirs.mean[name]) for name in mine.mean)
+
+
 def test_a_run_leaves_a_checkpoint_a_curve_and_scores_by_views(folder, tmp_path):
     trainer = Trainer(PLAN, begin(TINY, 0, CPU), tmp_path, CPU, folder)
 
-    trainer.go(session=1, save_every=5, score_every=5, score_objects=1)
+    trainer.go(save_every=5, score_every=5, score_objects=1)
 
     rows = json.loads((tmp_path / "curve.json").read_text())
     assert trainer.is_over()
@@ -106,9 +132,9 @@ def test_a_run_leaves_a_checkpoint_a_curve_and_scores_by_views(folder, tmp_path)
         assert np.asarray(curve.convert("L")).min() < 200  # something is drawn
 
 
-def test_training_needs_nothing_but_torch_numpy_and_pillow():
+def test_training_needs_nothing_but_torch_numpy_pillow_and_mahotas():
     code = "import sys, training.train\nprint(*{name.split('.')[0] for name in sys.modules})"
 
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    assert not set(found.split()) & {"fourview", "onnx", "onnxruntime", "onnxscript", "scipy", "matplotlib", "mahotas"}
+    assert not set(found.split()) & {"onnx", "onnxruntime", "onnxscript", "scipy", "matplotlib", "trimesh"}

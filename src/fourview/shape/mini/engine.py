@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The embedded engine: views -> hull -> the field that the network makes of it.
+
+Owns      the order of the steps, the two sessions that are kept between runs.
+Not here  the hull (`shape/hull.py`), any step of the network (its own file), its training (`training/`).
+"""
+
+import threading
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from fourview import compute
+from fourview.progress import Journey
+from fourview.recipe import Recipe
+from fourview.shape.hull import hull
+from fourview.shape.mini.encoder import encode
+from fourview.shape.mini.field import corrected
+from fourview.shape.mini.frame import fill_of
+from fourview.shape.shape import Shape
+from fourview.views.view import View
+
+
+class Mini:
+    """The engine. The network is loaded at the first run and kept; `weights`: a folder with others than our own."""
+
+    licence = "Apache-2.0"
+
+    def __init__(self, weights: Path | None = None) -> None:
+        self._weights = weights or resources.files("fourview.shape.mini")
+        self._sessions: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def shape(self, views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
+        """What the engine contract asks for."""
+        names = [view.name for view in views]
+        fill = fill_of(names)
+        with journey.stage("encode") as tick:
+            base = hull(views, lambda done: tick(0.6 * done))
+            rows = encode(self._session("encode"), views, base, fill)
+            field = corrected(self._session("value"), rows, base, fill, "left" in names or "right" in names)
+        return Shape(field, (), {}, is_framed=True)
+
+    def _session(self, name: str) -> Any:
+        with self._lock:
+            if name not in self._sessions:
+                import onnxruntime  # takes 0.1 s
+
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = compute.threads()
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+                graph = self._weights.joinpath(f"{name}.onnx").read_bytes()
+                self._sessions[name] = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            return self._sessions[name]
