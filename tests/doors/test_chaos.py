@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -121,8 +122,9 @@ def kill_at_random(server, seed, is_over, count):
             server.start()
             kills["serve"] += 1
         else:
-            os.kill(chance.choice(there), signal.SIGKILL)
-            kills["runner"] += 1
+            with suppress(ProcessLookupError):  # it died of the kill before, and that is not written down yet
+                os.kill(chance.choice(there), signal.SIGKILL)
+                kills["runner"] += 1
     return kills, pids
 
 

@@ -387,6 +387,27 @@ def test_a_runner_that_is_deaf_does_not_hold_up_the_end(hall, monkeypatch):
     assert (job.status, job.deaths) == ("queued", 0)
 
 
+@on_sqlite
+def test_a_runner_that_still_loads_does_not_hold_up_the_end(hall):
+    loading, killed = threading.Event(), threading.Event()
+
+    class Loading(ScriptedRunner):
+        def start(self):
+            loading.set()
+            assert killed.wait(PATIENCE_S)
+            raise RunnerDiedError("killed while it loaded")
+
+        def kill(self):
+            killed.set()
+
+    with hall.working(Loading()) as dispatcher:
+        assert loading.wait(PATIENCE_S)
+        dispatcher.stop(PATIENCE_S)
+        dispatcher.join()
+
+    assert killed.is_set()
+
+
 def test_a_job_whose_deadline_passes_is_dropped_and_its_runner_goes_on(hall):
     late, next_one = hall.submit(deadline=time.time() + 3600), hall.submit()
     runner = ScriptedRunner([Step("denoise", 0.1)])
@@ -497,10 +518,10 @@ def test_a_claim_whose_answer_got_lost_is_put_back_unharmed(hall):
     with hall.working(ScriptedRunner()) as dispatcher:
         hall.until(hall.workers)
         hall.until_final(job_id)
-        dispatcher._is_in_doubt = True
         with hall.store.begin() as tx:
             lost = add_job(tx, job_of(hall.key, inputs={"front": hall.picture}), time.time())
             queue.claim(tx, "w1", ["hull"], time.time(), 30)
+        dispatcher._is_in_doubt = True
         [job] = hall.until_final(lost.id)
 
     assert (job.status, job.attempts, job.deaths) == ("succeeded", 2, 0)

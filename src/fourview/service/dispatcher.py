@@ -89,6 +89,8 @@ class Dispatcher:
         self._grace_until = min(self._grace_until, time.monotonic() + grace_s)
         self._stopping.set()
         self._news.job_came()  # so that nobody waits for a job any more
+        if self._ability is None:
+            self._runner.kill()  # it is not up yet, and loading may take minutes
 
     def join(self) -> None:
         """Wait until everything has ended. To stop several: `stop` each, then `join` each."""
@@ -156,9 +158,11 @@ class Dispatcher:
     def _claim(self, ability: Ability) -> Job | None:
         self._runner.hear(0)  # a dead one is noticed before a job is blamed for it
         if self._is_in_doubt:
-            with self._store.begin() as tx:
-                for held in queue.held_by(tx, self.name):
-                    queue.release_lease(tx, held.lease, time.time())
+            with self._store.read() as tx:
+                held = queue.held_by(tx, self.name)
+            for lost in held:
+                with self._store.begin() as tx:
+                    queue.release_lease(tx, lost.lease, time.time())
             self._is_in_doubt = False
         engines = list(ability.engines)
         with self._store.read() as tx:  # so that workers without work take no lock that others need

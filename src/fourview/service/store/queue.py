@@ -27,6 +27,7 @@ DEATHS = 2  # workers that a job may kill before it fails
 WORKER_CRASH = {
     "code": "worker_crash",
     "message": f"the process that ran this job died {DEATHS} times; nothing was charged, please report it",
+    "retryable": False,
 }
 CLAIM_LOCK = 0x66767702  # PostgreSQL's advisory locks are numbers
 
