@@ -7,10 +7,13 @@ RUN ?= out/train
 MINUTES ?= 100
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
-.PHONY: demo test check soak train train-smoke clean
+.PHONY: demo serve test check soak train train-smoke clean
 
 demo: .venv/base  ## the main job on the example pictures
 	$(BIN)/fourview demo -o out
+
+serve: .venv/serve  ## the HTTP service; WORDS="--port 9000"
+	$(BIN)/fourview serve $(WORDS)
 
 test: .venv/all  ## every test
 	$(BIN)/python -m pytest -m "not soak"
@@ -18,10 +21,10 @@ test: .venv/all  ## every test
 soak: .venv/all  ## the long forms of the tests
 	$(BIN)/python -m pytest -m soak
 
-train: .venv/all  ## the embedded engine's network; RUN=folder, MINUTES=length, PACK=data
+train: .venv/train  ## the embedded engine's network; RUN=folder, MINUTES=length, PACK=data
 	$(BIN)/python -m training.train --pack $(PACK) --out $(RUN) --minutes $(MINUTES)
 
-train-smoke: .venv/all  ## a tiny network learns a few shapes, is exported and checked
+train-smoke: .venv/train  ## a tiny network learns a few shapes, is exported and checked
 	$(BIN)/python -m training.smoke
 
 check: .venv/all  ## style, types, imports
@@ -35,10 +38,19 @@ check: .venv/all  ## style, types, imports
 	$(PIP) -e .
 	touch $@
 
+.venv/serve: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) -e ".[serve]"
+	touch $@ .venv/base
+
 .venv/all: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) -c constraints.txt -e ".[rembg,hunyuan,serve,test,check,bench]"
-	touch $@ .venv/base
+	touch $@ .venv/base .venv/serve
+
+.venv/train: .venv/all
+	$(PIP) -c constraints.txt -e ".[train]"
+	touch $@
 
 clean:
 	rm -rf .venv out build dist

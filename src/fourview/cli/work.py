@@ -141,9 +141,11 @@ class Hands:
             ) from None
         here = self._here = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._store = store
+        count = len(settings.devices) * settings.workers_per_device
+        threads = None if count == 1 else max(1, (os.cpu_count() or 1) // count)
         self._janitor: Janitor = Janitor(settings, store, files, news)
         self._dispatchers: list[Dispatcher] = [
-            Dispatcher(f"{here}-{device}-{number}", LocalRunner(device), settings, store, files, news)
+            Dispatcher(f"{here}-{device}-{number}", LocalRunner(device, threads=threads), settings, store, files, news)
             for device in settings.devices
             for number in range(1, settings.workers_per_device + 1)
             if is_working
