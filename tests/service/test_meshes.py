@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""What kind of file a mesh is, by how it begins; the machinery reads it as that."""
+
+import io
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+import trimesh
+from service.acts import stl
+
+from fourview.errors import MeshError
+from fourview.export.read import read_mesh
+from fourview.service.meshes import mesh_type, tell
+
+
+def zipped():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("model.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    return file.getvalue()
+
+
+BOX = trimesh.creation.box()
+FILES = {
+    "glb": BOX.export(file_type="glb"),
+    "ply": BOX.export(file_type="ply"),
+    "stl": BOX.export(file_type="stl"),
+    "obj": BOX.export(file_type="obj").encode(),
+    "zip": zipped(),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_files_of_other_programs_are_told_apart_and_read(kind):
+    assert mesh_type("mesh", FILES[kind]) == kind
+    assert len(read_mesh(FILES[kind], kind).mesh.faces) > 0
+
+
+def test_an_stl_may_be_text_and_a_binary_one_may_call_itself_solid():
+    header, triangle = b"solid of some program".ljust(80), struct.pack("<12fH", *np.arange(12.0), 0)
+
+    assert mesh_type("mesh", stl()) == "stl"
+    assert mesh_type("mesh", header + struct.pack("<I", 1) + triangle) == "stl"
+    assert mesh_type("mesh", b"\0" * 80 + struct.pack("<I", 1) + triangle) == "stl"
+
+
+def test_an_obj_may_begin_with_pages_of_comments():
+    assert mesh_type("mesh", b"# made by hand\n" * 1000 + b"mtllib a.mtl\r\nv 0 0 0\n") == "obj"
+
+
+def test_a_gltf_is_json_with_an_asset():
+    assert mesh_type("mesh", b' {"asset": {"version": "2.0"}}') == "gltf"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x89PNG\r\n\x1a\n", b"Kaydara FBX Binary", b"{}", b"hello", b"v 0 0 0\0", b"v"]
+)
+def test_what_is_no_mesh_is_refused_with_a_cure(data):
+    with pytest.raises(MeshError, match=f"'part' mesh of {len(data)} bytes .* GLB, OBJ, PLY or STL"):
+        mesh_type("part", data)
+
+
+def test_a_field_that_holds_no_mesh_is_refused_in_words_of_meshes():
+    with pytest.raises(MeshError, match="the 'part' mesh begins with 'ftp:'"):
+        tell("part", "ftp://example.com/a.glb")
+    assert tell("part", "") is None
