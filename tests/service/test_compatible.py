@@ -175,9 +175,18 @@ def test_an_obj_says_that_its_texture_stays_behind():
 def test_the_houses_defaults_hold_where_nothing_is_sent():
     house = Settings(recipe_defaults={"engine": "hunyuan2mv", "steps": 12, "seed": 5})
 
-    recipe = ask({}, settings=house).recipe
-    assert (recipe.shape.engine, recipe.shape.steps, recipe.shape.seed) == ("hunyuan2mv", 12, 5)
+    shape = ask({}, settings=house).recipe.shape
+    assert (shape.engine, shape.steps) == ("hunyuan2mv", 12)
     assert ask({"steps": 3}, settings=house).recipe.shape.steps == 3
+
+
+def test_a_seed_of_the_house_is_used_where_no_fresh_one_is_wanted():
+    house = Settings(recipe_defaults={"seed": 5})
+
+    assert ask({}, settings=house).recipe.shape.seed == -1
+    assert ask({"randomize_seed": False}, settings=house).recipe.shape.seed == 5
+    assert ask({"randomize_seed": False, "seed": 6}, settings=house).recipe.shape.seed == 6
+    assert ask({}, settings=house).warnings == ()
 
 
 def test_the_docs_hold_the_row_of_every_field():

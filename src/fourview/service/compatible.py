@@ -10,14 +10,10 @@ null, published samples send `"1"` for a picture that is not there. All of that 
 """
 
 from collections.abc import Mapping
-from typing import (
-    Any,
-    Literal,
-    NotRequired,  # pydantic reads those of the standard library from 3.12 on
-)
+from typing import Any, Literal, NotRequired
 
 from starlette.requests import Request
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic reads that of the standard library from 3.12 on
 
 from fourview.errors import PictureError
 from fourview.notice import Notice
@@ -133,11 +129,15 @@ async def read(request: Request, surface: Literal["v1", "v2"]) -> Asked:
 
     unknown = [body.shorten(name) for name in found.fields if name not in FIELDS]
     notices = [Notice("field_unknown", f"there is no field '{name}'; it was ignored", name) for name in unknown]
-    if _is_random(fields) and values.get("seed", -1) != -1:
-        drawn = f"randomize_seed is true, so a fresh seed is drawn and {values['seed']} is not used; send it as false"
-        notices.append(Notice("seed_not_used", drawn, "seed"))
-        values["seed"] = -1
-    recipe = Recipe.of(**{**desk_of(request).settings.recipe_defaults, **values})
+    knobs = {**desk_of(request).settings.recipe_defaults, **values}
+    if _is_random(fields) and knobs.get("seed", -1) != -1:
+        if "seed" in values:
+            drawn = (
+                f"randomize_seed is true, so a fresh seed is drawn and {knobs['seed']} is not used; send it as false"
+            )
+            notices.append(Notice("seed_not_used", drawn, "seed"))
+        knobs["seed"] = -1
+    recipe = Recipe.of(**knobs)
     if recipe.export.file_type == "obj" and recipe.texture.texture != "off":
         alone = "an OBJ is one file here, without its texture; ask for glb, which holds it"
         notices.append(Notice("obj_without_texture", alone, "file_type"))
@@ -200,9 +200,9 @@ def metrics(seen: Seen, balance: int | None, now: float) -> Metrics:
     end = job.finished_at or now
     began = job.started_at or end
     return {
-        "inference_time": round(end - began, 3),
-        "queue_time": round(began - job.created_at, 3),
-        "total_time": round(end - job.created_at, 3),
+        "inference_time": _seconds(end - began),
+        "queue_time": _seconds(began - job.created_at),
+        "total_time": _seconds(end - job.created_at),
         "cost": seen.cost / CREDIT,
         "remaining_credits": None if balance is None else balance / CREDIT,
         "retry_count": max(0, job.attempts - 1),
@@ -239,6 +239,11 @@ def request_body() -> dict[str, Any]:
             "application/x-www-form-urlencoded": {"schema": schema},
         },
     }
+
+
+def _seconds(span: float) -> float:
+    """Never less than none: the clocks of two machines may differ."""
+    return round(max(0.0, span), 3)
 
 
 def _is_absent(value: Any) -> bool:

@@ -5,10 +5,12 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from service.acts import add_worker, base64_png, claim, fail, finish, model, report, stop
 
-from fourview.export.obj import pack
+from fourview.export.obj import encode
+from fourview.mesh.mesh import Mesh
 from fourview.service import compatible
 from fourview.service.auth import open_house
 from fourview.service.problems import PROBLEMS
@@ -57,9 +59,9 @@ def put(desk, name, file_format, data):
     return Output(name, file_format, artifact.bytes, artifact.digest)
 
 
-OBJ = b"# fourview\nmtllib model.mtl\no model\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl surface\nf 1 2 3\n"
-ZIP = pack({"model.obj": OBJ, "model.mtl": b"newmtl surface\n", "model.png": b"\x89PNG"})
-ALONE = b"# fourview\no model\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+TRIANGLE = Mesh(
+    np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]), np.float32([[0, 0], [1, 0], [0, 1]])
+)
 
 
 @pytest.mark.parametrize("code", ["invalid_picture", "no_surface", "worker_crash", "internal", "engine_not_ready"])
@@ -122,15 +124,18 @@ def test_v1_is_our_fault_where_the_file_is_gone(post, desk, store):
 
 
 def test_an_obj_is_one_file_at_both_doors(post, client, desk, store):
-    outputs = [put(desk, "model.zip", "zip", ZIP), model(desk.files)]
+    outputs = [put(desk, "model.zip", "zip", encode(TRIANGLE, b"\x89PNG")), model(desk.files)]
     answer = post(lambda job: finish(store, job, outputs), FRONT | {"file_type": "obj"})
 
-    assert (answer.content, answer.headers["content-type"]) == (ALONE, "model/obj")
+    assert [line.split()[0] for line in answer.text.splitlines()] == ["#", "o"] + ["v"] * 3 + ["vt"] * 3 + [
+        "vn"
+    ] * 3 + ["f"]
+    assert answer.headers["content-type"] == "model/obj"
     assert "model.obj" in answer.headers["content-disposition"]
     assert "obj_without_texture" in answer.headers["x-warnings"]
     url = client.get(f"/v2/requests/{answer.headers['x-job-id']}").json()["output"]
     client.headers.pop("x-api-key")
-    assert (client.get(url).content, client.get(url).headers["content-type"]) == (ALONE, "model/obj")
+    assert (client.get(url).content, client.get(url).headers["content-type"]) == (answer.content, "model/obj")
     assert client.get(url.partition("?")[0]).status_code == 401
     assert client.get(url.replace("signature=", "signature=x")).status_code == 401
 
