@@ -13,10 +13,11 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from fourview.errors import MeshError, PictureError
 from fourview.progress import SHARES, STAGES
@@ -63,6 +64,23 @@ _WAIT = re.compile(r"[0-9]{1,6}", re.ASCII)
 _HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 
 Wrong = list[tuple[str, str]]  # JSON pointer and sentence
+
+
+class Share(TypedDict):
+    name: str
+    share: float
+
+
+class Plan(TypedDict):
+    """What a dry run tells: the price in credits, the recipe that would run, and its stages."""
+
+    object: Literal["plan"]
+    kind: Kind
+    engine: str
+    cost: float
+    recipe: dict[str, Any]
+    stages: list[Share]
+    warnings: list[present.WarningObject]
 
 
 async def answer(request: Request, caller: Caller, kind: Kind, is_dry: bool) -> Response:
@@ -171,7 +189,7 @@ def refuse(wrong: Wrong, wrong_files: Wrong) -> None:
         raise Refused(code, "; ".join(sentence for _, sentence in found), errors=found)
 
 
-def plan(desk: Desk, caller: Caller, asked: Asked) -> dict[str, Any]:
+def plan(desk: Desk, caller: Caller, asked: Asked) -> Plan:
     """What would be done and what it would cost; nothing was fetched, so pictures may still turn out to be none."""
     shares = dict(zip(STAGES, SHARES[asked.engine], strict=True))
     if asked.kind != "generate":
@@ -186,7 +204,7 @@ def plan(desk: Desk, caller: Caller, asked: Asked) -> dict[str, Any]:
         "cost": price_of_request(desk, caller, asked) / ledger.CREDIT,
         "recipe": flat(asked.recipe),
         "stages": [{"name": name, "share": round(share / total, 3)} for name, share in shares.items() if share],
-        "warnings": [vars(notice) for notice in asked.warnings],
+        "warnings": [{"code": n.code, "message": n.message, "field": n.field} for n in asked.warnings],
     }
 
 

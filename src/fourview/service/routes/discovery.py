@@ -157,7 +157,7 @@ async def own_key(request: Request, caller: Admitted) -> dict[str, Any]:
 
 def _model(desk: Desk, name: str, present: list[Worker]) -> dict[str, Any]:
     """An engine, as those tell who run it; of several workers one that can use it, else any that knows why not."""
-    said = [worker.about.get("engines", {}).get(name) or {} for worker in present]
+    said: list[dict[str, Any]] = [about for worker in present if (about := worker.about.get("engines", {}).get(name))]
     best = max(said, key=lambda about: bool(about.get("installed")), default={})
     defaults = desk.settings.recipe_defaults
     recipe = Recipe.of(**defaults | {"engine": name})

@@ -33,7 +33,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 RETRY_S = 1  # when to ask again for a job that has not ended
 RECONNECT_MS = 1000  # how soon a browser asks for events again after it lost them
 _SEQ = re.compile(r"[0-9]{1,9}", re.ASCII)
-_CURSOR = r"^[0-9.e+-]{1,32}:job_[0-9a-f]{24}$"
+_CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,9})?:job_[0-9a-f]{24}$"
 
 Status = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 
@@ -49,7 +49,7 @@ class JobPage(TypedDict):
 @router.post(
     "/jobs",
     status_code=201,
-    responses={201: {"model": JobObject}},
+    responses={200: {"model": native.Plan}, 201: {"model": JobObject}},
     openapi_extra={"requestBody": native.body_of_job("generate")},
 )
 async def make_job(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
@@ -124,8 +124,9 @@ async def delete_job(request: Request, job_id: str, caller: Admitted) -> Respons
 
 @router.get(
     "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they happen"},
+        200: {"content": {"text/event-stream": {}}, "description": "Events as they happen"},
         204: {"description": "The job has ended, and all its events were seen"},
     },
 )

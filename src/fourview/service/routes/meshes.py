@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/v1/meshes", tags=["meshes"])
 @router.post(
     "/retexture",
     status_code=201,
-    responses={201: {"model": JobObject}},
+    responses={200: {"model": native.Plan}, 201: {"model": JobObject}},
     openapi_extra={"requestBody": native.body_of_job("retexture")},
 )
 async def retexture(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
@@ -27,7 +27,7 @@ async def retexture(request: Request, caller: Admitted, dry_run: bool = False) -
 @router.post(
     "/simplify",
     status_code=201,
-    responses={201: {"model": JobObject}},
+    responses={200: {"model": native.Plan}, 201: {"model": JobObject}},
     openapi_extra={"requestBody": native.body_of_job("simplify")},
 )
 async def simplify(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
@@ -38,7 +38,7 @@ async def simplify(request: Request, caller: Admitted, dry_run: bool = False) ->
 @router.post(
     "/convert",
     status_code=201,
-    responses={201: {"model": JobObject}},
+    responses={200: {"model": native.Plan}, 201: {"model": JobObject}},
     openapi_extra={"requestBody": native.body_of_job("convert")},
 )
 async def convert(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
