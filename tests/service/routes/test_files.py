@@ -328,17 +328,18 @@ def test_a_signed_url_of_a_format_that_was_not_made_yet_makes_it(stranger, desk,
     assert stranger.get(url).content.startswith(b"fourview instant")
 
 
-def test_an_obj_with_its_picture_is_handed_out_as_a_zip(client, store, desk, key):
+def test_an_obj_with_its_texture_is_a_zip_under_both_names(client, store, desk, key):
     add_job(store, key[0])
     archive = desk.files.put(b"PK\3\4" + os.urandom(40))
-    outputs = [acts.model(desk.files), Output("model.obj", "zip", archive.bytes, archive.digest)]
+    outputs = [acts.model(desk.files), Output("model.zip", "zip", archive.bytes, archive.digest)]
     job = acts.claim(store)
     acts.finish(store, job, outputs)
 
-    answer = client.get(f"{JOBS}/{job.id}/files/model.obj")
-
-    assert answer.headers["content-type"] == "application/zip"
-    assert answer.headers["content-disposition"] == 'attachment; filename="model.zip"'
+    for name in ("model.obj", "model.zip"):
+        answer = client.get(f"{JOBS}/{job.id}/files/{name}")
+        assert (answer.status_code, answer.content) == (200, desk.files.read(archive.digest))
+        assert answer.headers["content-type"] == "application/zip"
+        assert answer.headers["content-disposition"] == 'attachment; filename="model.zip"'
 
 
 def test_a_job_that_is_deleted_while_a_format_is_made_is_not_there(client, store, desk, job, monkeypatch):

@@ -3,7 +3,8 @@
 """The files of a job: signed or with a key, whole or in ranges, other formats on demand.
 
 A model that was made in one format is to be had in all four: the first who asks waits until it is made from
-`model.glb`, everybody after that reads a file. A name is only ever compared with names, it never becomes a path.
+`model.glb`, everybody after that reads a file. An OBJ with its texture is three files, so `model.obj` is then the zip
+of them, which is also to be had by its own name, `model.zip`. Names are only compared with names, none becomes a path.
 
 One range is answered with 206; several, or what is no range, with the whole file, as RFC 9110 allows. An artifact does
 not change under its digest, which is the `ETag`; caches are to ask each time, because a job and its key may go.
@@ -11,7 +12,7 @@ not change under its digest, which is the `ETag`; caches are to ask each time, b
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from pathlib import Path
 from time import time
@@ -29,7 +30,7 @@ from starlette.types import Send
 from fourview.errors import OutputError
 from fourview.service.auth import admit_with
 from fourview.service.desk import Desk, desk_of
-from fourview.service.present import FILE, find
+from fourview.service.present import FILE, Seen, find
 from fourview.service.problems import Refused
 from fourview.service.signing import check
 from fourview.service.store.jobs import Job
@@ -39,6 +40,7 @@ from fourview.work import Work
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
 SOURCE = "model.glb"  # what the other formats are made of
+ZIP = "model.zip"  # an OBJ with its texture
 FORMATS = {"model.glb": "glb", "model.obj": "obj", "model.ply": "ply", "model.stl": "stl"}
 MEDIA_TYPES = {
     "glb": "model/gltf-binary",
@@ -91,11 +93,9 @@ async def read_file(request: Request, job_id: str, name: str, inline: bool = Fal
         seen = await desk.look(lambda tx: find(tx, desk, job_id, None))
     else:
         seen = await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))
-    outputs = {output.name: output for output in seen.outputs}
-    if name not in outputs:
-        _check_can_be_made(seen.job, name, outputs)
-        outputs[name] = await _made(desk, seen.job, name, outputs[SOURCE])
-    return await _answer(desk, request, outputs[name], inline)
+    if (output := _named(seen.outputs, name)) is None:
+        output = await _made(desk, seen.job, name, _source(seen, name))
+    return await _answer(desk, request, output, inline)
 
 
 async def _answer(desk: Desk, request: Request, output: Output, inline: bool) -> Response:
@@ -116,7 +116,7 @@ async def _answer(desk: Desk, request: Request, output: Output, inline: bool) ->
         "Accept-Ranges": "bytes",
         "Content-Type": MEDIA_TYPES[output.format],
         "Content-Length": str(end - begin),
-        "Content-Disposition": f'{"inline" if inline else "attachment"}; filename="{_file_name(output)}"',
+        "Content-Disposition": f'{"inline" if inline else "attachment"}; filename="{output.name}"',
     }
     if part is not None:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{output.bytes}"
@@ -141,24 +141,28 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
     return begin, end
 
 
-def _file_name(output: Output) -> str:
-    """What a browser saves it as: an OBJ with its picture is a zip."""
-    return output.name.rpartition(".")[0] + f".{output.format}"
+def _named(outputs: Iterable[Output], name: str) -> Output | None:
+    names = (name, ZIP) if name == "model.obj" else (name,)
+    return next((output for output in outputs if output.name in names), None)
 
 
-def _check_can_be_made(job: Job, name: str, outputs: dict[str, Output]) -> None:
-    if not job.is_final:
-        raise Refused("job_not_final", f"the job is {job.status}; its files are there when it has succeeded")
-    if name not in FORMATS or SOURCE not in outputs:
-        there = ", ".join(sorted({*outputs, *FORMATS} if SOURCE in outputs else outputs)) or "none"
-        raise Refused("not_found", f"the job is {job.status} and has no file '{name[:40]}'; there is {there}")
+def _source(seen: Seen, name: str) -> Output:
+    """What a file of that name can be made of; raises `Refused` where it cannot."""
+    if not seen.job.is_final:
+        raise Refused("job_not_final", f"the job is {seen.job.status}; its files are there when it has succeeded")
+    source = _named(seen.outputs, SOURCE)
+    if source is None or name not in FORMATS:
+        names = {output.name for output in seen.outputs} | (FORMATS.keys() if source else set())
+        there = ", ".join(sorted(names)) or "none"
+        raise Refused("not_found", f"the job is {seen.job.status} and has no file '{name[:40]}'; there is {there}")
+    return source
 
 
 async def _made(desk: Desk, job: Job, name: str, source: Output) -> Output:
     """The model in another format, made once however many ask for it at once."""
 
     def look(tx: Connection) -> Output | None:
-        return next((output for output in list_outputs(tx, job.id) if output.name == name), None)
+        return _named(list_outputs(tx, job.id), name)
 
     def order(folder: Path) -> Work:
         mesh = folder / f"source.{FORMATS[SOURCE]}"
@@ -172,7 +176,7 @@ async def _made(desk: Desk, job: Job, name: str, source: Output) -> Output:
         async with desk.aside.run(order) as outcome:
             (made,) = outcome.files
             artifact = await to_thread.run_sync(desk.files.put, made.path)
-        output = Output(name, made.format, artifact.bytes, artifact.digest)
+        output = Output(made.name, made.format, artifact.bytes, artifact.digest)
         with suppress(IntegrityError):  # another process made it too, or the job was deleted meanwhile
             await desk.change(lambda tx: add_outputs(tx, job.id, [output]))
         remembered = await desk.look(look)
