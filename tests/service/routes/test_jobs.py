@@ -289,10 +289,11 @@ def test_who_waited_long_enough_gets_the_job_as_it_is(client):
 # Fairness
 
 
-def test_a_key_with_a_thousand_jobs_delays_the_single_job_of_another_by_one(client, store, key, job, other):
+def test_a_key_with_a_thousand_jobs_delays_the_single_job_of_another_by_one(client, store, url, key, job, other):
+    count = 1000 if url.startswith("sqlite") else 100  # PostgreSQL takes seconds to take a thousand
     with store.begin() as tx:
         many = jobs.NewJob(key[0].account_id, key[0].id, "hull", 1, {}, {})
-        for _ in range(1000):
+        for _ in range(count):
             jobs.add_job(tx, many, time.time())
     busy = claim(store)
 
@@ -355,15 +356,15 @@ def test_the_events_of_a_deleted_job_are_not_there(client, stranger, store, job)
     assert stranger.get(job["events_url"]).status_code == 404
 
 
-def test_a_stream_of_a_thousand_events_ends_with_what_is_kept(client, store, job):
+def test_a_stream_of_hundreds_of_events_ends_with_what_is_kept(client, store, job):
     running = claim(store)
     with store.begin() as tx:
-        for step in range(1000):
-            queue.report_progress(tx, running.lease, "denoise", step / 1001, time.time())
+        for step in range(500):
+            queue.report_progress(tx, running.lease, "denoise", step / 501, time.time())
     finish(store, running)
 
     told = events_of(client, job)
 
-    assert told[-1] == (1003, told[-1][1])
+    assert told[-1][0] == 503
     assert told[-1][1]["status"] == "succeeded"
     assert len(told) < 250
