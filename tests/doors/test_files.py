@@ -3,14 +3,16 @@
 """Files over real connections: readers that leave, paths that no client would write, formats on demand."""
 
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from doors.pictures import PNG, noise
-from doors.server import END_S
+from doors.server import END_S, Server
 
 from fourview.service.store.tables import outputs
 
@@ -121,3 +123,31 @@ def test_large_uploads_come_in_whole_in_every_form(client):
 
     assert [answer.status_code for answer in sent] == [201, 201]
     assert {answer.json()["bytes"] for answer in sent} == {len(picture)}
+
+
+def test_everything_may_lie_in_a_bucket(migrated_file, tmp_path):
+    from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+    s3 = ThreadedMotoServer("127.0.0.1", 0)
+    s3.start()
+    host, port = s3.get_host_and_port()
+    where = f"endpoint=http://{host}:{port}&region=us-east-1&access_key_id=a&secret_access_key=b"
+    httpx.put(f"http://{host}:{port}/models").raise_for_status()
+    database = f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
+    server = Server(database, tmp_path, files_url=f"s3://models/here?{where}").start()
+    try:
+        with server.client() as client:
+            upload = client.post(UPLOADS, files={"file": ("front.png", PNG)}).json()
+            job = client.post(JOBS, json={"front": upload["id"]}, headers={"Prefer": "wait=60"}).json()
+            model = f"{JOBS}/{job['id']}/files/model.glb"
+            whole = client.get(model)
+            part = client.get(model, headers={"range": "bytes=4-7"})
+            stl = client.get(f"{JOBS}/{job['id']}/files/model.stl")
+    finally:
+        server.close()
+        s3.stop()
+
+    assert (job["status"], whole.content[:4], len(whole.content)) == ("succeeded", b"glTF", job["outputs"][0]["bytes"])
+    assert (part.status_code, part.content) == (206, whole.content[4:8])
+    assert stl.content.startswith(b"fourview instant")
+    assert not (tmp_path / "state" / "files").exists()
