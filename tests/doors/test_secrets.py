@@ -72,5 +72,6 @@ def test_no_log_line_has_a_secret_or_a_picture_and_each_request_has_its_line(log
         asked = [line for line in lines if line["event"] == "request"]
         assert {"method", "path", "status", "ms", "client", "request_id", "level", "timestamp"} <= asked[0].keys()
         assert {line.get("key") for line in asked} >= {key[:11]}
+        assert {line["path"] for line in asked if line.get("job_id") == job["id"]} >= {"/api/v1/jobs"}
     else:
         assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in lines)

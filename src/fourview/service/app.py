@@ -29,6 +29,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.desk = desk
     app.state.metrics = Metrics(time.time())
     app.state.read_buckets = ReadBuckets()
+    app.state.checks = float("-inf"), {}  # when readiness was looked at last, and what was found
     for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery):
         app.router.routes.extend(part.router.routes)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

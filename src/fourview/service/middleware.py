@@ -87,14 +87,18 @@ class Reception:
             seconds = time.perf_counter() - begin
             scope["app"].state.metrics.saw_request(scope, status, seconds)
             caller = scope["state"].get("caller")
+            told = {
+                "client": scope["client"][0] if scope.get("client") else None,
+                "key": caller.key.id if caller else None,
+                "job_id": _job_of(scope),
+            }
             log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
                 ms=round(1000 * seconds, 1),
-                client=scope["client"][0] if scope.get("client") else None,
-                key=caller.key.id if caller else None,
+                **{name: value for name, value in told.items() if value is not None},
             )
 
     def _allow(self, scope: Scope, headers: MutableHeaders) -> None:
@@ -182,6 +186,13 @@ async def _account_headers(scope: Scope) -> list[tuple[str, str]]:
     except Exception:  # where the database is away the answer has to do without them
         log.exception("account_headers_failed")
         return []
+
+
+def _job_of(scope: Scope) -> str | None:
+    """The job that an address names; whoever makes one binds its id by itself."""
+    named = scope.get("path_params", {})
+    job_id: str | None = named.get("job_id") or named.get("request_id")
+    return job_id
 
 
 def _name_of(host: str) -> str:

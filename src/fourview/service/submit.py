@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import structlog
 from anyio import to_thread
 from sqlalchemy import Connection
 
@@ -98,6 +99,7 @@ async def submit(desk: Desk, caller: Caller, asked: Asked) -> Submitted:
     if not submitted.is_replay:
         desk.news.told(submitted.job.id)
         desk.news.job_came()
+    structlog.contextvars.bind_contextvars(job_id=submitted.job.id)  # for the line of this request in the log
     return submitted
 
 

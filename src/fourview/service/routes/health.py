@@ -30,6 +30,7 @@ router = APIRouter(tags=["operations"])
 
 BEATS = 3  # a runner that was silent for so many heartbeats is gone
 LATE_S = 5.0  # how long after its moment an end of a job may still be written down
+FRESH_S = 1.0  # everybody may ask whether it is ready, and nobody can keep the disk busy with it
 PROBE = b"fourview looks whether it can write"
 
 
@@ -43,7 +44,11 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> Response:
     """Whether jobs can be accepted and done now, and what is in the way."""
     desk = desk_of(request)
-    checks = await to_thread.run_sync(_checks, desk)
+    looked_at, checks = request.app.state.checks
+    if time.monotonic() - looked_at > FRESH_S:
+        checks = await to_thread.run_sync(_checks, desk)
+        request.app.state.checks = time.monotonic(), checks
+    checks = dict(checks)
     if desk.news.is_closing:
         checks["process"] = "the service is stopping"
     reasons = {name: said for name, said in checks.items() if said != "ok"}
