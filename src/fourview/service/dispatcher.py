@@ -354,10 +354,14 @@ class Progress:
 
 
 def _report(tx: Connection, lease: Lease, steps: list[Step], now: float) -> None:
-    for step in steps:
-        more: dict[str, Any] = {"step": step.step, "steps": step.steps} if step.steps else {}
-        more |= {"note": step.note} if step.note else {}
-        queue.report_progress(tx, lease, step.stage, min(step.done, 0.999), now, more)  # 1 is for finished jobs
+    if steps:
+        told = [(step.stage, min(step.done, 0.999), _more(step)) for step in steps]  # 1 is for jobs that succeeded
+        queue.report_steps(tx, lease, told, now)
+
+
+def _more(step: Step) -> dict[str, Any]:
+    more: dict[str, Any] = {"step": step.step, "steps": step.steps} if step.steps else {}
+    return more | {"note": step.note} if step.note else more
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -58,3 +58,25 @@ def test_of_much_progress_the_newest_is_kept_and_every_state(store):
     assert [event.seq for event in told if event.type == "progress"] == list(range(304, 503))
     with store.read() as tx:
         assert audit(tx) == []
+
+
+def test_several_steps_of_one_moment_leave_what_one_by_one_would(store):
+    job = running(store)
+    with store.begin() as tx:
+        queue.report_steps(tx, job.lease, [("matte", 0.2, {}), ("encode", 0.1, {}), ("denoise", 0.4, {"step": 1})], T0)
+        told = [event.data for event in events.after(tx, job.id, 2)]
+    assert told == [
+        {"stage": "matte", "progress": 0.2}, {"stage": "encode", "progress": 0.2},
+        {"stage": "denoise", "progress": 0.4, "step": 1},
+    ]  # fmt: skip
+
+    with store.begin() as tx:
+        for number in range(20):
+            steps = [("decode", 0.5 + (25 * number + n) / 1000, {}) for n in range(25)]
+            assert queue.report_steps(tx, job.lease, steps, T0 + number)
+        kept = events.after(tx, job.id, 0)
+
+    assert [event.seq for event in kept if event.type == "state"] == [1, 2]
+    assert [event.seq for event in kept if event.type == "progress"] == list(range(306, 506))
+    with store.read() as tx:
+        assert audit(tx) == []

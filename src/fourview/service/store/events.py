@@ -31,13 +31,19 @@ class Event:
 
 def append(tx: Connection, job_id: str, type: str, data: dict[str, Any], now: float) -> Event:
     """Write the next event of a job, and drop the progress that is too old to matter."""
-    count = update(jobs).where(jobs.c.id == job_id).values(last_event=jobs.c.last_event + 1)
-    event = Event(job_id, tx.execute(count.returning(jobs.c.last_event)).scalar_one(), type, data, now)
-    tx.execute(insert(events).values(**vars(event)))
-    if event.seq > KEPT:
-        old = events.c.job_id == job_id, events.c.seq == event.seq - KEPT, events.c.type == PROGRESS
-        tx.execute(delete(events).where(*old))
-    return event
+    return append_all(tx, job_id, type, [data], now)[0]
+
+
+def append_all(tx: Connection, job_id: str, type: str, datas: list[dict[str, Any]], now: float) -> list[Event]:
+    """The same for several of one moment, at the cost of one."""
+    count = update(jobs).where(jobs.c.id == job_id).values(last_event=jobs.c.last_event + len(datas))
+    last = tx.execute(count.returning(jobs.c.last_event)).scalar_one()
+    new = [Event(job_id, seq, type, data, now) for seq, data in enumerate(datas, last - len(datas) + 1)]
+    tx.execute(insert(events), [vars(event) for event in new])
+    if last > KEPT:
+        old = events.c.job_id == job_id, events.c.seq.between(new[0].seq - KEPT, last - KEPT)
+        tx.execute(delete(events).where(*old, events.c.type == PROGRESS))
+    return new
 
 
 def after(tx: Connection, job_id: str, seq: int) -> list[Event]:

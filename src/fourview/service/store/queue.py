@@ -13,9 +13,10 @@ of the sweeps `reap_leases` and `expire_due`, a transaction of its own, or two o
 """
 
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, text, update
 
 from fourview.service.store import events, ledger, webhooks
 from fourview.service.store.accounts import lock_account
@@ -108,14 +109,18 @@ def report_progress(
     tx: Connection, lease: Lease, stage: str, progress: float, now: float, more: dict[str, Any] | None = None
 ) -> bool:
     """Write how far the job is and an event of it; progress never falls. False where the lease is lost."""
-    # The two databases have different words for the larger of two numbers.
-    higher = case((jobs.c.progress > progress, jobs.c.progress), else_=progress)
-    far = update(jobs).where(*_held(lease)).values(stage=stage, progress=higher).returning(jobs.c.progress)
-    row = tx.execute(far).one_or_none()
-    if row is None:
+    return report_steps(tx, lease, [(stage, progress, more or {})], now)
+
+
+def report_steps(tx: Connection, lease: Lease, steps: list[tuple[str, float, dict[str, Any]]], now: float) -> bool:
+    """The same for several of one moment (stage, progress, more), an event each."""
+    job = _locked(tx, lease)
+    if job is None:
         return False
-    data = {"stage": stage, "progress": row.progress, **(more or {})}
-    events.append(tx, lease.job_id, events.PROGRESS, data, now)
+    highest = list(accumulate((progress for _, progress, _ in steps), max, initial=job.progress))[1:]
+    told = [{"stage": stage, "progress": far, **more} for (stage, _, more), far in zip(steps, highest, strict=True)]
+    tx.execute(update(jobs).where(jobs.c.id == job.id).values(stage=steps[-1][0], progress=highest[-1]))
+    events.append_all(tx, job.id, events.PROGRESS, told, now)
     return True
 
 
