@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
 import shutil
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -16,6 +17,9 @@ FIELDS = {"type", "title", "status", "detail", "code", "errors", "request_id", "
 
 class Thing(BaseModel):
     count: int
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 
 
 @pytest.fixture
@@ -44,6 +48,13 @@ def raising(app, stranger):
 def test_every_error_has_a_cure_and_every_cure_an_error():
     assert CURES.keys() == PROBLEMS.keys()
     assert {code for _, code in CODES} <= PROBLEMS.keys()
+
+
+def test_every_error_is_in_the_docs_with_its_status_and_cure():
+    text = DOCS.read_text()
+    for code, problem in PROBLEMS.items():
+        assert f"| `{code}` | {problem.status}" in text
+        assert f"| {problem.title} | {CURES[code]} |" in text
 
 
 def test_every_refusal_is_one_schema_at_every_door(raising):

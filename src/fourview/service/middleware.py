@@ -91,6 +91,8 @@ class Reception:
                 "client": scope["client"][0] if scope.get("client") else None,
                 "key": caller.key.id if caller else None,
                 "job_id": _job_of(scope),
+                "sent_id": Headers(scope=scope).get("x-request-id", "")[:64]
+                or None,  # theirs, of which we know nothing
             }
             log.info(
                 "request",
