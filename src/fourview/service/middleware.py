@@ -92,7 +92,7 @@ class Reception:
                 "key": caller.key.id if caller else None,
                 "job_id": _job_of(scope),
                 "sent_id": Headers(scope=scope).get("x-request-id", "")[:64]
-                or None,  # theirs, of which we know nothing
+                or None,  # whatever it means to them
             }
             log.info(
                 "request",
