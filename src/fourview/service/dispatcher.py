@@ -29,8 +29,6 @@ from typing import Any, Literal, TypeVar, cast
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from fourview.errors import RunnerDiedError
 from fourview.service.files import Files
@@ -39,7 +37,7 @@ from fourview.service.problems import PRIVATE, PROBLEMS, said_of
 from fourview.service.runner import Runner
 from fourview.service.settings import Settings
 from fourview.service.store import queue, workers
-from fourview.service.store.database import Store
+from fourview.service.store.database import AWAY, Store
 from fourview.service.store.jobs import Job, Lease
 from fourview.service.store.outputs import Output
 from fourview.work import Ability, Failure, Kind, Outcome, Step, Work
@@ -50,7 +48,6 @@ SILENCE_S = 1.0  # the longest time between two events of a running job
 PATIENCE_S = {"cancel": 60.0, "limit": 10.0, "lost": 10.0, "shutdown": 2.0}  # a step, before a runner is killed
 LAST_WORDS_S = 5.0  # how long after the grace a database may still be away before what is to be written is given up
 RESTART_MAX_S = 30.0  # the longest pause between two tries to bring a runner up
-DOWN = (OperationalError, InterfaceError, NoConnectionError)  # the database is away, locked or full
 
 T = TypeVar("T")
 Reason = Literal["cancel", "limit", "lost", "shutdown"]
@@ -108,7 +105,7 @@ class Dispatcher:
             except RunnerDiedError as error:
                 self._log.warning("runner_died", error=str(error), tries=self._tries)
                 self._end_runner()
-            except DOWN as error:
+            except AWAY as error:
                 self._complain(error)
                 self._stopping.wait(1)
             except Exception:
@@ -138,7 +135,7 @@ class Dispatcher:
         try:
             with self._store.begin() as tx:
                 workers.leave(tx, self.name)
-        except DOWN as error:  # then it is not seen any more, which tells the same a little later
+        except AWAY as error:  # then it is not seen any more, which tells the same a little later
             self._complain(error)
 
     def _register(self, tx: Connection, ability: Ability, now: float) -> None:
@@ -264,7 +261,7 @@ class Dispatcher:
             else:
                 with self._store.read() as tx:
                     told = queue.told(tx, lease)
-        except DOWN as error:
+        except AWAY as error:
             self._complain(error)
             return None
         reasons: dict[queue.Told, Reason | None] = {"go on": None, "stop": "cancel", "lost": "lost"}
@@ -318,7 +315,7 @@ class Dispatcher:
             try:
                 with self._store.begin() as tx:
                     return change(tx, time.time())
-            except DOWN as error:
+            except AWAY as error:
                 if time.monotonic() > self._grace_until + LAST_WORDS_S:
                     raise
                 self._complain(error)

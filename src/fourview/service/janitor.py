@@ -25,7 +25,7 @@ from fourview.service.files import Files
 from fourview.service.news import News
 from fourview.service.settings import Settings
 from fourview.service.store import jobs, queue, workers
-from fourview.service.store.database import Store
+from fourview.service.store.database import AWAY, Store
 from fourview.service.store.idempotency import forget_old
 from fourview.service.store.outputs import digests_in_use
 from fourview.service.store.uploads import drop_expired_uploads
@@ -137,5 +137,7 @@ class Janitor:
         """What does not work now may work in the next round."""
         try:
             sweep(time.time())
+        except AWAY as error:
+            log.warning("database_away", sweep=sweep.__name__, error=str(error).partition("\n")[0])
         except Exception:
             log.exception("sweep_failed", sweep=sweep.__name__)

@@ -25,10 +25,12 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from fourview.errors import ServiceError
 
+AWAY = (OperationalError, InterfaceError, NoConnectionError)  # what it raises while it is down, locked or full
 READERS = 50  # connections to SQLite that are kept: as many as the threads of a server, they cost next to nothing
 CONNECT_S = 10  # how long PostgreSQL may take to let us in, unless the URL says otherwise (connect_timeout)
 BUSY_S = 30  # how long SQLite waits for the write lock
