@@ -97,7 +97,7 @@ async def answer(request: Request, caller: Caller, kind: Kind, is_dry: bool) -> 
     if wait_s is not None:
         cancels = "cancel-on-disconnect" in preferences(request)
         headers["Preference-Applied"] = f"wait={wait_s}" + ", cancel-on-disconnect" * cancels
-        job = await wait_for_end(request, job.id, wait_s)
+        await wait_for_end(request, job.id, wait_s)
     return await show(desk, job.id, caller, 201, headers)
 
 
