@@ -3,15 +3,18 @@
 """`fourview serve` and `fourview work` up to the moment when they would run: settings, and reasons not to start."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from fourview.cli.app import run_app
 from fourview.service.settings import Settings
 
+ROOT = Path(__file__).parents[2]
 SECRET = "s3cret-and-long-enough-to-sign-with"
 
 
@@ -140,3 +143,13 @@ def test_without_the_extra_the_install_line_is_told(tmp_path, command, package):
     )
 
     assert_is_error(process, 'pip install "fourview[serve]"')
+
+
+def test_the_settings_file_in_the_docs_starts(cli, tmp_path):
+    text = (ROOT / "docs" / "operate.md").read_text()
+    (tmp_path / "fourview.toml").write_text(re.search(r"```toml\n(.*?)```", text, re.S)[1])
+
+    settings = shown(cli("serve", "--show-settings", "--settings", tmp_path / "fourview.toml"))
+
+    assert settings["trusted_proxies"] == "127.0.0.1/32"
+    assert settings["public_url"] == "https://models.example.com"

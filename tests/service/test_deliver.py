@@ -4,12 +4,10 @@
 
 import asyncio
 import dataclasses
-import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from service.receiver import HANG_S, Receiver, receiving
 from service.store.people import job_of
 from standardwebhooks import Webhook
 
@@ -20,58 +18,11 @@ from fourview.service.store import jobs, queue, webhooks
 from fourview.service.store.database import open_store
 from fourview.service.store.instance import secret
 
-HANG_S = 20
-
-
-class Receiver(ThreadingHTTPServer):
-    """Remembers what it was sent, and answers each path with its statuses, one after the other; the last one stays."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.messages = []  # (path, headers, body)
-        self.statuses = {}
-        self.held = threading.Event()  # /slow answers when it is set
-
-    @property
-    def host(self):
-        return f"127.0.0.1:{self.server_port}"
-
-    def url(self, path="/hook"):
-        return f"http://{self.host}{path}"
-
-    @property
-    def types(self):
-        return [json.loads(body)["type"] for _, _, body in self.messages]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.messages.append((self.path, dict(self.headers), body))
-        if self.path == "/slow":
-            self.server.held.wait(HANG_S)
-        statuses = self.server.statuses.get(self.path, [204])
-        self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        """Tests are quiet."""
-
 
 @pytest.fixture
 def receiver():
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.held.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -108,15 +59,14 @@ def run(*desks, until):
     """Deliver until that is so."""
 
     async def main():
-        running = [asyncio.create_task(Deliverer(desk).run()) for desk in desks]
-        try:
-            async with asyncio.timeout(HANG_S):
-                while not await asyncio.to_thread(until):
-                    await asyncio.sleep(0.01)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        deliverers = [Deliverer(desk) for desk in desks]
+        running = [asyncio.create_task(deliverer.run()) for deliverer in deliverers]
+        async with asyncio.timeout(HANG_S):
+            while not await asyncio.to_thread(until):
+                await asyncio.sleep(0.01)
+            for deliverer in deliverers:
+                deliverer.stop()
+            await asyncio.gather(*running)
 
     asyncio.run(main())
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BACKLOG = 2048  # connections that wait to be accepted
 IDLE_S = 75  # how long a connection may be silent: longer than proxies keep theirs, so that none is closed under them
 ANSWERS_S = 10  # how long, after the grace, answers may take to leave
+DELIVERED_S = 2  # how long webhooks that are under way may take; what is not told then is told after the next start
 
 
 @click.command()
@@ -124,7 +125,7 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
 
-    settings = desk.settings
+    settings, deliverer = desk.settings, Deliverer(desk)
 
     class Server(uvicorn.Server):
         """Starts and ends what belongs to it, in our order; the signals it got it does not send itself once more."""
@@ -133,7 +134,8 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            self.beside = [asyncio.create_task(Deliverer(desk).run()), asyncio.create_task(self.announce())]
+            self.delivering = asyncio.create_task(deliverer.run())
+            self.announcing = asyncio.create_task(self.announce())
 
         async def announce(self) -> None:
             """What is printed works from the moment when it is read: a worker is there, too."""
@@ -144,11 +146,13 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            self.announcing.cancel()
             draining = asyncio.create_task(self.drain())
             await super().shutdown(sockets)
             await draining
-            for task in self.beside:
-                task.cancel()
+            deliverer.stop()
+            await asyncio.wait((self.delivering,), timeout=0 if self.force_exit else DELIVERED_S)
+            self.delivering.cancel()
 
         async def drain(self) -> None:
             """Let jobs end or put them back, then wake who waits for others."""

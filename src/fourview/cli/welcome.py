@@ -58,6 +58,7 @@ def _curl(settings: "Settings", headers: list[str]) -> str:
 
 
 def _command(words: str, settings: "Settings") -> str:
-    """`fourview WORDS` on this database; a URL of which nothing may be shown has to come from the environment."""
-    where = f" --database {shlex.quote(settings.database)}" if settings.database.startswith("sqlite:") else ""
-    return f"fourview {words}{where}"
+    """`fourview WORDS` on this database; a URL that may hold a password is not shown."""
+    if settings.database.startswith("sqlite:"):
+        return f"fourview {words} --database {shlex.quote(settings.database)}"
+    return f"fourview {words}, with the same FOURVIEW_DATABASE_URL"

@@ -72,28 +72,33 @@ class Deliverer:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._root = b""
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Take nothing more; `run` ends with the attempts that are under way."""
+        self._is_stopping = True
 
     async def run(self) -> None:
-        """Deliver what is due, until cancelled."""
-        self._root = await self._desk.change(lambda tx: secret(tx, "webhooks"))
+        """Deliver what is due."""
         places = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as attempts:
-            while True:
-                await places.acquire()
-                attempt = attempts.create_task(self._attempt(await self._next()))
+            while await places.acquire() and (delivery := await self._next()) is not None:
+                attempt = attempts.create_task(self._attempt(delivery))
                 attempt.add_done_callback(lambda _: places.release())
 
-    async def _next(self) -> Delivery:
-        """The next delivery that is due, taken."""
-        while True:
+    async def _next(self) -> Delivery | None:
+        """The next delivery that is due, taken; None once it is to stop."""
+        while not self._is_stopping:
             try:
                 if await self._desk.look(lambda tx: webhooks.is_due(tx, time.time())):
+                    self._root = self._root or await self._desk.change(lambda tx: secret(tx, "webhooks"))
                     taken = await self._desk.change(self._take)
                     if taken is not None:
                         return taken
             except Exception:  # the database is away for a while
                 log.exception("webhooks_not_read")
             await asyncio.sleep(LOOK_S)
+        return None
 
     def _take(self, tx: Connection) -> Delivery | None:
         return webhooks.take_delivery(tx, time.time(), self._desk.settings.webhook_timeout_s + WRITE_S)
