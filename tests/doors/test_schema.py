@@ -24,7 +24,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-SOAK_CASES = 10_000
 CHECKS = [
     content_type_conformance, response_headers_conformance, response_schema_conformance, status_code_conformance,
 ]  # fmt: skip
@@ -54,10 +53,7 @@ def test_requests_in_and_out_of_schema_have_the_answers_that_are_documented(stan
 
 @pytest.mark.soak
 def test_ten_thousand_requests_have_the_answers_that_are_documented(standing, document, ended):
-    operations = sum(len(methods) for methods in document["paths"].values())
-    asked = fuzz(standing, document, ended, examples=-(-SOAK_CASES // operations // 2))
-
-    assert asked >= SOAK_CASES
+    assert fuzz(standing, document, ended, examples=170) >= 10_000
 
 
 def fuzz(standing, document, ended, examples):
