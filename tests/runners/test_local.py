@@ -86,6 +86,17 @@ def test_a_cancel_that_comes_late_spares_the_next_order(make_runner, tmp_path):
     assert listen(runner)[1].status == "done"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_only_who_gives_the_orders_ends_the_process(make_runner, tmp_path, number):
+    """A service manager may send its signal to every process at once."""
+    runner = make_runner("instant")
+    os.kill(start(runner), number)
+
+    runner.begin(order(tmp_path / "job"))
+
+    assert listen(runner)[1].status == "done"
+
+
 def test_a_runner_that_was_never_started_says_so(make_runner, tmp_path):
     runner = make_runner("instant")
 

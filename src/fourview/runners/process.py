@@ -42,6 +42,8 @@ def main() -> None:
     orders_in, news_out = _take_pipes()
     orders: Orders = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders_in, orders), daemon=True).start()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a service manager may tell all processes at once; the other
+        signal.signal(number, signal.SIG_IGN)  # side decides when this one ends
     _go_first()
     options = json.loads(sys.argv[1])
     compute.set_threads(options["threads"])
