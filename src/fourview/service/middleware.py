@@ -40,7 +40,7 @@ CORS_HEADERS = (
 CORS_EXPOSED = (
     "x-request-id, x-remaining-credits, x-cost, x-seed-value, x-generation-time, x-rate-limit-reset-at-utc, ratelimit, "
     "ratelimit-policy, retry-after, location, etag, content-disposition, content-range, idempotency-replayed, "
-    "preference-applied"
+    "preference-applied, x-job-id, x-warnings"
 )
 
 log = structlog.get_logger(__name__)

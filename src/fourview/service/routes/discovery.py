@@ -65,7 +65,7 @@ async def llms(request: Request) -> str:
 
 ## Make a model
 
-    curl {base}/api/v1/jobs -H 'x-api-key: KEY' -H 'Prefer: wait=60' -F front_image=@front.png -F back_image=@back.png
+    curl {base}/api/v1/jobs -H 'x-api-key: KEY' -H 'Prefer: wait=60' -F front=@front.png -F back=@back.png
 
 The answer is a job. Ask for it at {base}/api/v1/jobs/ID until `status` is succeeded, failed, canceled or expired; then
 `outputs` names its files, each with a `url` that opens without a key. `?dry_run=true` tells the price and does nothing
@@ -110,6 +110,7 @@ async def limits(request: Request) -> dict[str, Any]:
         "body_mib": settings.body_max_mib,
         "picture_mib": settings.picture_max_mib,
         "picture_megapixels": settings.picture_max_megapixels,
+        "mesh_mib": settings.mesh_max_mib,
         "wait_s": settings.wait_max_s,
         "job_s": settings.job_max_s,
         "job_keep_h": settings.job_keep_h,
