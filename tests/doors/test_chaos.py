@@ -109,15 +109,15 @@ class Customer(threading.Thread):
 
 
 def kill_at_random(server, seed, is_over, count):
-    """Kills until it is over, at least `count` times each; how often of each kind, and whom."""
+    """Kills until it is over, first who serves, and each kind at least `count` times; how often, and whom."""
     chance, kills, pids = random.Random(seed), Counter(), set()
     while not is_over() or min(kills["serve"], kills["runner"]) < count:
-        time.sleep(chance.uniform(0, 1.5))
+        time.sleep(chance.uniform(0, 0.8))
         here = f"-{server.process.pid}-"
         with server.store.read() as tx:
             there = [worker.about["pid"] for worker in workers.present(tx, 0) if here in worker.id]
         pids.update(there)
-        if chance.random() < 0.4 or not there:
+        if chance.random() < 0.4 or not there or not kills:
             server.kill()
             server.start()
             kills["serve"] += 1
