@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole way in a minute or two, on a CPU, without the pack: `make train-smoke`.
 
-Owns      a tiny network that learns a few made-up objects by heart, is exported, and says the same in onnxruntime.
-Not here  whether the real network is any good (`train`, `evaluate`).
+Owns      a tiny network that learns a few made-up objects by heart, is exported, says the same in onnxruntime, and
+          makes the same solid in the engine `mini`.
+Not here  whether the real network is any good (`train`).
 """
 
 import sys
@@ -11,21 +12,30 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from training.augment import Sample, draw_points, plain_pose, posed_pictures, posed_value
+from fourview.progress import Journey
+from fourview.recipe import Recipe
+from fourview.shape.mini.engine import Mini
+from fourview.views.camera import AZIMUTH_DEG
+from fourview.views.framing import frame
+from fourview.views.view import Picture
+from training.augment import draw_points, plain_pose, posed_pictures, posed_value
 from training.base import base_of
 from training.checkpoint import begin, load, mean_network, save
 from training.export import ATOL, Exported, difference, export
 from training.network import NetworkParams
-from training.objects import Objects
+from training.objects import Objects, distance_at
 from training.render import made_up
 from training.train import distance_loss
-from training.validate import SETS, iou
+from training.validate import CELLS, SETS, iou
 
 TINY = NetworkParams(stride=4, picture=(12, 16, 24), volume=(8, 12, 16), pixel=12, point=48)
 SEEDS = (1, 4, 9, 14)
-STEPS, RATE = 220, 4e-3
+STEPS, RATE = 150, 4e-3
+POINTS, POINTS_A_STEP = 30_000, 3_000
+APART = 0.02  # framing moves pictures by parts of a pixel, and its hull is finer
 GOAL = 0.9  # IoU on the objects it learns; the hull of their silhouettes is below
 
 
@@ -39,14 +49,14 @@ def main() -> int:
     hull = iou(run.network, objects, SETS["4"]).mean().item()
     for group in run.optimizer.param_groups:
         group["weight_decay"] = 0.0
+    points = draw_points(objects, pose, POINTS, torch.Generator().manual_seed(0))
+    truth, base = posed_value(objects.distance, pose, points), base_of(pictures, points)
     for step in range(STEPS):
-        points = draw_points(objects, pose, 3000, torch.Generator().manual_seed(step))
-        sample = Sample(pictures, points, posed_value(objects.distance, pose, points))
+        pick = torch.randint(POINTS, (POINTS_A_STEP,), generator=torch.Generator().manual_seed(step))
         for group in run.optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (STEPS - step) / (0.5 * STEPS))
-        base = base_of(sample.pictures, sample.points)
-        value = run.network.value(run.network.encode(sample.pictures, base.volume), sample.points, base.points)
-        loss = distance_loss(value, sample.value)
+        features = run.network.encode(pictures, base.volume)
+        loss = distance_loss(run.network.value(features, points[:, pick], base.points[:, pick]), truth[:, pick])
         run.optimizer.zero_grad()
         loss.backward()
         run.optimizer.step()
@@ -57,11 +67,28 @@ def main() -> int:
         network = mean_network(load(Path(folder) / "checkpoint.pt", device), device)
         export(network, Path(folder))
         apart = difference(network, Exported(Path(folder)))
+        made = sum(engine_iou(Mini(Path(folder)), objects[torch.tensor([k])]) for k in range(len(SEEDS))) / len(SEEDS)
     print(
-        f"IoU on {len(SEEDS)} objects: hull {hull:.3f}, after {STEPS} steps {learnt:.3f} (at least {GOAL}); "
-        f"onnxruntime differs from torch by {apart:.1e} (at most {ATOL:.0e}); {time.perf_counter() - began:.0f} s"
+        f"IoU on {len(SEEDS)} objects: hull {hull:.3f}, after {STEPS} steps {learnt:.3f} (at least {GOAL}), by the "
+        f"engine {made:.3f} (at most {APART} less); onnxruntime differs from torch by {apart:.1e} "
+        f"(at most {ATOL:.0e}); {time.perf_counter() - began:.0f} s"
     )
-    return 0 if learnt >= GOAL and apart <= ATOL else 1
+    return 0 if learnt >= GOAL and made >= learnt - APART and apart <= ATOL else 1
+
+
+def engine_iou(engine: Mini, one: Objects) -> float:
+    """What the engine makes of the four pictures of one object, against its solid."""
+    pictures = [
+        Picture(name, rgba[..., :3], rgba[..., 3] / np.float32(255))
+        for name, rgba in zip(AZIMUTH_DEG, one.pictures[0].permute(0, 2, 3, 1).numpy(), strict=True)
+    ]
+    views, _ = frame(pictures, [picture.alpha for picture in pictures])
+    field = engine.shape(views, Recipe(), Journey()).field
+    at = (np.arange(CELLS) + 0.5) / CELLS - 0.5
+    points = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
+    found = field(points / one.half.max().numpy()) > 0
+    truth = (distance_at(one.distance, torch.from_numpy(points)[None])[0] > 0).numpy()
+    return float((found & truth).sum() / (found | truth).sum())
 
 
 if __name__ == "__main__":
