@@ -5,15 +5,23 @@ BIN = .venv/bin
 PACK ?= ../shared/train
 RUN ?= out/train
 MINUTES ?= 100
+PAGE = src/fourview/service/page/index.html
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
-.PHONY: demo serve test check soak train train-smoke clean
+.PHONY: demo serve web test check soak train train-smoke clean
 
 demo: .venv/base  ## the main job on the example pictures
 	$(BIN)/fourview demo -o out
 
 serve: .venv/serve  ## the HTTP service; WORDS="--port 9000"
+	@command -v npm >/dev/null && $(MAKE) --no-print-directory web || echo "without npm there is no page at /, all else is there"
 	$(BIN)/fourview serve $(WORDS)
+
+web: $(PAGE)  ## the page of the service; Node 20 or later builds it
+
+$(PAGE): web/package-lock.json web/index.html web/vite.config.ts $(wildcard web/src/*)
+	npm ci --prefix web --no-audit --no-fund --silent
+	npm run build --prefix web --silent
 
 test: .venv/all  ## every test
 	$(BIN)/python -m pytest -m "not soak"

@@ -20,7 +20,20 @@ from fourview.service.desk import Desk
 from fourview.service.metrics import Metrics
 from fourview.service.middleware import Guard, Reception
 from fourview.service.openapi import document
-from fourview.service.routes import discovery, files, health, jobs, meshes, signin, uploads, v1, v2, views, webhooks
+from fourview.service.routes import (
+    discovery,
+    files,
+    health,
+    jobs,
+    meshes,
+    page,
+    signin,
+    uploads,
+    v1,
+    v2,
+    views,
+    webhooks,
+)
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -30,7 +43,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.metrics = Metrics(time.time())
     app.state.read_buckets = ReadBuckets()
     app.state.checks = float("-inf"), {}  # when readiness was looked at last, and what was found
-    for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery):
+    for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery, page):
         app.router.routes.extend(part.router.routes)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     problems.install(app)

@@ -1,0 +1,146 @@
+// SPDX-FileCopyrightText: The fourview authors
+// SPDX-License-Identifier: Apache-2.0
+// What can be taken away of a run: its model in each format, a link, the run as code; and how it is thrown away.
+
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { call, here } from "./api";
+import type { Job, Recipe, Value } from "./api";
+import { kept } from "./keep";
+import { codeOf, LANGUAGES } from "./samples";
+import type { Language } from "./samples";
+import { asRefusal, fields, models, needsKey, removeJob, said } from "./state";
+import { save } from "./save";
+
+const FORMATS = [
+  ["glb", "Blender, games, the web"],
+  ["obj", "with its texture, zipped"],
+  ["ply", "scans, research"],
+  ["stl", "3D printing"],
+] as const;
+
+export function TakeAway({ job }: { job: Job }) {
+  const busy = useSignal("");
+  const trouble = useSignal("");
+  const copied = useSignal("");
+  const dialog = useRef<HTMLDialogElement>(null);
+
+  const fetchFile = async (format: string) => {
+    busy.value = format;
+    trouble.value = "";
+    try {
+      const response = await call(`/api/v1/jobs/${job.id}/files/model.${format}`);
+      const name = /filename="([\w.-]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? `model.${format}`;
+      save(await response.blob(), name);
+      said.value = `${name} was saved`;
+    } catch (error) {
+      trouble.value = asRefusal(error).message;
+    } finally {
+      busy.value = "";
+    }
+  };
+  const copyLink = async () => {
+    const model = job.outputs.find((output) => output.name === "model.glb");
+    if (model) await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`);
+    copied.value = "link";
+  };
+  return (
+    <div class="take">
+      <section aria-labelledby="take-title">
+        <h3 id="take-title">Take it away</h3>
+        <div class="formats">
+          {FORMATS.map(([format, use]) => (
+            <button type="button" key={format} disabled={busy.value !== ""} onClick={() => void fetchFile(format)}>
+              <b>{busy.value === format ? "…" : format.toUpperCase()}</b><small>{sizeOf(job, format) ?? use}</small>
+            </button>
+          ))}
+        </div>
+        {trouble.value && <p class="note bad" role="alert">{trouble.value}</p>}
+        <div class="row">
+          <button type="button" onClick={() => void copyLink()}>{copied.value === "link" ? "Copied" : "Copy a link"}</button>
+          <span class="sub">opens for anybody for an hour</span>
+          <span class="push" />
+          <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>Delete</button>
+        </div>
+        <dl class="facts">
+          <div><dt>Engine</dt><dd>{job.engine.name}{job.engine.licence ? `, ${job.engine.licence}` : ""}</dd></div>
+          <div><dt>Took</dt><dd>{(Object.values(job.timings).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(1)} s</dd></div>
+          {readsSeed(job) && <div><dt>Seed</dt><dd class="mono">{String(job.seed_used)}</dd></div>}
+          <div><dt>Cost</dt><dd>{job.cost} credits</dd></div>
+          <div><dt>Kept until</dt><dd>{job.expires_at ? new Date(job.expires_at).toLocaleDateString(undefined, { dateStyle: "medium" }) : "deleted"}</dd></div>
+        </dl>
+      </section>
+      <Code job={job} />
+      <dialog ref={dialog} aria-labelledby="delete-title">
+        <h3 id="delete-title">Delete this run?</h3>
+        <p>Its files and its links are gone at once, for everybody.</p>
+        <div class="row">
+          <button type="button" class="danger" onClick={() => (dialog.current?.close(), void removeJob(job.id))}>Delete it</button>
+          <button type="button" autofocus onClick={() => dialog.current?.close()}>Keep it</button>
+        </div>
+      </dialog>
+    </div>
+  );
+}
+
+function Code({ job }: { job: Job }) {
+  const language = useSignal<Language>("curl");
+  const sides = useSignal<string[]>(["front", "left", "back", "right"]);
+  const isCopied = useSignal(false);
+  const asked = useRef("");
+  if (asked.current !== job.id) {
+    asked.current = job.id;
+    void kept(job.id).then((found) => found && (sides.value = Object.keys(found)));
+  }
+  const text = codeOf(language.value, location.origin, sides.value, knobsOf(job));
+  return (
+    <section class="code" aria-labelledby="code-title">
+      <header>
+        <h3 id="code-title">This run as code</h3>
+        <div class="segments small" role="radiogroup" aria-label="Language">
+          {LANGUAGES.map((name) => (
+            <label key={name}><input type="radio" name={`language-${job.id}`} checked={language.value === name} onChange={() => ((language.value = name), (isCopied.value = false))} /><span>{name}</span></label>
+          ))}
+        </div>
+        <button type="button" onClick={() => void copy(text).then(() => (isCopied.value = true))}>{isCopied.value ? "Copied" : "Copy"}</button>
+      </header>
+      <pre tabIndex={0}>{text}</pre>
+      {!needsKey.value && <p class="sub">Nobody is asked for a key here; the header does no harm.</p>}
+    </section>
+  );
+}
+
+/** What differs from the defaults, and the seed that was drawn. */
+export function knobsOf(job: Job): Recipe {
+  const known = models.value.find((model) => model.id === job.engine.name)?.knobs;
+  const plain = new Map(fields.value.map((field) => [field.name, field.fallback]));
+  const set = Object.entries(job.recipe as Recipe).filter(([name, value]) => (!known || known.includes(name)) && value !== (plain.get(name) ?? null));
+  const knobs = Object.fromEntries(set);
+  if (readsSeed(job)) knobs["seed"] = job.seed_used as Value;
+  return knobs;
+}
+
+/** Whether the seed made a difference to this run. */
+export function readsSeed(job: Job): boolean {
+  return job.seed_used !== null && Boolean(models.value.find((model) => model.id === job.engine.name)?.knobs.includes("seed"));
+}
+
+function sizeOf(job: Job, format: string): string | undefined {
+  const output = job.outputs.find((one) => one.name.startsWith("model.") && one.format === format);
+  if (!output) return undefined;
+  return output.bytes > 1e6 ? `${(output.bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(output.bytes / 1e3))} kB`;
+}
+
+export async function copy(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea"); // no clipboard for pages that came over plain HTTP
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  said.value = "Copied";
+}
