@@ -180,7 +180,8 @@ class Network(nn.Module):
         given = torch.cat([seen[..., :-1] * present[..., None], seen[..., -1:]], dim=-1)  # nothing from missing views
         near, far = hull_features(hull)
         known = torch.cat([given.flatten(-2), present, volume, points, near[..., None], far[..., None]], dim=-1)
-        return near + self.point(known)[..., 0].float()
+        # Far outside the hull it has the last word: a little there, rarely seen, would be a crumb in the model.
+        return near + self.point(known)[..., 0].float() * (hull > -LIMIT)
 
 
 def hull_features(hull: Tensor) -> tuple[Tensor, Tensor]:

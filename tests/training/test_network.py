@@ -13,7 +13,7 @@ from training.export import fetch
 from training.network import FINE, SHIPPED, Network, NetworkParams, count_parameters
 from training.smoke import TINY
 
-from fourview.shape.mini.frame import CELLS
+from fourview.shape.mini.frame import CELLS, LIMIT
 
 
 def awake(params=TINY):
@@ -45,6 +45,18 @@ def test_a_new_network_is_the_hull():
         found = says(network, pictures, points)
 
     assert torch.equal(found, base_of(pictures, points).points.clamp(-1, 1))
+
+
+def test_far_outside_the_hull_nothing_is_added():
+    pictures, points = shown((1, 1, 1, 1)), torch.rand((1, 500, 3)) * 2 - 1
+    base = base_of(pictures, points)
+
+    found = says(awake(), pictures, points, base)
+
+    is_far = base.points == -LIMIT
+    assert is_far.any()
+    assert (found[is_far] == -1).all()
+    assert (found[~is_far] != base.points[~is_far].clamp(-1, 1)).all()
 
 
 def test_colours_beyond_the_matte_and_of_missing_views_do_not_matter():
