@@ -7,14 +7,18 @@ Whatever a test does, the page may not break its own content policy, nor throw, 
 
 import io
 import json
+import os
 import shutil
 import struct
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
+import trimesh
 from PIL import Image
 from require import is_required, require
 
@@ -110,6 +114,10 @@ def save(page, name):
     return Path(download.value.path()).read_bytes()
 
 
+def faces_of(data, name):
+    return len(trimesh.load_mesh(io.BytesIO(data), file_type=name.lower()).faces)
+
+
 def colours(page):
     """How many of the canvas's pixels differ from its corner, as a share."""
     picture = Image.open(io.BytesIO(page.locator("canvas").screenshot())).convert("RGB")
@@ -146,6 +154,84 @@ def test_four_files_become_a_model_that_is_seen_saved_and_still_there_after_a_re
     assert page.get_by_alt_text("left: robot-left.png").is_visible()
     assert page.get_by_text("4.9 credits").is_visible()
     check_access(page)
+
+
+def test_the_embedded_engine_makes_of_photos_what_each_format_holds_again(visit, serve):
+    server = serve(devices="cpu")
+    page = visit(server, server.add_key())
+    page.get_by_role("button", name="or its photos").click()
+    page.get_by_alt_text("right: right.jpg").wait_for()
+    page.get_by_role("radio", name="draft").check(force=True)
+    make(page)
+
+    page.locator("canvas[data-state=shown]").wait_for(timeout=120_000)
+    assert colours(page) > 0.05
+    assert page.get_by_text("watertight").is_visible()
+    faces = {name: faces_of(save(page, name), name) for name in ("GLB", "PLY", "STL")}
+    with zipfile.ZipFile(io.BytesIO(save(page, "OBJ"))) as files:
+        assert {Path(name).suffix for name in files.namelist()} == {".obj", ".mtl", ".png"}
+        faces["OBJ"] = faces_of(files.read("model.obj"), "OBJ")
+    assert faces == dict.fromkeys(faces, 5000)
+
+    page.get_by_role("button", name="left", exact=True).click()
+    before = page.locator("canvas").screenshot()
+    page.get_by_label("How much of the picture covers the model").fill("1")
+    page.wait_for_timeout(300)
+    assert page.locator("canvas").screenshot() != before
+    check_access(page)
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "JavaScript"])
+def test_a_run_as_code_makes_the_same_again(visit, standing, tmp_path, language):
+    key = standing.add_key()
+    page = visit(standing, key)
+    drop_robot(page)
+    page.get_by_label("Faces", exact=True).fill("1234")
+    page.get_by_label("Faces", exact=True).press("Enter")
+    make(page)
+    shown(page)
+    page.get_by_role("radio", name=language).check(force=True)
+    code = page.locator("pre").inner_text()
+    for side in SIDES:
+        shutil.copy(ROBOT / f"{side}.png", tmp_path)
+
+    (tmp_path / "run.mjs").write_text(code)
+    words = {"curl": ["sh", "-e"], "Python": [sys.executable], "JavaScript": [require("node")]}[language]
+    subprocess.run([*words, "run.mjs"], cwd=tmp_path, env={**os.environ, "FOURVIEW_KEY": key}, check=True, timeout=60)
+
+    assert (tmp_path / "model.glb").read_bytes().startswith(b"glTF")
+    with standing.client(key) as client:
+        second, first = client.get("/api/v1/jobs").json()["data"]
+    assert second["recipe"] == first["recipe"]
+    assert second["recipe"]["target_face_num"] == 1234
+
+
+def test_the_price_follows_the_settings_and_a_wrong_number_says_its_range(visit, standing):
+    page = visit(standing, standing.add_key())
+    page.get_by_text("0.1 credits").wait_for()
+
+    page.get_by_role("radio", name="high").check(force=True)
+    page.get_by_text("0.285 credits").wait_for()
+
+    page.get_by_label("Detail of the shape", exact=True).fill("9999")
+    page.get_by_label("Detail of the shape", exact=True).press("Enter")
+    page.get_by_role("alert").filter(has_text="16 to 512").wait_for()
+
+
+def test_a_deleted_run_is_gone(visit, standing):
+    key = standing.add_key()
+    page = visit(standing, key)
+    drop_robot(page)
+    make(page)
+    shown(page)
+
+    page.get_by_role("link", name="Models").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
+
+    page.get_by_text("There is none yet").wait_for()
+    with standing.client(key) as client:
+        assert client.get("/api/v1/jobs").json()["data"] == []
 
 
 def test_a_sign_in_link_works_once_and_leaves_no_word_in_the_address(visit, serve):

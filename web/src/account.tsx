@@ -7,7 +7,7 @@ import { useEffect } from "preact/hooks";
 import { ask, credits, key, keepKey } from "./api";
 import type { LedgerRow } from "./api";
 import { enter, fault, isIn, leave, models, needsKey } from "./state";
-import { when } from "./stage";
+import { when } from "./save";
 
 const LIMITS: Record<string, string> = {
   requests_per_min: "requests a minute",

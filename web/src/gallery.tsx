@@ -3,7 +3,9 @@
 // All runs of the account, with their pictures.
 
 import { chosen, isFinal, loadJobs, nextPage, runs, tab } from "./state";
-import { Thumb, when } from "./stage";
+import { when } from "./save";
+import { Thumb } from "./stage";
+import { Delete } from "./take";
 
 export function Gallery() {
   return (
@@ -18,6 +20,7 @@ export function Gallery() {
               <span>{when(one.created_at)}</span>
               <small>{one.mesh ? `${one.mesh.faces.toLocaleString("en")} faces` : isFinal(one) ? one.status : `${Math.round(one.progress * 100)} %`} · {one.engine.name}</small>
             </button>
+            {isFinal(one) && <Delete job={one} />}
           </li>
         ))}
       </ul>

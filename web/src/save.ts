@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// Handing a file to whoever looks at the page.
+// What is handed to whoever looks: files, moments.
 
 export function save(blob: Blob, name: string): void {
   const link = document.createElement("a");
@@ -8,4 +8,8 @@ export function save(blob: Blob, name: string): void {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+export function when(moment: string): string {
+  return new Date(moment).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }

@@ -11,8 +11,8 @@ import { kept } from "./keep";
 import type { Pictures } from "./keep";
 import { amount } from "./settings";
 import { asRefusal, cancel, chosen, isFinal, job, plan, runs, setKnob, shared } from "./state";
-import { save } from "./save";
-import { readsSeed, TakeAway } from "./take";
+import { save, when } from "./save";
+import { Delete, readsSeed, TakeAway } from "./take";
 import { Head } from "./views";
 import type { Look, Viewer } from "./viewer";
 
@@ -82,6 +82,7 @@ function Ended({ job }: { job: Job }) {
       {job.error && <p>{job.error.message}</p>}
       {job.error && <p class="sub">{job.error.retryable ? "The same run may work when you try it again." : "The same run would fail again; change what the sentence names."} <a href={`/errors/${job.error.code}`} target="_blank" rel="noreferrer">{job.error.code}</a></p>}
       <p class="sub">{job.cost ? `It cost ${job.cost} credits, for the work that was done.` : "It cost nothing."}</p>
+      <Delete job={job} />
     </div>
   );
 }
@@ -159,6 +160,12 @@ function Show({ path, job }: { path: string; job: Job | null }) {
         {state.value === "loading" && <p class="over" role="status">Loading the model …</p>}
         {state.value === "failed" && <p class="over" role="alert">{trouble.value}</p>}
         {size.value && <p class="size">{size.value.map((metres) => metres.toFixed(metres < 0.1 ? 4 : 3)).join(" × ")} m</p>}
+        {side.value && given.value[side.value] && (
+          <label class="blend">model <input type="range" min="0" max="1" step="0.02" value={opacity.value} aria-label="How much of the picture covers the model" onInput={(event) => {
+            opacity.value = Number(event.currentTarget.value);
+            viewer.current?.fade(opacity.value);
+          }} /> picture</label>
+        )}
         {mesh && (
           <ul class="health" aria-label="The mesh">
             <li><b>{amount(mesh.faces)}</b> faces</li>
@@ -182,12 +189,6 @@ function Show({ path, job }: { path: string; job: Job | null }) {
             </button>
           ))}
         </div>
-        {side.value && given.value[side.value] && (
-          <label class="blend">model <input type="range" min="0" max="1" step="0.02" value={opacity.value} aria-label="How much of the picture covers the model" onInput={(event) => {
-            opacity.value = Number(event.currentTarget.value);
-            viewer.current?.fade(opacity.value);
-          }} /> picture</label>
-        )}
         <span class="push" />
         <label class="check"><input type="checkbox" checked={hasGrid.value} onChange={(event) => ((hasGrid.value = event.currentTarget.checked), viewer.current?.showGrid(hasGrid.value))} /> grid</label>
         <button type="button" onClick={() => ((side.value = null), viewer.current?.uncover(), viewer.current?.home())}>Reset</button>
@@ -241,8 +242,4 @@ export function Thumb({ job }: { job: Job }) {
   const preview = job.outputs.find((output) => output.name === "preview.png");
   if (preview) return <img src={here(preview.url)} alt="" loading="lazy" />;
   return <span class="word">{job.status}</span>;
-}
-
-export function when(moment: string): string {
-  return new Date(moment).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }

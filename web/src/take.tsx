@@ -10,7 +10,7 @@ import { kept } from "./keep";
 import { codeOf, LANGUAGES } from "./samples";
 import type { Language } from "./samples";
 import { asRefusal, fields, models, needsKey, removeJob, said } from "./state";
-import { save } from "./save";
+import { save, when } from "./save";
 
 const FORMATS = [
   ["glb", "Blender, games, the web"],
@@ -23,7 +23,6 @@ export function TakeAway({ job }: { job: Job }) {
   const busy = useSignal("");
   const trouble = useSignal("");
   const copied = useSignal("");
-  const dialog = useRef<HTMLDialogElement>(null);
 
   const fetchFile = async (format: string) => {
     busy.value = format;
@@ -59,8 +58,6 @@ export function TakeAway({ job }: { job: Job }) {
         <div class="row">
           <button type="button" onClick={() => void copyLink()}>{copied.value === "link" ? "Copied" : "Copy a link"}</button>
           <span class="sub">opens for anybody for an hour</span>
-          <span class="push" />
-          <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>Delete</button>
         </div>
         <dl class="facts">
           <div><dt>Engine</dt><dd>{job.engine.name}{job.engine.licence ? `, ${job.engine.licence}` : ""}</dd></div>
@@ -69,10 +66,21 @@ export function TakeAway({ job }: { job: Job }) {
           <div><dt>Cost</dt><dd>{job.cost} credits</dd></div>
           <div><dt>Kept until</dt><dd>{job.expires_at ? new Date(job.expires_at).toLocaleDateString(undefined, { dateStyle: "medium" }) : "deleted"}</dd></div>
         </dl>
+        <Delete job={job} />
       </section>
       <Code job={job} />
-      <dialog ref={dialog} aria-labelledby="delete-title">
-        <h3 id="delete-title">Delete this run?</h3>
+    </div>
+  );
+}
+
+/** A run is deleted after one more question. */
+export function Delete({ job }: { job: Job }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  return (
+    <div class="delete">
+      <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>Delete<span class="unseen"> the run of {when(job.created_at)}</span></button>
+      <dialog ref={dialog} aria-label="Delete this run?">
+        <h3>Delete this run?</h3>
         <p>Its files and its links are gone at once, for everybody.</p>
         <div class="row">
           <button type="button" class="danger" onClick={() => (dialog.current?.close(), void removeJob(job.id))}>Delete it</button>

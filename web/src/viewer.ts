@@ -32,7 +32,7 @@ export class Viewer {
   private grid: GridHelper | undefined;
   private readonly own = new Map<Mesh, Material | Material[]>();
   private readonly wires: LineSegments[] = [];
-  private readonly clay = new MeshStandardMaterial({ color: 0xc9c3b8, roughness: 0.9, metalness: 0 });
+  private readonly clay = new MeshStandardMaterial({ color: 0xc9c3b8, roughness: 0.9, metalness: 0, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
   private readonly normals = new MeshNormalMaterial();
   private box = new Box3();
   private isDue = false;

@@ -63,6 +63,8 @@ function Zone({ side }: { side: Side }) {
 
   return (
     <div
+      draggable={Boolean(picture)}
+      onDragStart={(event) => event.dataTransfer?.setData(DRAGGED, side)}
       class={`zone ${side} ${picture ? "filled" : "empty"} ${isOver ? "over" : ""}`}
       onDragEnter={(event) => (event.preventDefault(), (depth.current += 1), setOver(true))}
       onDragLeave={() => (depth.current -= 1) <= 0 && setOver(false)}
@@ -85,8 +87,6 @@ function Zone({ side }: { side: Side }) {
         type="button"
         class="face"
         aria-label={picture ? `Replace the ${side} picture` : `Add the ${side} picture: ${HINTS[side]}`}
-        draggable={Boolean(picture)}
-        onDragStart={(event) => event.dataTransfer?.setData(DRAGGED, side)}
         onClick={() => input.current?.click()}
       >
         {picture ? <Shown picture={picture} side={side} /> : <><Head side={side} /><span class="hint">{HINTS[side]}</span></>}
@@ -171,7 +171,10 @@ export function Views() {
         </div>
       </div>
       {pictureFault.value && <p class="note bad" role="alert">{pictureFault.value}</p>}
-      {remarks.value.map((remark) => <p class="note warn" role="status" key={remark.code + remark.field}>{remark.message}</p>)}
+      {remarks.value.map((remark) => <p class="note warn" role="status" key={remark.code + remark.field}>
+        {remark.message}
+        {remark.code === "views_probably_swapped" && ["left", "right"].includes(remark.field ?? "") && <button type="button" onClick={() => void swap("left", "right")}>Swap left and right</button>}
+      </p>)}
     </section>
   );
 }
