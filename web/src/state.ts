@@ -102,9 +102,10 @@ export async function begin(): Promise<void> {
   });
   await followHash();
   try {
-    const about = await ask<{ needs_key: boolean }>("/.well-known/fourview");
+    const asked = [ask<{ needs_key: boolean }>("/.well-known/fourview"), ask<Record<string, any>>("/openapi.json")] as const;
+    const [about, found] = await Promise.all(asked);
     needsKey.value = about.needs_key;
-    document_.value = await ask("/openapi.json");
+    document_.value = found;
   } catch (error) {
     fault.value = asRefusal(error);
   }
