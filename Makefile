@@ -14,7 +14,7 @@ demo: .venv/base  ## the main job on the example pictures
 	$(BIN)/fourview demo -o out
 
 serve: .venv/serve  ## the HTTP service; WORDS="--port 9000"
-	@command -v npm >/dev/null && $(MAKE) --no-print-directory web || echo "without npm there is no page at /, all else is there"
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; else echo "no npm: the page at / is not built"; fi
 	$(BIN)/fourview serve $(WORDS)
 
 web: $(PAGE)  ## the page of the service; Node 20 or later builds it

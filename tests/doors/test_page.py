@@ -227,6 +227,7 @@ def test_a_deleted_run_is_gone(visit, standing):
 
     page.get_by_role("link", name="Models").click()
     page.get_by_role("button", name="Delete").click()
+    check_access(page)
     page.get_by_role("button", name="Delete it").click()
 
     page.get_by_text("There is none yet").wait_for()
@@ -254,6 +255,7 @@ def test_a_wrong_key_says_so_and_is_forgotten(visit, standing):
 
     page.get_by_role("alert").filter(has_text="key").wait_for()
     assert page.evaluate("localStorage['fourview.key']") is None
+    check_access(page)
 
 
 def test_no_credits_is_said_before_the_click(visit, standing):
@@ -269,6 +271,7 @@ def test_a_bad_file_and_a_name_that_is_markup_stay_what_they_are(visit, standing
     page = visit(standing, standing.add_key())
     drop(page, [("broken.png", b"no picture at all")])
     page.get_by_role("alert").filter(has_text="broken.png").wait_for()
+    check_access(page)
 
     name = "<img src=x onerror=document.title='owned'>front.png"
     drop(page, [(name, (ROBOT / "front.png").read_bytes())])
@@ -290,6 +293,7 @@ def test_a_run_shows_its_stage_survives_a_reload_and_is_canceled(visit, serve):
     page.get_by_role("button", name="Cancel this run").click()
 
     page.get_by_role("heading", name="Canceled").wait_for()
+    check_access(page)
 
 
 def test_a_service_that_restarts_in_the_middle_ends_the_run_all_the_same(visit, serve):
