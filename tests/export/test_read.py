@@ -1,14 +1,19 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
+import io
+import resource
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
+import PIL.Image
 import pytest
 import trimesh
 from export.marked import CODES, HIGH, LOW, SIGNS, corners, is_closed, marked, painted
 
 from fourview.errors import MeshError
+from fourview.export import read
 from fourview.export.read import read_mesh
 from fourview.export.write import encode, save
 from fourview.recipe import ExportRecipe
@@ -129,6 +134,53 @@ def test_a_file_that_is_no_mesh_is_refused_with_cause_and_cure(data, file_type, 
 
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def scene_of(triangles, instances):
+    """A GLB that holds one mesh once and shows it at so many places."""
+    mesh = trimesh.Trimesh(np.random.default_rng(0).random((3 * triangles, 3)), np.arange(3 * triangles).reshape(-1, 3))
+    scene = trimesh.Scene()
+    scene.add_geometry(mesh, geom_name="one", node_name="node 0")
+    for place in range(1, instances):
+        scene.graph.update(frame_to=f"node {place}", frame_from=scene.graph.base_frame, geometry="one")
+    return scene.export(file_type="glb")
+
+
+def zip_of(size):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.obj", b"v 0 0 0\n" * (size // 8))
+    return out.getvalue()
+
+
+def painted_with(width, height):
+    """A GLB of one triangle with an empty picture of that size."""
+    picture = PIL.Image.new("1", (width, height))
+    material = trimesh.visual.material.PBRMaterial(baseColorTexture=picture)
+    visual = trimesh.visual.TextureVisuals(uv=np.eye(3)[:, :2], material=material)
+    return trimesh.Trimesh(np.eye(3), [[0, 1, 2]], visual=visual).export(file_type="glb")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "make", "file_type", "said"),
+    [
+        ("FACES_MAX", 4_000_000, lambda: scene_of(20_001, 200), "glb", "has 4000200 faces, instances included"),
+        ("PARTS_MAX", 100, lambda: scene_of(1, 101), "glb", "has 101 parts"),
+        ("TEXELS_MAX", 8192**2, lambda: painted_with(9_000, 8_000), "glb", "an image of 9000 x 8000"),
+        ("UNZIPPED_MAX", 50_000_000, lambda: zip_of(80_000_000), "zip", "holds 80000000 bytes"),
+    ],
+)
+def test_a_file_that_would_unfold_to_too_much_is_refused_before_it_does(
+    monkeypatch, limit, value, make, file_type, said
+):
+    data = make()
+    monkeypatch.setattr(read, limit, value)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(MeshError, match=said):
+        read_mesh(data, file_type)
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
 
 
 def test_a_path_that_leads_nowhere_is_named(tmp_path):

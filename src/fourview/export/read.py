@@ -13,6 +13,7 @@ and `up` overrules this.
 import dataclasses
 import io
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,11 @@ from fourview.texture.texture import Texture, linear_from_srgb
 FILE_TYPES = ("glb", "gltf", "obj", "ply", "stl", "zip")
 PLAIN_LINEAR = 0.6  # parts without a colour among parts with one
 CURE = "export it again as GLB, OBJ, PLY or STL"
+# What a file may unfold to: a few hundred bytes of a scene or of a zip can stand for gigabytes.
+FACES_MAX = 4_000_000
+PARTS_MAX = 10_000
+TEXELS_MAX = 8192**2  # of one image
+UNZIPPED_MAX = 1 << 30  # bytes
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ def read_mesh(
         raise MeshError(f"{shown} is of type '{file_type}'; meshes are read from {', '.join(FILE_TYPES)}: {CURE}")
     try:
         parts = _parts(data, file_type, source)
+    except MeshError:
+        raise
     except Exception as error:  # foreign files break parsers in every way there is
         said = " ".join(str(error).split())[:120] or type(error).__name__
         raise MeshError(f"{shown} cannot be read as {file_type} ({said}): {CURE}") from error
@@ -86,13 +94,44 @@ def _parts(data: bytes, file_type: str, source: str | os.PathLike[str] | bytes) 
     import trimesh
 
     folder = None if isinstance(source, bytes) else trimesh.resolvers.FilePathResolver(str(source))
+    if file_type == "zip":
+        _check_zip(data)
     scene = trimesh.load_scene(io.BytesIO(data), file_type=file_type, resolver=folder, process=False)
+    _check_size(scene)
     meshes = [mesh for mesh in scene.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
     is_linear = file_type in ("glb", "gltf")  # glTF writes colours of vertices and materials in linear light
     return [
         _Part(np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32), *_look(mesh.visual, is_linear))
         for mesh in meshes
     ]
+
+
+def _check_zip(data: bytes) -> None:
+    """Before anything is unpacked: what the zip says of itself, which unpacking does not exceed."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > UNZIPPED_MAX:
+        raise MeshError(f"the zip holds {size} bytes; at most {UNZIPPED_MAX} are read: simplify the mesh first")
+
+
+def _check_size(scene: Any) -> None:
+    """Before the scene's instances become meshes of their own, and its images become numbers."""
+    faces = {name: len(getattr(shape, "faces", ())) for name, shape in scene.geometry.items()}
+    nodes = scene.graph.nodes_geometry
+    if len(nodes) > PARTS_MAX:
+        raise MeshError(f"the mesh has {len(nodes)} parts; at most {PARTS_MAX} are read: join them")
+    count = sum(faces.get(scene.graph[node][1], 0) for node in nodes)
+    if count > FACES_MAX:
+        raise MeshError(f"the mesh has {count} faces, instances included; at most {FACES_MAX} are read: simplify it")
+    for shape in scene.geometry.values():
+        material = getattr(shape.visual, "material", None)
+        for name in ("baseColorTexture", "image"):
+            image = getattr(material, name, None)
+            if image is not None and image.width * image.height > TEXELS_MAX:
+                raise MeshError(
+                    f"the mesh has an image of {image.width} x {image.height}; at most {TEXELS_MAX} texels are read: "
+                    "scale it down"
+                )
 
 
 def _look(visual: Any, is_linear: bool) -> tuple[Float | None, Float | None, Float | None]:
