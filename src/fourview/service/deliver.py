@@ -30,10 +30,12 @@ from fourview.service.desk import Desk
 from fourview.service.present import job_object, moment, see
 from fourview.service.settings import Settings
 from fourview.service.store import webhooks
+from fourview.service.store.database import AWAY
 from fourview.service.store.instance import secret
 from fourview.service.store.jobs import find_job
 from fourview.service.store.webhooks import Delivery
 
+AWAY_S = 2.0  # how soon the database is asked again that was away
 LOOK_S = 0.5  # how often the store is asked for what is due
 AT_ONCE = 64  # attempts under way
 FACTOR = 4.0  # how many times longer each delay is than the one before
@@ -95,7 +97,10 @@ class Deliverer:
                     taken = await self._desk.change(self._take)
                     if taken is not None:
                         return taken
-            except Exception:  # the database is away for a while
+            except AWAY as error:
+                log.warning("database_away", error=str(error).partition("\n")[0])
+                await asyncio.sleep(AWAY_S)
+            except Exception:
                 log.exception("webhooks_not_read")
             await asyncio.sleep(LOOK_S)
         return None

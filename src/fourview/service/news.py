@@ -9,27 +9,30 @@ service ends all are woken, and nobody is to wait any more: `while not job.is_fi
 """
 
 import asyncio
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-POLL_S = 0.2  # how late, at most, the doings of another process are seen
+POLL_S = 0.2  # how late the doings of another process are seen, while not many wait
+MANY = 200  # who wait: with more of them each looks less often, so that together they look no oftener
 
 
 class Bell:
     """Rings for one job, and keeps a ring that nobody waited for."""
 
-    def __init__(self) -> None:
-        self._rung = asyncio.Event()
+    def __init__(self, news: "News") -> None:
+        self._rung, self._news = asyncio.Event(), news
 
     def ring(self) -> None:
         self._rung.set()
 
-    async def wait(self, timeout_s: float = POLL_S) -> None:
-        """Until it rings, or for `min(timeout_s, POLL_S)`: look into the store, wait, look again."""
+    async def wait(self, timeout_s: float = math.inf) -> None:
+        """Until it rings, or for a while, at most `timeout_s`: look into the store, wait, look again."""
+        poll_s = POLL_S * max(1.0, self._news.listeners / MANY)
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout_s, POLL_S)):
+            async with asyncio.timeout(min(timeout_s, poll_s)):
                 await self._rung.wait()
         self._rung.clear()
 
@@ -42,17 +45,20 @@ class News:
         self._bells: dict[str, set[Bell]] = defaultdict(set)
         self._jobs = threading.Condition()
         self._came = 0
+        self.listeners = 0  # how many bells there are
         self.is_closing = False
 
     @contextmanager
     def listen(self, job_id: str) -> Iterator[Bell]:
         """A bell that rings whenever something happens to the job. Take it before the first look into the store."""
         self._loop = asyncio.get_running_loop()
-        bell = Bell()
+        bell = Bell(self)
         self._bells[job_id].add(bell)
+        self.listeners += 1
         try:
             yield bell
         finally:
+            self.listeners -= 1
             self._bells[job_id].discard(bell)
             if not self._bells[job_id]:
                 del self._bells[job_id]

@@ -25,6 +25,7 @@ from starlette.routing import Match
 
 from fourview import errors
 from fourview.errors import CreditError, FourviewError, ServiceError
+from fourview.service.store.database import AWAY
 from fourview.service.store.ledger import CREDIT
 from fourview.work import Failure
 
@@ -40,6 +41,8 @@ class Problem:
     title: str
     is_retryable: bool = False
 
+
+RETRY_S = 5  # when to ask again where nobody knows better
 
 PROBLEMS: dict[str, Problem] = {
     "malformed_body": Problem(400, "The body cannot be read"),
@@ -175,6 +178,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    for kind in AWAY:
+        app.add_exception_handler(kind, _answer_away)
 
 
 def answer(request: Request, refused: Refused) -> Response:
@@ -194,9 +199,11 @@ def answer(request: Request, refused: Refused) -> Response:
         "billed": False,
         **refused.more,
     }
+    headers = {"retry-after": str(RETRY_S)} if status == 503 else {}
+    headers |= {name.lower(): value for name, value in refused.headers.items()}
     if is_compatible:
         body["error"] = body["detail"]
-    return ProblemResponse(body, status, headers=refused.headers)
+    return ProblemResponse(body, status, headers=headers)
 
 
 def is_compatible_path(path: str) -> bool:
@@ -249,6 +256,17 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
     return Response(status_code=499)  # the client went away before it had sent everything: nobody reads this
+
+
+async def _answer_away(request: Request, error: Exception) -> Response:
+    """The database is away: of a job that was taken this says so, of a new one nobody knows."""
+    log.warning("database_away", error=str(error).partition("\n")[0])
+    job_id = getattr(request.state, "job_id", None)
+    if job_id is not None:
+        sentence = f"the job {job_id} was taken and goes on, but the database is away: ask for it later"
+        return answer(request, Refused("still_running", sentence, more={"job_id": job_id}))
+    sentence = "the database is away; if this was to make a job, send it again with the Idempotency-Key that it had"
+    return answer(request, Refused("not_ready", sentence))
 
 
 def _methods_of(request: Request) -> list[str]:

@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     body_max_mib: int = _of(48, "how large a request may be: four pictures in base64 and a little", 1, 1024)
     wait_max_s: float = _of(600, "how long a request may wait for its job (v1, Prefer: wait)", 1, 3600)
     events_heartbeat_s: float = _of(15, "how often a silent event stream shows that it lives", 1, 300)
+    streams_max: int = _of(1000, "event streams that a process serves at once; more are refused with 503", 1, 100_000)
     shutdown_grace_s: float = _of(30, "how long running jobs may go on when the service is asked to end", 0, 3600)
     log_level: Literal["debug", "info", "warning", "error"] = _of("info", "from which weight on a line is logged")
     log_format: Literal["text", "json"] = _of("text", "how a line is logged")

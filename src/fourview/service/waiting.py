@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from fourview.service.desk import desk_of
 from fourview.service.problems import Refused
+from fourview.service.store.database import AWAY
 from fourview.service.store.jobs import Job, find_job
 from fourview.service.store.queue import request_cancel
 
@@ -21,9 +22,11 @@ from fourview.service.store.queue import request_cancel
 async def wait_for_end(request: Request, job_id: str, limit_s: float) -> Job:
     """The job when it has ended, or as it is where the time is over or the service ends.
 
-    Raises `ClientDisconnect` where the client is gone, `Refused` where somebody deleted the job meanwhile.
+    A database that is away is waited for as well. Raises `ClientDisconnect` where the client is gone, `Refused` where
+    somebody deleted the job meanwhile.
     """
     desk, until = desk_of(request), time.monotonic() + limit_s
+    request.state.job_id = job_id
 
     def find(tx: Connection) -> Job:
         job = find_job(tx, job_id)
@@ -33,9 +36,16 @@ async def wait_for_end(request: Request, job_id: str, limit_s: float) -> Job:
 
     with desk.news.listen(job_id) as bell:
         while True:
-            job, left_s = await desk.look(find), until - time.monotonic()
-            if job.is_final or desk.news.is_closing or left_s <= 0:
-                return job
+            left_s = until - time.monotonic()
+            is_over = desk.news.is_closing or left_s <= 0
+            try:
+                job = await desk.look(find)
+            except AWAY:
+                if is_over:
+                    raise
+            else:
+                if job.is_final or is_over:
+                    return job
             await bell.wait(left_s)
             if await request.is_disconnected():
                 if "cancel-on-disconnect" in preferences(request):

@@ -77,7 +77,7 @@ def _checks(desk: Desk) -> dict[str, str]:
             if not workers.present(tx, time.time() - BEATS * settings.heartbeat_s):
                 checks["runners"] = "no runner is there"
     except Exception:  # whatever it is, it is not ready
-        checks |= {"database": "the database does not answer", "runners": "unknown"}
+        checks |= {"database": "the database does not answer", "runners": "nobody knows of the runners"}
     try:
         desk.files.put(PROBE)
         free_mib = _free_mib(desk)

@@ -26,6 +26,7 @@ from fourview.service.present import EVENTS, JobObject, Seen, find, job_object, 
 from fourview.service.problems import Refused
 from fourview.service.signing import check
 from fourview.service.store import events, jobs, queue
+from fourview.service.store.database import AWAY
 from fourview.service.store.events import Event
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
@@ -144,18 +145,25 @@ async def stream_events(request: Request, job_id: str, last_event_id: str | None
         job = (await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))).job
     if job.is_final and int(text) >= job.last_event:
         return Response(status_code=204)
+    if desk.news.listeners >= desk.settings.streams_max:
+        raise Refused(
+            "busy", f"{desk.news.listeners} requests wait for news here, the most there may be; ask again soon"
+        )
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(_events(desk, job.id, int(text)), media_type="text/event-stream", headers=headers)
 
 
 async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[str]:
-    """The events after number `seen`, until the job has ended."""
+    """The events after number `seen`, until the job has ended; while the database is away there are none."""
     yield f"retry: {RECONNECT_MS}\n\n"
     said_at = time.monotonic()
     with desk.news.listen(job_id) as bell:
         while not desk.news.is_closing:
             after = seen
-            found, is_open = await desk.look(lambda tx: _look(tx, job_id, after))  # noqa: B023
+            try:
+                found, is_open = await desk.look(lambda tx: _look(tx, job_id, after))  # noqa: B023
+            except AWAY:
+                found, is_open = [], True
             for event in found:
                 seen = event.seq
                 yield f"id: {event.seq}\ndata: {json.dumps(_told(event))}\n\n"
