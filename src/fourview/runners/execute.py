@@ -97,6 +97,7 @@ class Workshop:
             made_by = {"engine": engine.name, "licence": engine.licence, "seed": result.report.seed_used}
             files = _put_model(work.folder, result.file, result.mesh, result.texture, recipe.export, made_by, tick)
         report = result.report.as_dict()
+        report["engine"].setdefault("device", "cpu")
         report["timings_s"]["export"] += rest.timings_s["export"]
         return Outcome("done", tuple(files), report, result.report.seed_used)
 
@@ -290,7 +291,8 @@ def _finish(
         file = encode(mesh, texture, recipe.export, tick=lambda done: tick(done / 2))
         files = _put_model(work.folder, file, mesh, texture, recipe.export, None, lambda done: tick((1 + done) / 2))
     report: dict[str, Any] = {
-        "version": __version__, "engine": {"name": MESH, "version": __version__, "licence": "Apache-2.0"},
+        "version": __version__,
+        "engine": {"name": MESH, "version": __version__, "licence": "Apache-2.0", "device": "cpu"},
         "recipe": flat(recipe), "seed_used": None, "timings_s": journey.timings_s, "mesh": asdict(measure(mesh)),
         "faces_extracted": faces_before, "seen": None, "silhouette_iou": {},
         "warnings": [asdict(notice) for notice in notices],
