@@ -91,8 +91,7 @@ class Reception:
                 "client": scope["client"][0] if scope.get("client") else None,
                 "key": caller.key.id if caller else None,
                 "job_id": _job_of(scope),
-                "sent_id": Headers(scope=scope).get("x-request-id", "")[:64]
-                or None,  # whatever it means to them
+                "sent_id": Headers(scope=scope).get("x-request-id", "")[:64] or None,  # whatever it means to them
             }
             log.info(
                 "request",
