@@ -124,8 +124,16 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
     from fourview.cli.welcome import welcome
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
+    from fourview.service.protocol import protocol
+    from fourview.service.store.database import AWAY
 
     settings, deliverer = desk.settings, Deliverer(desk)
+
+    def is_ready() -> bool:
+        try:
+            return hands.is_ready()
+        except AWAY:
+            return False
 
     class Server(uvicorn.Server):
         """Starts and ends what belongs to it, in our order; the signals it got it does not send itself once more."""
@@ -139,9 +147,9 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
 
         async def announce(self) -> None:
             """What is printed works from the moment when it is read: a worker is there, too."""
-            while not await asyncio.to_thread(hands.is_ready):
+            while not await asyncio.to_thread(is_ready):
                 await asyncio.sleep(LOOK_S)
-            click.echo(welcome(settings, desk.store))
+            click.echo(await asyncio.to_thread(welcome, settings, desk.store))
             host, port = listener.getsockname()[:2]
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
 
@@ -171,7 +179,7 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
                 os._exit(INTERRUPTED)
 
     config = uvicorn.Config(
-        create_app(desk), http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+        create_app(desk), http=protocol(settings.base_url), ws="none", lifespan="on", log_config=None, access_log=False,
         proxy_headers=False, server_header=False, timeout_keep_alive=IDLE_S, backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_grace_s) + ANSWERS_S,
     )  # fmt: skip

@@ -45,6 +45,7 @@ class Problem:
 RETRY_S = 5  # when to ask again where nobody knows better
 
 PROBLEMS: dict[str, Problem] = {
+    "malformed_request": Problem(400, "This is no HTTP request"),
     "malformed_body": Problem(400, "The body cannot be read"),
     "invalid_field": Problem(400, "A field is missing, unknown or out of range"),
     "invalid_picture": Problem(400, "A picture cannot be used"),
@@ -80,6 +81,7 @@ PROBLEMS: dict[str, Problem] = {
     "still_running": Problem(503, "The job takes longer than a request may wait", is_retryable=True),
 }
 CURES: dict[str, str] = {  # what to do about it
+    "malformed_request": "Send HTTP/1.1 with a method, a URL and headers of 64 KiB at most.",
     "malformed_body": "Send the body in the media type that Content-Type names; detail says where it went wrong.",
     "invalid_field": "Each entry of errors points at a field and says what it takes; correct these.",
     "invalid_picture": "Send a PNG, JPEG or WebP that detail does not object to; /api/v1/limits has the largest size.",
@@ -186,24 +188,30 @@ def answer(request: Request, refused: Refused) -> Response:
     """What a client gets that is refused."""
     problem, is_compatible = PROBLEMS[refused.code], is_compatible_path(request.scope["path"])
     status = (is_compatible and COMPATIBLE.get(refused.code)) or problem.status
-    base_url = request.app.state.desk.settings.base_url
-    body = {
+    request_id = getattr(request.state, "request_id", "")
+    body = body_of(refused, status, request.app.state.desk.settings.base_url, request_id)
+    headers = {"retry-after": str(RETRY_S)} if status == 503 else {}
+    headers |= {name.lower(): value for name, value in refused.headers.items()}
+    if is_compatible:
+        body["error"] = body["detail"]
+    return ProblemResponse(body, status, headers=headers)
+
+
+def body_of(refused: Refused, status: int, base_url: str, request_id: str) -> dict[str, Any]:
+    """The problem document."""
+    problem = PROBLEMS[refused.code]
+    return {
         "type": f"{base_url}/errors/{refused.code}",
         "title": problem.title,
         "status": status,
         "detail": _cut(refused.detail),
         "code": refused.code,
         "errors": [{"pointer": pointer, "message": _cut(message)} for pointer, message in refused.errors],
-        "request_id": getattr(request.state, "request_id", ""),
+        "request_id": request_id,
         "retryable": problem.is_retryable,
         "billed": False,
         **refused.more,
     }
-    headers = {"retry-after": str(RETRY_S)} if status == 503 else {}
-    headers |= {name.lower(): value for name, value in refused.headers.items()}
-    if is_compatible:
-        body["error"] = body["detail"]
-    return ProblemResponse(body, status, headers=headers)
 
 
 def is_compatible_path(path: str) -> bool:

@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The lowest layer of the door: how long and how slow the head of a request may be, and what is told to non-HTTP.
+
+Owns      those two limits of uvicorn's httptools protocol, which has none, and its one answer of its own.
+Not here  bodies (`middleware` counts them, `body` loses patience), connections idle between requests (uvicorn).
+"""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from fourview.service.problems import MEDIA_TYPE, Refused, body_of
+
+HEAD_MAX = 64 * 1024  # bytes until a head is complete; pieces of one are joined again and again
+HEAD_S = 30.0  # seconds until a connection has sent its first head, or a head that it began
+
+log = structlog.get_logger(__name__)
+
+
+def protocol(base_url: str) -> type[HttpToolsProtocol]:
+    """The protocol of a service whose absolute URLs begin with `base_url`."""
+
+    class Protocol(HttpToolsProtocol):
+        _head_bytes = 0
+        _patience: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._await_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._have_head()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            head = self._patience
+            super().data_received(data)
+            if head is None or head is not self._patience or self.transport.is_closing():
+                return  # none is incomplete, or it began in this very piece
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_MAX:
+                self._refuse(f"the head of the request is larger than {HEAD_MAX} bytes: shorten its URL and headers")
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            if self._patience is None:
+                self._await_head()
+
+        def on_headers_complete(self) -> None:
+            self._have_head()
+            super().on_headers_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            self._refuse("this is no HTTP/1.1 request: check the method, the URL and the headers")
+
+        def _await_head(self) -> None:
+            self._head_bytes = 0
+            self._patience = self.loop.call_later(HEAD_S, self.transport.close)
+
+        def _have_head(self) -> None:
+            if self._patience is not None:
+                self._patience.cancel()
+                self._patience = None
+
+        def _refuse(self, detail: str) -> None:
+            """Answer before there is a request, and hang up."""
+            request_id = "req_" + secrets.token_hex(8)
+            log.info("no_request", request_id=request_id, detail=detail, client=self.client and self.client[0])
+            body = body_of(Refused("malformed_request", detail), 400, base_url, request_id)
+            self.transport.write(_response(body, request_id))
+            self.transport.close()
+
+    return Protocol
+
+
+def _response(body: dict[str, Any], request_id: str) -> bytes:
+    data = json.dumps(body).encode()
+    head = (
+        f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(data)}\r\n"
+        f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + data
