@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fourview.service.auth import account_headers
 from fourview.service.problems import PRIVATE, Refused, answer
 from fourview.service.settings import Settings
+from fourview.service.store.database import AWAY
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 EVERY_ANSWER = {
@@ -184,7 +185,9 @@ class Guard:
 async def _account_headers(scope: Scope) -> list[tuple[str, str]]:
     try:
         return await account_headers(scope)
-    except Exception:  # where the database is away the answer has to do without them
+    except AWAY:  # the answer has to do without them
+        return []
+    except Exception:
         log.exception("account_headers_failed")
         return []
 
