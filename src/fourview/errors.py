@@ -11,6 +11,7 @@
     ├── MemoryShortError  the network does not fit into the memory
     ├── DownloadError     weights cannot be fetched
     ├── OutputError       the result cannot be written where it was asked for
+    │   └── DiskFullError     there is no room for it
     ├── MissingExtraError an optional part is not installed
     ├── ChildError        a part of the work that runs in its own process died
     ├── RunnerDiedError   the process that does the work is gone
@@ -62,6 +63,10 @@ class DownloadError(FourviewError):
 
 class OutputError(FourviewError):
     """The result cannot be written where it was asked for."""
+
+
+class DiskFullError(OutputError):
+    """There is no room for it."""
 
 
 class MissingExtraError(FourviewError):

@@ -10,10 +10,12 @@ read take turns: reading SQLite is all Python, and threads that fight for the in
 
 import asyncio
 import contextvars
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -53,6 +55,16 @@ class Desk:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, contextvars.copy_context().run, run)
 
+    def free_mib(self) -> float:
+        """How much fits where there is least: where files lie, where jobs run, or where SQLite writes."""
+        settings = self.settings
+        places = [settings.scratch]
+        if settings.database.startswith("sqlite"):
+            places.append(Path(settings.database.removeprefix("sqlite:///")).parent)
+        free = [_free_mib(place) for place in places]
+        in_files = self.files.free_mib()
+        return min(free) if in_files is None else min(*free, in_files)
+
     async def change(self, query: Callable[[Connection], T]) -> T:
         """Do what a query does, in a transaction of its own."""
 
@@ -65,6 +77,11 @@ class Desk:
     @cached_property
     def _readers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(READERS[self.store.engine.dialect.name], "reader")
+
+
+def _free_mib(place: Path) -> float:
+    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+    return float(shutil.disk_usage(there).free / 2**20)
 
 
 def desk_of(connection: HTTPConnection) -> Desk:

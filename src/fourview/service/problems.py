@@ -131,12 +131,14 @@ CODES: tuple[tuple[type[errors.FourviewError], str], ...] = (
     (errors.CreditError, "credits_short"),
     (errors.SignatureError, "signature_invalid"),
     (errors.CanceledError, "canceled"),
+    (errors.DiskFullError, "disk_full"),
     (errors.CheckpointError, "engine_not_ready"),
     (errors.DownloadError, "engine_not_ready"),
     (errors.MissingExtraError, "engine_not_ready"),
 )
 PRIVATE: dict[str, str] = {  # and what is said instead
     "engine_not_ready": "this engine is not installed or not set up here; ask whoever runs the service",
+    "disk_full": "the disk is full; send it again later",
     "internal": "something went wrong on our side, nothing was charged; try again, and report it if it happens again",
 }
 

@@ -191,8 +191,8 @@ def _check_workers(tx: Connection, engine: str) -> None:
 
 async def check_disk(desk: Desk) -> None:
     """Raises `Refused` where nothing more is to be put on the disk."""
-    free_mib, least = await to_thread.run_sync(desk.files.free_mib), desk.settings.disk_free_min_mib
-    if free_mib is not None and free_mib < least:
+    free_mib, least = await to_thread.run_sync(desk.free_mib), desk.settings.disk_free_min_mib
+    if free_mib < least:
         raise Refused(
             "disk_full",
             f"{free_mib:.0f} MiB of disk are free and no job is taken below {least}; send it again later",

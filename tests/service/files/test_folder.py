@@ -14,7 +14,7 @@ from contextlib import aclosing
 
 import pytest
 
-from fourview.errors import OutputError
+from fourview.errors import DiskFullError, OutputError
 from fourview.service.files import open_files
 from fourview.service.files.folder import PIECE, Folder
 from fourview.service.settings import Settings
@@ -150,7 +150,7 @@ def test_a_disk_that_takes_no_more_is_an_error_with_its_reason(folder, tmp_path,
 
     monkeypatch.setattr("os.fsync", fsync)
 
-    with pytest.raises(OutputError, match=r"takes no more files \(No space left on device\)"):
+    with pytest.raises(DiskFullError, match=r"takes no more files \(No space left on device\)"):
         folder.put(b"picture")
 
     assert list(folder.each()) == []

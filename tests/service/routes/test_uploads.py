@@ -3,8 +3,10 @@
 """Pictures and meshes sent ahead, in every spelling, and what becomes of them."""
 
 import asyncio
+import errno
 import hashlib
 import io
+import os
 import time
 
 import pytest
@@ -192,6 +194,20 @@ def test_the_upload_of_another_account_is_no_picture(client, desk, store):
 
     with pytest.raises(Exception, match="not there"):
         asyncio.run(inputs.gather(desk, bob, {"front": tell("front", upload["id"])}, {"front": "front"}))
+
+
+def test_a_disk_that_fills_up_meanwhile_is_a_refusal_that_names_no_folder(client, desk, monkeypatch):
+    def fsync(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", fsync)
+
+    answer = client.post(UPLOADS, content=png(), headers={"content-type": "image/png"})
+
+    assert problem(answer) == (503, "disk_full")
+    assert answer.headers["retry-after"]
+    assert "/" not in answer.json()["detail"]
+    assert list(desk.files.each()) == []
 
 
 def test_nothing_is_kept_on_a_full_disk(client, desk, monkeypatch):

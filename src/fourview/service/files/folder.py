@@ -9,6 +9,7 @@ An artifact is written under a name of its own in `partial/`, synced, renamed in
 so what stands under a digest is whole. What a killed process leaves is in `partial/`, which nobody ever reads.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from fourview.errors import OutputError
+from fourview.errors import DiskFullError, OutputError
 from fourview.service.files import Artifact
 
 PIECE = 1 << 18  # bytes: of a file that is handed out, read at once
@@ -142,7 +143,8 @@ class Folder:
                 raise
             _sync(path.parent)
         except OSError as error:
-            raise OutputError(
+            kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else OutputError
+            raise kind(
                 f"{self._root} takes no more files ({error.strerror}): free some of its disk, or let it be written to"
             ) from error
 

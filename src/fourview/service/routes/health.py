@@ -9,7 +9,6 @@ Not here  what is counted (`metrics`).
 `trusted_proxies` is not from this machine. The two others are for everybody: they tell yes or no and why.
 """
 
-import shutil
 import time
 from typing import Any
 
@@ -34,12 +33,14 @@ FRESH_S = 1.0  # everybody may ask whether it is ready, and nobody can keep the 
 PROBE = b"fourview looks whether it can write"
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live")
 async def live() -> dict[str, str]:
     """Yes, as long as the process answers; it looks at nothing else."""
     return {"status": "live"}
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready")
 async def ready(request: Request) -> Response:
     """Whether jobs can be accepted and done now, and what is in the way."""
@@ -80,11 +81,11 @@ def _checks(desk: Desk) -> dict[str, str]:
         checks |= {"database": "the database does not answer", "runners": "nobody knows of the runners"}
     try:
         desk.files.put(PROBE)
-        free_mib = _free_mib(desk)
+        free_mib = desk.free_mib()
     except Exception:
         checks["files"] = "files cannot be written"
     else:
-        if free_mib is not None and free_mib < settings.disk_free_min_mib:
+        if free_mib < settings.disk_free_min_mib:
             checks["disk"] = "the disk is nearly full"
     return checks
 
@@ -99,12 +100,3 @@ def _page(desk: Desk, metrics: Metrics) -> bytes:
         by_state, runners, ended = look(tx)
     metrics.saw_ended(ended, until)
     return metrics.page(by_state, runners, desk.files.free_mib())
-
-
-def _free_mib(desk: Desk) -> float | None:
-    """How much fits where there is least: where files lie, or where jobs run."""
-    scratch = desk.settings.scratch
-    here = next(folder for folder in (scratch, *scratch.parents) if folder.exists())
-    in_scratch = shutil.disk_usage(here).free / 2**20
-    in_files = desk.files.free_mib()
-    return in_scratch if in_files is None else min(in_scratch, in_files)
