@@ -16,7 +16,8 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -55,23 +56,30 @@ class Body:
     fingerprint: str = ""
 
 
-async def read(request: Request) -> Body:
-    """The body of a request; raises `Refused` where it cannot be read."""
-    kind, word, path = _media_type(request), _word(request), request.url.path
+@contextmanager
+def patience(request: Request) -> Iterator[Request]:
+    """The request, which is refused where nothing comes of the rest of its body."""
 
     async def receive() -> Message:
         async with asyncio.timeout(SILENCE_S):
             return await request.receive()
 
     try:
-        impatient = Request(request.scope, receive)
-        content = await (_multipart(impatient) if kind == _MULTIPART else impatient.body())
+        yield Request(request.scope, receive)
     except TimeoutError:
         raise Refused(
             "malformed_body",
             f"nothing came of the rest of the body for {SILENCE_S:g} s; send all of it",
             headers={"connection": "close"},
         ) from None
+
+
+async def read(request: Request) -> Body:
+    """The body of a request; raises `Refused` where it cannot be read."""
+    kind, word, path = _media_type(request), _word(request), request.url.path
+
+    with patience(request) as impatient:
+        content = await (_multipart(impatient) if kind == _MULTIPART else impatient.body())
 
     def take_apart() -> Body:
         if isinstance(content, dict):
