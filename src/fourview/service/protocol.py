@@ -40,6 +40,8 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
         def data_received(self, data: bytes) -> None:
             head = self._patience
             super().data_received(data)
+            if self._patience is None and self._is_idle() and self.timeout_keep_alive_task is None:
+                self._await_head()  # it sent what begins no head, an empty line
             if head is None or head is not self._patience or self.transport.is_closing():
                 return  # none is incomplete, or it began in this very piece
             self._head_bytes += len(data)
@@ -60,7 +62,16 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
 
         def _await_head(self) -> None:
             self._head_bytes = 0
-            self._patience = self.loop.call_later(HEAD_S, self.transport.close)
+            self._patience = self.loop.call_later(HEAD_S, self._lose_patience)
+
+        def _lose_patience(self) -> None:
+            if self._is_idle():
+                self.transport.close()
+            else:  # the answer before is under way, and nothing is read meanwhile
+                self._patience = self.loop.call_later(HEAD_S, self._lose_patience)
+
+        def _is_idle(self) -> bool:
+            return self.cycle is None or self.cycle.response_complete
 
         def _have_head(self) -> None:
             if self._patience is not None:
