@@ -3,6 +3,7 @@
 """The terminal, run as a user runs it: a process, files, exit codes, one line for each mistake."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -166,10 +167,18 @@ def test_unwritable_output_is_refused_before_any_work(tmp_path):
     assert "/proc/model.glb" in process.stderr
 
 
+def processor_s(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_interrupt_ends_with_130_and_leaves_nothing(tmp_path):
     words = ["generate", ROBOT / "front.png", "-o", tmp_path / "m.glb", "--octree-resolution", "512"]
     process = subprocess.Popen([sys.executable, "-m", "fourview", *map(str, words)], stderr=subprocess.PIPE, text=True)
-    time.sleep(2.5)
+    until = time.monotonic() + 60
+    while processor_s(process.pid) < 1.5:  # past its imports, and long before its end
+        assert time.monotonic() < until
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
 

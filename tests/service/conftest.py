@@ -25,7 +25,13 @@ from fourview.service.news import News
 from fourview.service.settings import Settings
 from fourview.service.store import accounts, keys, ledger
 
-structlog.configure([structlog.processors.add_log_level, structlog.processors.KeyValueRenderer()])  # plain and fast
+
+@pytest.fixture(autouse=True, scope="module")
+def plain_log():
+    """Plain and fast, whatever the tests before did to it."""
+    structlog.reset_defaults()
+    structlog.configure([structlog.processors.add_log_level, structlog.processors.KeyValueRenderer()])
+
 
 BASE_URL = "http://testserver"
 

@@ -14,7 +14,7 @@ they would come in the message of an error, so each line is searched for them on
 import logging
 import re
 import sys
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -34,8 +34,22 @@ SECRETS = (
 QUIET = ("httpx", "httpcore", "asyncio", "alembic", "sqlalchemy", "PIL", "python_multipart")  # warnings alone
 
 
-def configure(settings: Settings, stream: TextIO = sys.stderr) -> None:
-    """Let this process log to `stream`, libraries included, as the settings say."""
+class _Stderr:
+    """Whatever stderr is when a line is written."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Let this process log to `stream` (stderr), libraries included, as the settings say."""
+    stream = stream or cast(TextIO, _Stderr())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
