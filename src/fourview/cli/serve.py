@@ -12,6 +12,7 @@ and still puts the jobs back; the third does not even do that.
 
 import asyncio
 import errno
+import gc
 import os
 import socket
 from contextlib import closing, contextmanager
@@ -149,6 +150,8 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
             """What is printed works from the moment when it is read: a worker is there, too."""
             while not await asyncio.to_thread(is_ready):
                 await asyncio.sleep(LOOK_S)
+            gc.collect()
+            gc.freeze()  # what is loaded by now stays: a look at all of it takes a tenth of a second, again and again
             click.echo(await asyncio.to_thread(welcome, settings, desk.store))
             host, port = listener.getsockname()[:2]
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
