@@ -164,7 +164,7 @@ def painted_with(width, height):
 @pytest.mark.parametrize(
     ("limit", "value", "make", "file_type", "said"),
     [
-        ("FACES_MAX", 4_000_000, lambda: scene_of(20_001, 200), "glb", "has 4000200 faces, instances included"),
+        ("FACES_MAX", 4_000_000, lambda: scene_of(20_001, 200), "glb", "has 4000200 faces .* instances included"),
         ("PARTS_MAX", 100, lambda: scene_of(1, 101), "glb", "has 101 parts"),
         ("TEXELS_MAX", 8192**2, lambda: painted_with(9_000, 8_000), "glb", "an image of 9000 x 8000"),
         ("UNZIPPED_MAX", 50_000_000, lambda: zip_of(80_000_000), "zip", "holds 80000000 bytes"),

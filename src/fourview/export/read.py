@@ -67,7 +67,7 @@ def read_mesh(
         raise MeshError(f"{shown} is of type '{file_type}'; meshes are read from {', '.join(FILE_TYPES)}: {CURE}")
     try:
         parts = _parts(data, file_type, source)
-    except MeshError:
+    except (MeshError, MemoryError):
         raise
     except Exception as error:  # foreign files break parsers in every way there is
         said = " ".join(str(error).split())[:120] or type(error).__name__
@@ -116,13 +116,19 @@ def _check_zip(data: bytes) -> None:
 
 def _check_size(scene: Any) -> None:
     """Before the scene's instances become meshes of their own, and its images become numbers."""
-    faces = {name: len(getattr(shape, "faces", ())) for name, shape in scene.geometry.items()}
+    sizes = {
+        name: max(len(getattr(shape, "faces", ())), len(getattr(shape, "vertices", ())) // 3)
+        for name, shape in scene.geometry.items()
+    }
     nodes = scene.graph.nodes_geometry
     if len(nodes) > PARTS_MAX:
         raise MeshError(f"the mesh has {len(nodes)} parts; at most {PARTS_MAX} are read: join them")
-    count = sum(faces.get(scene.graph[node][1], 0) for node in nodes)
+    count = sum(sizes.get(scene.graph[node][1], 0) for node in nodes)
     if count > FACES_MAX:
-        raise MeshError(f"the mesh has {count} faces, instances included; at most {FACES_MAX} are read: simplify it")
+        raise MeshError(
+            f"the mesh has {count} faces (or three times as many vertices), instances included; at most "
+            f"{FACES_MAX} are read: simplify it"
+        )
     for shape in scene.geometry.values():
         material = getattr(shape.visual, "material", None)
         for name in ("baseColorTexture", "image"):
