@@ -27,6 +27,7 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
 
     class Protocol(HttpToolsProtocol):
         _head_bytes = 0
+        _is_in_message = False  # between the first byte of a request and the last of its body
         _patience: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -40,7 +41,8 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
         def data_received(self, data: bytes) -> None:
             head = self._patience
             super().data_received(data)
-            if self._patience is None and self._is_idle() and self.timeout_keep_alive_task is None:
+            is_waiting = self._patience is not None or self.timeout_keep_alive_task is not None
+            if not is_waiting and not self._is_in_message and self._is_idle():
                 self._await_head()  # it sent what begins no head, an empty line
             if head is None or head is not self._patience or self.transport.is_closing():
                 return  # none is incomplete, or it began in this very piece
@@ -50,12 +52,17 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self._is_in_message = True
             if self._patience is None:
                 self._await_head()
 
         def on_headers_complete(self) -> None:
             self._have_head()
             super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._is_in_message = False
+            super().on_message_complete()
 
         def send_400_response(self, msg: str) -> None:
             self._refuse("this is no HTTP/1.1 request: check the method, the URL and the headers")
