@@ -1130,7 +1130,7 @@ export interface components {
              * @description a stable word
              * @enum {string}
              */
-            code: "busy" | "canceled" | "credits_short" | "disk_full" | "engine_not_ready" | "expired" | "host_refused" | "idempotency_mismatch" | "internal" | "invalid_address" | "invalid_field" | "invalid_mesh" | "invalid_picture" | "job_final" | "job_not_final" | "key_invalid" | "key_missing" | "malformed_body" | "media_type" | "method_not_allowed" | "no_surface" | "not_found" | "not_ready" | "origin_refused" | "queue_full" | "range" | "rate_limited" | "signature_invalid" | "still_running" | "time_limit" | "too_large" | "too_many_jobs" | "worker_crash";
+            code: "busy" | "canceled" | "credits_short" | "disk_full" | "engine_not_ready" | "expired" | "host_refused" | "idempotency_mismatch" | "internal" | "invalid_address" | "invalid_field" | "invalid_mesh" | "invalid_picture" | "job_final" | "job_not_final" | "key_invalid" | "key_missing" | "malformed_body" | "malformed_request" | "media_type" | "method_not_allowed" | "no_surface" | "not_found" | "not_ready" | "origin_refused" | "queue_full" | "range" | "rate_limited" | "signature_invalid" | "still_running" | "time_limit" | "too_large" | "too_many_jobs" | "worker_crash";
             /** @description one for each field that is wrong */
             errors: {
                 /** @description JSON Pointer of the field */
@@ -1147,6 +1147,30 @@ export interface components {
         };
     };
     responses: {
+        /** @description This is no HTTP request */
+        malformed_request: {
+            headers: {
+                "x-request-id": components["headers"]["x-request-id"];
+                "x-remaining-credits": components["headers"]["x-remaining-credits"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "http://127.0.0.1:8000/errors/malformed_request",
+                 *       "title": "This is no HTTP request",
+                 *       "status": 400,
+                 *       "detail": "Send HTTP/1.1 with a method, a URL and headers of 64 KiB at most.",
+                 *       "code": "malformed_request",
+                 *       "errors": [],
+                 *       "request_id": "req_0123456789abcdef",
+                 *       "retryable": false,
+                 *       "billed": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body cannot be read */
         malformed_body: {
             headers: {
@@ -2206,7 +2230,6 @@ export interface operations {
                     /** @description codes of what was remarked upon */
                     "x-warnings"?: string;
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2218,7 +2241,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
             406: components["responses"]["credits_short_here"];
@@ -2250,7 +2272,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2258,7 +2279,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -2289,7 +2309,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2297,7 +2316,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -2509,7 +2527,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2517,7 +2534,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
             406: components["responses"]["credits_short_here"];
@@ -2551,7 +2567,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2559,7 +2574,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The job has failed */
             422: {
@@ -2599,7 +2613,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2607,7 +2620,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The job has failed */
             422: {
@@ -2647,7 +2659,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2655,7 +2666,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The job has failed */
             422: {
@@ -2698,7 +2708,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2706,7 +2715,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -2982,7 +2990,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2993,7 +3000,6 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3001,7 +3007,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3038,7 +3043,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3053,7 +3057,6 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3084,13 +3087,11 @@ export interface operations {
             204: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3125,7 +3126,6 @@ export interface operations {
             202: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3133,7 +3133,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3170,7 +3169,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3181,13 +3179,11 @@ export interface operations {
             204: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3221,7 +3217,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3237,7 +3232,6 @@ export interface operations {
             206: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3250,7 +3244,6 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The range lies outside of the file */
             416: {
@@ -3303,7 +3296,6 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3311,7 +3303,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3348,7 +3339,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3356,7 +3346,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3387,13 +3376,11 @@ export interface operations {
             204: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3487,7 +3474,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3495,7 +3481,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3670,7 +3655,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3681,7 +3665,6 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3689,7 +3672,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3834,7 +3816,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3845,7 +3826,6 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3853,7 +3833,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3988,7 +3967,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3999,7 +3977,6 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4007,7 +3984,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -4044,7 +4020,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4052,7 +4027,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4084,7 +4058,6 @@ export interface operations {
             202: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4092,7 +4065,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -4125,7 +4097,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4133,7 +4104,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4279,13 +4249,11 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4423,7 +4391,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4433,7 +4400,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4462,7 +4428,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4472,7 +4437,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4506,7 +4470,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4516,7 +4479,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4545,7 +4507,6 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
-                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4555,7 +4516,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
-            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
