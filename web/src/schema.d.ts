@@ -2230,6 +2230,7 @@ export interface operations {
                     /** @description codes of what was remarked upon */
                     "x-warnings"?: string;
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2241,6 +2242,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
             406: components["responses"]["credits_short_here"];
@@ -2272,6 +2274,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2279,6 +2282,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -2309,6 +2313,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2316,6 +2321,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -2527,6 +2533,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2534,6 +2541,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
             406: components["responses"]["credits_short_here"];
@@ -2567,6 +2575,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2574,6 +2583,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The job has failed */
             422: {
@@ -2613,6 +2623,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2620,6 +2631,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The job has failed */
             422: {
@@ -2659,6 +2671,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2666,6 +2679,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The job has failed */
             422: {
@@ -2708,6 +2722,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2715,6 +2730,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -2990,6 +3006,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3000,6 +3017,7 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3007,6 +3025,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3043,6 +3062,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3057,6 +3077,7 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3087,11 +3108,13 @@ export interface operations {
             204: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3126,6 +3149,7 @@ export interface operations {
             202: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3133,6 +3157,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3169,6 +3194,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3179,11 +3205,13 @@ export interface operations {
             204: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3217,6 +3245,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3232,6 +3261,7 @@ export interface operations {
             206: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3244,6 +3274,7 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             /** @description The range lies outside of the file */
             416: {
@@ -3296,6 +3327,7 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3303,6 +3335,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3339,6 +3372,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3346,6 +3380,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3376,11 +3411,13 @@ export interface operations {
             204: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3474,6 +3511,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3481,6 +3519,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3655,6 +3694,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3665,6 +3705,7 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3672,6 +3713,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3816,6 +3858,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3826,6 +3869,7 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3833,6 +3877,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -3967,6 +4012,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3977,6 +4023,7 @@ export interface operations {
             201: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3984,6 +4031,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -4020,6 +4068,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4027,6 +4076,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4058,6 +4108,7 @@ export interface operations {
             202: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4065,6 +4116,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             402: components["responses"]["credits_short"];
             403: components["responses"]["origin_refused"];
             404: components["responses"]["not_found"];
@@ -4097,6 +4149,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4104,6 +4157,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4249,11 +4303,13 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4391,6 +4447,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4400,6 +4457,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4428,6 +4486,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4437,6 +4496,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4470,6 +4530,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4479,6 +4540,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4507,6 +4569,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    "x-remaining-credits": components["headers"]["x-remaining-credits"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4516,6 +4579,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid_field"];
+            401: components["responses"]["key_missing"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
