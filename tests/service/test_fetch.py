@@ -232,7 +232,8 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next_checked_one():
 
 
 def test_no_log_line_holds_a_url(caplog):
-    caplog.set_level(logging.DEBUG)
+    for name in ("", "httpcore"):  # the service quiets the latter
+        caplog.set_level(logging.DEBUG, logger=name)
 
     async def main():
         async with running(Host(x=ok(BODY))) as host:
