@@ -64,7 +64,6 @@ def test_every_format_comes_over_the_wire(client, job):
     assert client.head(f"{JOBS}/{job['id']}/files/preview.png").headers["content-type"] == "image/png"
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows the files of another process")
 def test_readers_that_leave_and_readers_that_sleep_cost_nothing(serve, tmp_path):
     """Forty connections that stop reading hold no thread, and those that are closed hold no file."""
     server = serve()
