@@ -41,6 +41,7 @@ DELIVERED_S = 2  # how long webhooks that are under way may take; what is not to
 @click.option("--host", "bind_host", help="The address to listen on (default: 127.0.0.1).")
 @click.option("--port", "bind_port", help="The port to listen on, 0 for a free one (default: 8000).")
 @click.option("--no-auth", is_flag=True, help="No keys and no credits; on the loopback only.")
+@click.option("--no-browser", "open_browser", flag_value="false", help="Print the first start's link, and open none.")
 @click.option("--no-runners", is_flag=True, help="HTTP alone: `fourview work` does the jobs, elsewhere.")
 @click.option("--show-settings", is_flag=True, help="Print the settings in force, without secrets, and end.")
 @settings_options
@@ -122,7 +123,7 @@ def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
 def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
     import uvicorn
 
-    from fourview.cli.welcome import welcome
+    from fourview.cli.welcome import open_page, welcome
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
     from fourview.service.protocol import protocol
@@ -152,9 +153,12 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
                 await asyncio.sleep(LOOK_S)
             gc.collect()
             gc.freeze()  # what is loaded by now stays: a look at all of it takes a tenth of a second, again and again
-            click.echo(await asyncio.to_thread(welcome, settings, desk.store))
+            said = await asyncio.to_thread(welcome, settings, desk.store)
+            click.echo(said.text)
             host, port = listener.getsockname()[:2]
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
+            if said.link and settings.open_browser:
+                open_page(said.link)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             self.announcing.cancel()

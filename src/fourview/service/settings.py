@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     events_heartbeat_s: float = _of(15, "how often a silent event stream shows that it lives", 1, 300)
     streams_max: int = _of(1000, "event streams that a process serves at once; more are refused with 503", 1, 100_000)
     shutdown_grace_s: float = _of(30, "how long running jobs may go on when the service is asked to end", 0, 3600)
+    open_browser: bool = _of(True, "the first start opens its sign-in link, where a person sits at terminal and screen")
     log_level: Literal["debug", "info", "warning", "error"] = _of("info", "from which weight on a line is logged")
     log_format: Literal["text", "json"] = _of("text", "how a line is logged")
 
