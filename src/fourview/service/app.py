@@ -19,7 +19,6 @@ from fourview.service.auth import ReadBuckets
 from fourview.service.desk import Desk
 from fourview.service.metrics import Metrics
 from fourview.service.middleware import Guard, Reception
-from fourview.service.openapi import document
 from fourview.service.routes import (
     discovery,
     files,
@@ -38,14 +37,14 @@ from fourview.service.routes import (
 
 def create_app(desk: Desk) -> FastAPI:
     """The application that `desk` serves."""
-    app = FastAPI(title="fourview", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="fourview", version=__version__, openapi_url=None, redirect_slashes=False)
     app.state.desk = desk
     app.state.metrics = Metrics(time.time())
     app.state.read_buckets = ReadBuckets()
     app.state.checks = float("-inf"), {}  # when readiness was looked at last, and what was found
+    app.state.openapi = None  # the document, once somebody has asked for it
     for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery, page):
         app.router.routes.extend(part.router.routes)
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]
     problems.install(app)
     app.add_middleware(Guard, settings=desk.settings)
     app.add_middleware(Reception, settings=desk.settings)

@@ -6,6 +6,10 @@ Owns      the problem and its place in every operation, the ways to show a key, 
 Not here  bodies and answers of a route (the route), knobs (`schema`).
 """
 
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -67,11 +71,22 @@ PROBLEM = {
 }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The document of `app`; made once."""
-    if app.openapi_schema is None:
-        app.openapi_schema = _document(app)
-    return app.openapi_schema
+@dataclass(frozen=True)
+class Written:
+    """The document as bytes, plain and compressed."""
+
+    plain: bytes
+    packed: bytes
+    digest: str
+
+
+def written(app: FastAPI) -> Written:
+    """The document of `app`, made and compressed once."""
+    if app.state.openapi is None:
+        plain = json.dumps(_document(app), ensure_ascii=False, separators=(",", ":")).encode()
+        app.state.openapi = Written(plain, gzip.compress(plain, mtime=0), hashlib.sha256(plain).hexdigest()[:32])
+    made: Written = app.state.openapi
+    return made
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

@@ -135,9 +135,20 @@ def test_an_obj_is_one_file_at_both_doors(post, client, desk, store):
     assert "obj_without_texture" in answer.headers["x-warnings"]
     url = client.get(f"/v2/requests/{answer.headers['x-job-id']}").json()["output"]
     client.headers.pop("x-api-key")
+    assert client.head(url).headers["content-length"] == str(len(answer.content))
     assert (client.get(url).content, client.get(url).headers["content-type"]) == (answer.content, "model/obj")
     assert client.get(url.partition("?")[0]).status_code == 401
     assert client.get(url.replace("signature=", "signature=x")).status_code == 401
+
+
+def test_an_obj_without_a_texture_has_a_head_too(post, client, desk, store):
+    answer = post(
+        lambda job: finish(store, job, [put(desk, "model.obj", "obj", b"v 0 0 0\n")]), FRONT | {"file_type": "obj"}
+    )
+
+    head = client.head(f"/v1/requests/{answer.headers['x-job-id']}/model.obj")
+
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "8")
 
 
 def test_only_a_job_that_was_asked_for_an_obj_has_one(post, client, desk, store):

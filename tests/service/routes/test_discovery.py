@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
+import gzip
 import time
 
 import pytest
@@ -18,6 +19,47 @@ def test_a_stranger_is_told_where_everything_is(stranger):
     assert found["needs_key"] is True
     for url in (found["openapi"], stranger.get("/errors/busy").url, f"{found['native']}/keys/self"):
         assert stranger.get(str(url)).status_code in (200, 401)
+
+
+@pytest.mark.parametrize("accepts", ["gzip", "br, gzip;q=0.5", "GZIP , deflate"])
+def test_the_document_is_compressed_for_who_takes_that(stranger, accepts):
+    plain = stranger.get("/openapi.json", headers={"accept-encoding": "identity"})
+    with stranger.stream("GET", "/openapi.json", headers={"accept-encoding": accepts}) as answer:
+        packed = b"".join(answer.iter_raw())
+
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-length"] == str(len(packed))
+    assert gzip.decompress(packed) == plain.content
+    assert len(packed) < len(plain.content) / 5
+    assert "content-encoding" not in plain.headers
+    assert plain.headers["vary"] == answer.headers["vary"] == "Accept-Encoding"
+    assert plain.headers["content-type"] == answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("accepts", ["", "br", "gzip;q=0", "gzip; q=0.000", "x-gzipped"])
+def test_who_does_not_take_gzip_gets_none(stranger, accepts):
+    assert "content-encoding" not in stranger.get("/openapi.json", headers={"accept-encoding": accepts}).headers
+
+
+def test_who_has_the_document_is_not_sent_it_again_in_the_same_encoding(stranger):
+    etags = {}
+    for accepts in ("gzip", "identity"):
+        known = etags[accepts] = stranger.get("/openapi.json", headers={"accept-encoding": accepts}).headers["etag"]
+        answer = stranger.get("/openapi.json", headers={"accept-encoding": accepts, "if-none-match": f"W/{known}"})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", known)
+        assert answer.headers["vary"] == "Accept-Encoding"
+
+    crossed = stranger.get("/openapi.json", headers={"accept-encoding": "gzip", "if-none-match": etags["identity"]})
+
+    assert crossed.status_code == 200
+
+
+def test_the_document_has_a_head(stranger):
+    head, whole = stranger.head("/openapi.json"), stranger.get("/openapi.json")
+
+    names = ("content-length", "content-type", "content-encoding", "etag", "vary")
+    assert head.status_code == 200
+    assert [head.headers[name] for name in names] == [whole.headers[name] for name in names]
 
 
 def test_llms_txt_has_every_knob_with_its_range(stranger):

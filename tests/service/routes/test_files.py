@@ -83,6 +83,13 @@ def test_a_file_comes_whole_with_its_type_name_digest_and_length(client, desk, p
     assert {name: answer.headers[name] for name in expected} == expected
 
 
+def test_a_file_is_never_compressed_on_its_way(client, path):
+    answer = client.get(path, headers={"accept-encoding": "gzip"})
+
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["content-length"] == str(len(MODEL))
+
+
 def test_a_head_tells_the_same_and_sends_nothing(client, path):
     head, whole = client.head(path), client.get(path)
 

@@ -1,24 +1,27 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed, what the limits are, what a key has used; errors explained; llms.txt.
+"""What is installed, what the limits are, what a key has used; errors explained; llms.txt; openapi.json.
 
 Owns      what a stranger, a program or a model needs to know before its first request.
-Not here  the OpenAPI document (`openapi`).
+Not here  what the OpenAPI document says (`openapi`).
 """
 
 import time
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
 from fourview import __version__
 from fourview.recipe import Recipe, knobs
 from fourview.service.auth import Admitted, Caller, admit_with
+from fourview.service.caching import is_known, takes_gzip
 from fourview.service.compatible import SLUG
 from fourview.service.desk import Desk, desk_of
+from fourview.service.openapi import written
 from fourview.service.present import moment
 from fourview.service.prices import price_of
 from fourview.service.problems import CURES, PROBLEMS, Refused
@@ -48,6 +51,21 @@ async def describe(request: Request) -> dict[str, Any]:
         "limits": f"{base}/api/v1/limits",
         "errors": f"{base}/errors/{{code}}",
     }
+
+
+@router.head("/openapi.json", include_in_schema=False)
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The OpenAPI document; compressed it is another representation, with an `ETag` of its own."""
+    made = await to_thread.run_sync(written, request.app)
+    is_packed = takes_gzip(request)
+    etag = f'"{made.digest}{"-gzip" if is_packed else ""}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if is_known(request, etag):
+        return Response(status_code=304, headers=headers)
+    if is_packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(made.packed if is_packed else made.plain, headers=headers, media_type="application/json")
 
 
 @router.get("/llms.txt", tags=["discovery"], response_class=PlainTextResponse)

@@ -29,6 +29,7 @@ from starlette.types import Send
 
 from fourview.errors import OutputError
 from fourview.service.auth import admit_with
+from fourview.service.caching import is_known
 from fourview.service.desk import Desk, desk_of
 from fourview.service.present import FILE, Seen, find
 from fourview.service.problems import Refused
@@ -101,8 +102,7 @@ async def read_file(request: Request, job_id: str, name: str, inline: bool = Fal
 async def _answer(desk: Desk, request: Request, output: Output, inline: bool) -> Response:
     etag = f'"{output.digest}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {etag, "*"}:
+    if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     artifact = await to_thread.run_sync(desk.files.find, output.digest)
     if artifact is None or artifact.bytes != output.bytes:

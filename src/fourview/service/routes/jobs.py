@@ -21,6 +21,7 @@ from typing_extensions import TypedDict
 
 from fourview.service import native, present
 from fourview.service.auth import Admitted, Caller, admit_with
+from fourview.service.caching import is_known
 from fourview.service.desk import Desk, desk_of
 from fourview.service.present import EVENTS, JobObject, Seen, find, job_object, moment, see
 from fourview.service.problems import Refused
@@ -88,8 +89,7 @@ async def read_job(request: Request, job_id: str) -> Response:
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if not seen.job.is_final:
         headers["Retry-After"] = str(RETRY_S)
-    known = {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {etag, "*"}:
+    if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     return JSONResponse(job_object(desk, seen, now), headers=headers)
 

@@ -18,6 +18,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from fourview.service.caching import takes_gzip
 from fourview.service.problems import Refused
 
 router = APIRouter(include_in_schema=False)
@@ -94,7 +95,7 @@ def _listed(folder: Path) -> dict[str, Path]:
 
 
 async def _file(request: Request, path: Path, headers: dict[str, str]) -> Response:
-    is_small = path.suffix in PACKED or "gzip" not in request.headers.get("accept-encoding", "")
+    is_small = path.suffix in PACKED or not takes_gzip(request)
     read = path.read_bytes if is_small else lambda: _packed(path, path.stat().st_mtime_ns)
     body = await to_thread.run_sync(read)
     if path.suffix not in PACKED:

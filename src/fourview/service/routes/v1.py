@@ -83,6 +83,7 @@ async def credits(request: Request, caller: Admitted) -> Credits:
     return {"credits": request.state.balance / ledger.CREDIT if caller.pays else None}
 
 
+@router.head("/v1/requests/{request_id}/model.obj", include_in_schema=False)
 @router.get(
     "/v1/requests/{request_id}/model.obj",
     response_class=Response,
@@ -98,7 +99,7 @@ async def read_obj(request: Request, request_id: str) -> Response:
         seen = await admit_with(request, lambda tx, caller: find(tx, desk, request_id, caller.account_id))
     if seen.job.status != "succeeded" or compatible.file_type(seen.job) != "obj":
         raise Refused("not_found", f"the request {request_id} has no OBJ; it has another file, or has not ended")
-    return await _file(desk, seen, {})
+    return await _file(desk, seen, {}, request.method == "HEAD")
 
 
 def _refusal(desk: Desk, seen: Seen, headers: dict[str, str]) -> Refused:
@@ -121,7 +122,7 @@ def _body(desk: Desk, seen: Seen, balance: int | None) -> dict[str, Any]:
     }
 
 
-async def _file(desk: Desk, seen: Seen, headers: dict[str, str]) -> Response:
+async def _file(desk: Desk, seen: Seen, headers: dict[str, str], is_head: bool = False) -> Response:
     output, file_type = compatible.output_of(seen), compatible.file_type(seen.job)
     headers |= {
         "content-disposition": f'attachment; filename="model.{file_type}"',
@@ -130,6 +131,8 @@ async def _file(desk: Desk, seen: Seen, headers: dict[str, str]) -> Response:
     if output.format == "zip":
         return Response(await to_thread.run_sync(lambda: _obj_alone(desk.files.read(output.digest))), headers=headers)
     headers["content-length"] = str(output.bytes)
+    if is_head:
+        return Response(headers=headers)
     return Pieces(desk.files.stream(output.digest, 0, output.bytes), 200, headers)
 
 
