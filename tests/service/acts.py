@@ -53,7 +53,7 @@ def claim(store, engines=("hull", "mesh")):
 
 def report(store, job, stage, progress, **more):
     with store.begin() as tx:
-        assert queue.report_progress(tx, job.lease, stage, progress, time.time(), more)
+        assert queue.report_steps(tx, job.lease, [(stage, progress, more)], time.time())
 
 
 def finish(store, job, outputs=(), result=RESULT, seed_used=7):

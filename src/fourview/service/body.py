@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in a request's body, whatever way it was written: fields by name, knobs, a recipe.
+"""What stands in a request's body, whatever way it was written: fields by name, knobs.
 
 Owns      JSON, multipart/form-data, x-www-form-urlencoded; what no field may hold; the Idempotency-Key and the
-          fingerprint that goes with it; form text as the value of a knob; knobs that become a recipe.
+          fingerprint that goes with it; form text as the value of a knob; which knobs cannot be.
 Not here  which fields a door has (`routes`), what a picture's field holds (`pictures`), how large a body may be
           (`middleware`).
 
@@ -123,13 +123,6 @@ def wrong_knobs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         except RecipeError as error:
             wrong.append((name, str(error)))
     return wrong
-
-
-def recipe_of(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Recipe:
-    """The recipe of knobs by flat name; raises `Refused` that names every value that cannot be."""
-    if wrong := wrong_knobs(values):
-        refuse(wrong)
-    return Recipe.of(**{**defaults, **values})
 
 
 def refuse(wrong: Iterable[tuple[str, str]], code: str = "invalid_field") -> NoReturn:

@@ -6,7 +6,6 @@ Owns      the schema of each knob: its name, type, range and sentence as `fourvi
 Not here  fields of a request that are no knobs, reading values (`body`).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from fourview.recipe import Knob, knobs
@@ -14,7 +13,7 @@ from fourview.recipe import Knob, knobs
 _TYPES = {int: "integer", float: "number", str: "string"}
 
 
-def knob_schema(knob: Knob, default: Any) -> dict[str, Any]:
+def knob_schema(knob: Knob) -> dict[str, Any]:
     """The JSON Schema of one knob."""
     only = f" (engine {', '.join(knob.engines)})" if knob.engines else ""
     schema: dict[str, Any] = {"type": [_TYPES[knob.type], "null"] if knob.optional else _TYPES[knob.type]}
@@ -22,15 +21,9 @@ def knob_schema(knob: Knob, default: Any) -> dict[str, Any]:
         schema["enum"] = [*knob.choices, None] if knob.optional else list(knob.choices)
     if knob.low is not None:
         schema |= {"minimum": knob.low, "maximum": knob.high}
-    return schema | {"description": knob.doc + only, "default": default}
+    return schema | {"description": knob.doc + only, "default": knob.default}
 
 
-def recipe_properties(defaults: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """The schema of each knob by its flat name; `defaults` are those of `Settings.recipe_defaults`."""
-    return {knob.name: knob_schema(knob, (defaults or {}).get(knob.name, knob.default)) for knob in knobs()}
-
-
-def recipe_schema(defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """An object of knobs and nothing else, each of which may be left out."""
-    properties = recipe_properties(defaults)
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+def recipe_properties() -> dict[str, dict[str, Any]]:
+    """The schema of each knob by its flat name."""
+    return {knob.name: knob_schema(knob) for knob in knobs()}

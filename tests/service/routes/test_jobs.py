@@ -360,7 +360,7 @@ def test_a_stream_of_hundreds_of_events_ends_with_what_is_kept(client, store, jo
     running = claim(store)
     with store.begin() as tx:
         for step in range(500):
-            queue.report_progress(tx, running.lease, "denoise", step / 501, time.time())
+            queue.report_steps(tx, running.lease, [("denoise", step / 501, {})], time.time())
     finish(store, running)
 
     told = events_of(client, job)

@@ -18,7 +18,7 @@ def running(store):
 def test_a_reader_that_comes_back_gets_what_it_missed(store):
     job = running(store)
     with store.begin() as tx:
-        queue.report_progress(tx, job.lease, "decode", 0.5, T0 + 1, {"step": 3})
+        queue.report_steps(tx, job.lease, [("decode", 0.5, {"step": 3})], T0 + 1)
         queue.fail(tx, job.lease, {"code": "surface"}, T0 + 2)
         told = events.after(tx, job.id, 0)
 
@@ -38,7 +38,7 @@ def test_many_writers_leave_no_gap(store):
     def tell():
         for _ in range(5):
             with store.begin() as tx:
-                queue.report_progress(tx, job.lease, "decode", 0.5, T0)
+                queue.report_steps(tx, job.lease, [("decode", 0.5, {})], T0)
 
     in_a_crowd([tell] * 6)
 
@@ -50,7 +50,7 @@ def test_of_much_progress_the_newest_is_kept_and_every_state(store):
     job = running(store)
     with store.begin() as tx:
         for number in range(500):
-            queue.report_progress(tx, job.lease, "decode", number / 500, T0 + number)
+            queue.report_steps(tx, job.lease, [("decode", number / 500, {})], T0 + number)
         queue.finish(tx, job.lease, {}, [], T0 + 500)
         told = events.after(tx, job.id, 0)
 

@@ -36,7 +36,7 @@ def test_a_job_is_claimed_once_with_a_lease_and_ends_with_its_result(store):
     job = claim(store, T0 + 5)
     nothing = claim(store, T0 + 5)
     with store.begin() as tx:
-        assert queue.report_progress(tx, job.lease, "decode", 0.5, T0 + 6)
+        assert queue.report_steps(tx, job.lease, [("decode", 0.5, {})], T0 + 6)
         assert queue.finish(tx, job.lease, {"faces": 9}, made, T0 + 9, seed_used=2**63 - 1)
         done, outputs = find_job(tx, job.id), list_outputs(tx, job.id)
 
@@ -174,7 +174,7 @@ def test_a_lease_that_ran_out_goes_back_and_its_old_holder_is_not_heard(store):
 
     with store.begin() as tx:
         assert queue.heartbeat(tx, lost.lease, T0 + 31, LEASE_S) == "lost"
-        assert not queue.report_progress(tx, lost.lease, "decode", 0.9, T0 + 31)
+        assert not queue.report_steps(tx, lost.lease, [("decode", 0.9, {})], T0 + 31)
         assert not queue.finish(tx, lost.lease, {}, [], T0 + 31)
         assert not queue.fail(tx, lost.lease, {}, T0 + 31)
         assert not queue.release_lease(tx, lost.lease, T0 + 31)
@@ -240,12 +240,12 @@ def test_progress_never_falls_not_even_in_the_next_attempt(store):
     submit(store, add_customer(store))
     job = claim(store)
     with store.begin() as tx:
-        queue.report_progress(tx, job.lease, "decode", 0.6, T0)
-        queue.report_progress(tx, job.lease, "extract", 0.4, T0)
+        queue.report_steps(tx, job.lease, [("decode", 0.6, {})], T0)
+        queue.report_steps(tx, job.lease, [("extract", 0.4, {})], T0)
         queue.release_lease(tx, job.lease, T0)
     again = claim(store)
     with store.begin() as tx:
-        queue.report_progress(tx, again.lease, "fetch", 0.1, T0)
+        queue.report_steps(tx, again.lease, [("fetch", 0.1, {})], T0)
         told = [event.data["progress"] for event in events.after(tx, job.id, 0) if event.type == "progress"]
 
         assert told == [0.6, 0.6, 0.6]

@@ -57,7 +57,7 @@ class Walk:
         queue.heartbeat(tx, self.lease(), self.now, LEASE_S)
 
     def tell(self, tx):
-        queue.report_progress(tx, self.lease(), "decode", self.dice.random(), self.now)
+        queue.report_steps(tx, self.lease(), [("decode", self.dice.random(), {})], self.now)
 
     def finish(self, tx):
         queue.finish(tx, self.lease(), {"faces": 1}, [], self.now)

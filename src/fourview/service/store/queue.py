@@ -105,15 +105,11 @@ def heartbeat(tx: Connection, lease: Lease, now: float, lease_s: float) -> Told:
     return _told(tx.execute(beat.returning(jobs.c.cancel_requested_at)).one_or_none())
 
 
-def report_progress(
-    tx: Connection, lease: Lease, stage: str, progress: float, now: float, more: dict[str, Any] | None = None
-) -> bool:
-    """Write how far the job is and an event of it; progress never falls. False where the lease is lost."""
-    return report_steps(tx, lease, [(stage, progress, more or {})], now)
-
-
 def report_steps(tx: Connection, lease: Lease, steps: list[tuple[str, float, dict[str, Any]]], now: float) -> bool:
-    """The same for several of one moment (stage, progress, more), an event each."""
+    """Write how far the job is, for each step (stage, progress, more) an event; progress never falls.
+
+    False where the lease is lost.
+    """
     job = _locked(tx, lease)
     if job is None:
         return False
