@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from fourview.service.desk import Desk
 from fourview.service.problems import COMPATIBLE, CURES, MEDIA_TYPE, PROBLEMS, is_compatible_path
@@ -95,6 +96,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(
         title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, servers=[{"url": base_url}]
     )
+    for route in app.routes:  # as they were written: the framework makes its numbers floats, which no seed survives
+        if isinstance(route, APIRoute) and route.openapi_extra:
+            for method in route.methods or ():
+                made["paths"][route.path][method.lower()] |= route.openapi_extra
     parts = made.setdefault("components", {})
     parts["headers"], parts["securitySchemes"] = HEADERS, SCHEMES
     parts["responses"] = {code: _response(code, PROBLEMS[code].status, base_url) for code in PROBLEMS}

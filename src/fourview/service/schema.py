@@ -21,7 +21,9 @@ def knob_schema(knob: Knob) -> dict[str, Any]:
         schema["enum"] = [*knob.choices, None] if knob.optional else list(knob.choices)
     if knob.low is not None:
         schema |= {"minimum": knob.low, "maximum": knob.high}
-    return schema | {"description": knob.doc + only, "default": knob.default}
+    if knob.default is not None:
+        schema["default"] = knob.default
+    return schema | {"description": knob.doc + only}
 
 
 def recipe_properties() -> dict[str, dict[str, Any]]:
