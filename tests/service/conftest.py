@@ -15,7 +15,6 @@ import pytest
 import structlog
 from starlette.testclient import TestClient
 
-from fourview.service.addresses import Rules
 from fourview.service.app import create_app
 from fourview.service.aside import Aside
 from fourview.service.desk import Desk
@@ -61,7 +60,7 @@ def make_runner():
 @pytest.fixture
 def desk(settings, store, make_runner):
     aside = Aside(make_runner, settings.scratch)
-    transport = PinnedTransport(Rules(settings.outbound_ports, frozenset(settings.outbound_test_hosts)))
+    transport = PinnedTransport(settings.outbound_rules)
     yield Desk(settings, store, open_files(settings), News(), aside, transport, (b"s" * 32,))
     aside.close()
 

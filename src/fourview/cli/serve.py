@@ -80,7 +80,6 @@ def _listener(settings: "Settings") -> socket.socket:
 @contextmanager
 def _desk(settings: "Settings") -> "Iterator[Desk]":
     from fourview.cli.work import aside_runner
-    from fourview.service.addresses import Rules
     from fourview.service.aside import Aside
     from fourview.service.desk import Desk
     from fourview.service.fetch import PinnedTransport
@@ -89,7 +88,6 @@ def _desk(settings: "Settings") -> "Iterator[Desk]":
     from fourview.service.store.database import open_store
     from fourview.service.store.instance import secret
 
-    rules = Rules(settings.outbound_ports, frozenset(settings.outbound_test_hosts))
     with closing(open_store(settings.database)) as store:
         with store.begin() as tx:
             own_secret = secret(tx, "signing")
@@ -100,7 +98,7 @@ def _desk(settings: "Settings") -> "Iterator[Desk]":
                 files=open_files(settings),
                 news=News(),
                 aside=aside,
-                transport=PinnedTransport(rules),
+                transport=PinnedTransport(settings.outbound_rules),
                 secrets=tuple(word.get_secret_value().encode() for word in settings.signing_secrets) or (own_secret,),
             )
 

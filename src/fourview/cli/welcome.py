@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fourview.cli.state import DEFAULT_ACCOUNT
 from fourview.service.auth import HOUSE, open_house
+from fourview.service.compatible import SLUG
 from fourview.service.store import accounts, keys, ledger, signin
 from fourview.service.store.instance import secret
 
@@ -88,7 +89,7 @@ def _has_audience() -> bool:
 def _curl(settings: "Settings", headers: list[str]) -> str:
     pictures = [f"{side}_image=@{EXAMPLE / side}.png" for side in ("front", "left", "back", "right")]
     fields = [word for picture in pictures for word in ("-F", picture)]
-    url = f"{settings.base_url}/v1/hunyuan3d-2mv"
+    url = f"{settings.base_url}/v1/{SLUG}"
     return shlex.join(["curl", "-f", "-o", "robot.glb", *headers, *fields, url])
 
 

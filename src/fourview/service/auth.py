@@ -11,7 +11,8 @@ Key and balance are read in one transaction. A route that reads something else o
 
     job = await admit_with(request, lambda tx, caller: find_job(tx, job_id, caller.account_id))
 
-which is for requests that read; all others take the caller as a parameter of type `Admitted`.
+which is for requests that read; all others take the caller as a parameter of type `Admitted`. What may also be read
+with a signed URL is asked for with `admit_signed`.
 
 Without keys (`no_auth`) everybody is the account `default`, and neither credits nor rates are counted.
 """
@@ -21,7 +22,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
@@ -32,7 +32,9 @@ from starlette.types import Scope
 
 from fourview.errors import KeyInvalidError
 from fourview.service.desk import desk_of
+from fourview.service.present import moment
 from fourview.service.problems import Refused
+from fourview.service.signing import check
 from fourview.service.store import accounts, buckets, keys, ledger
 from fourview.service.store.buckets import Take
 from fourview.service.store.database import Store
@@ -114,6 +116,15 @@ async def admit_with(request: Request, query: Callable[[Connection, Caller], T])
     return await (desk.look if is_read else desk.change)(run)
 
 
+async def admit_signed(request: Request, purpose: str, query: Callable[[Connection, str | None], T]) -> T:
+    """What `query` finds for the caller's account, or for no account in particular where the URL is signed."""
+    if "signature" not in request.query_params:
+        return await admit_with(request, lambda tx, caller: query(tx, caller.account_id))
+    desk = desk_of(request)
+    check(request.url.path, request.query_params, purpose=purpose, now=time.time(), secrets=desk.secrets)
+    return await desk.look(lambda tx: query(tx, None))
+
+
 async def account_headers(scope: Scope) -> list[tuple[str, str]]:
     """What every answer to a valid key tells: its rate and what is left, also where no route asked for the key."""
     request = Request(scope)
@@ -154,11 +165,10 @@ def _house_key(tx: Connection) -> Key | None:
 def _rate_headers(policy: str, take: Take, per_min: int, now: float) -> list[tuple[str, str]]:
     """As in draft-ietf-httpapi-ratelimit-headers; a bucket is reset when it is full again."""
     full_s = math.ceil((per_min - take.left) * 60 / per_min)
-    reset = datetime.fromtimestamp(now + full_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return [
         ("RateLimit-Policy", f'"{policy}";q={per_min};w=60'),
         ("RateLimit", f'"{policy}";r={take.left};t={full_s}'),
-        ("x-rate-limit-reset-at-utc", reset),
+        ("x-rate-limit-reset-at-utc", moment(now + full_s)),
     ]
 
 

@@ -33,6 +33,7 @@ PICTURES = {"front_image": "front", "back_image": "back", "left_image": "left", 
 KNOBS = ("seed", "steps", "guidance_scale", "octree_resolution", "num_chunks", "target_face_num", "file_type")
 FLAGS = ("randomize_seed", "remove_background")
 FIELDS = (*PICTURES, *FLAGS, *KNOBS)
+State = Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
 ABSENT = ("", b"", "null", "undefined", "None")
 
 # What answers hold, for the OpenAPI document.
@@ -57,7 +58,7 @@ class Metrics(TypedDict):
 
 class Enqueued(TypedDict):
     request_id: str
-    status: Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
+    status: State
     poll_url: str
     status_url: str
     response_url: str
@@ -70,7 +71,7 @@ class Status(TypedDict):
     """How far a job is; `code` and `error` where it has failed."""
 
     request_id: str
-    status: Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
+    status: State
     poll_url: str
     status_url: str
     response_url: str

@@ -116,8 +116,10 @@ async def _fetched(desk: Desk, account_id: str, side: str, field: str, source: S
             """Its file is gone, which is as good as no upload."""
         raise PictureError(f"the '{field}' picture is the upload {upload_id}, which is not there (any more): send it")
 
-    read = meshes.gather if side == MESH else pictures.gather
-    return await read(field, source, limits, fetch=from_url, upload=from_upload)
+    try:
+        return await pictures.gather(field, source, limits, fetch=from_url, upload=from_upload)
+    except PictureError as error:
+        raise (meshes.of_mesh(error) if side == MESH else error) from None
 
 
 async def _looked_at(desk: Desk, side: str, field: str, data: bytes) -> Input:

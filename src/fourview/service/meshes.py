@@ -7,11 +7,10 @@ Not here  reading the mesh: that is the machinery's, in a process of its own (`e
 """
 
 import re
-from collections.abc import Awaitable, Callable
 
 from fourview.errors import MeshError, PictureError
 from fourview.service import pictures
-from fourview.service.pictures import Limits, Source
+from fourview.service.pictures import Source
 
 _CURE = "GLB, OBJ, PLY or STL is needed: export it again"
 _OBJ = re.compile(rb"^[ \t]*(v|vn|vt|f|o|g|mtllib|usemtl)[ \t]", re.MULTILINE)
@@ -24,22 +23,7 @@ def tell(field: str, value: object) -> Source | None:
     try:
         return pictures.tell(field, value)
     except PictureError as error:
-        raise _of_mesh(error) from None
-
-
-async def gather(
-    field: str,
-    source: Source,
-    limits: Limits,
-    *,
-    fetch: Callable[[str, str], Awaitable[bytes]],
-    upload: Callable[[str, str], Awaitable[bytes]],
-) -> bytes:
-    """The bytes of the file that `source` stands for; raises `MeshError`."""
-    try:
-        return await pictures.gather(field, source, limits, fetch=fetch, upload=upload)
-    except PictureError as error:
-        raise _of_mesh(error) from None
+        raise of_mesh(error) from None
 
 
 def mesh_type(field: str, data: bytes) -> str:
@@ -61,6 +45,6 @@ def mesh_type(field: str, data: bytes) -> str:
     raise MeshError(f"the '{field}' mesh of {len(data)} bytes is of an unknown kind; {_CURE}")
 
 
-def _of_mesh(error: PictureError) -> MeshError:
+def of_mesh(error: PictureError) -> MeshError:
     """What is wrong with a mesh, in the words of what is wrong with a picture."""
     return MeshError(str(error).replace("picture", "mesh"))

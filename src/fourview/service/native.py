@@ -30,7 +30,8 @@ from fourview.service.pictures import Source
 from fourview.service.problems import Refused
 from fourview.service.schema import recipe_properties
 from fourview.service.store import ledger
-from fourview.service.submit import Asked, Kind, price_of_request, submit
+from fourview.service.store.jobs import Kind
+from fourview.service.submit import Asked, price_of_request, submit
 from fourview.service.waiting import preferences, wait_for_end
 
 SIDES = ("front", "left", "back", "right")
@@ -208,14 +209,13 @@ def plan(desk: Desk, caller: Caller, asked: Asked) -> Plan:
     }
 
 
-def body_of_job(kind: Kind) -> dict[str, Any]:
-    """The request of a kind of job for the OpenAPI document."""
-    options = {
-        "tags": {"type": "array", "items": {"type": "string", "pattern": f"^{TAG}$"}, "maxItems": TAGS_MAX},
-        "webhook_url": {"type": ["string", "null"], "description": "is told of every change of state"},
-        "keep_h": {"type": ["number", "null"], "description": "how long the job is kept after its end, hours"},
+def route_of(kind: Kind) -> dict[str, Any]:
+    """What the OpenAPI document says of a route that makes such a job."""
+    return {
+        "status_code": 201,
+        "responses": {200: {"model": Plan}, 201: {"model": present.JobObject}},
+        "openapi_extra": {"requestBody": _body_of_job(kind)},
     }
-    return request_body(_files(kind), KNOBS[kind], options, NEEDED[kind])
 
 
 def request_body(
@@ -239,6 +239,16 @@ def request_body(
             "multipart/form-data": {"schema": schema(part, knobs)},
         },
     }
+
+
+def _body_of_job(kind: Kind) -> dict[str, Any]:
+    """The request of a kind of job."""
+    options = {
+        "tags": {"type": "array", "items": {"type": "string", "pattern": f"^{TAG}$"}, "maxItems": TAGS_MAX},
+        "webhook_url": {"type": ["string", "null"], "description": "is told of every change of state"},
+        "keep_h": {"type": ["number", "null"], "description": "how long the job is kept after its end, hours"},
+    }
+    return request_body(_files(kind), KNOBS[kind], options, NEEDED[kind])
 
 
 def _files(kind: Kind) -> tuple[str, ...]:

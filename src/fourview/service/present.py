@@ -22,7 +22,7 @@ from fourview.service.desk import Desk
 from fourview.service.problems import Refused
 from fourview.service.signing import sign
 from fourview.service.store import ledger
-from fourview.service.store.jobs import Job, find_job
+from fourview.service.store.jobs import Job, Kind, Status, find_job
 from fourview.service.store.outputs import Output, outputs_of
 
 JOBS = "/api/v1/jobs"
@@ -82,8 +82,8 @@ class JobObject(TypedDict):
 
     id: str
     object: Literal["job"]
-    kind: Literal["generate", "retexture", "simplify", "convert"]
-    status: Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+    kind: Kind
+    status: Status
     stage: str | None
     progress: float
     queue_position: int | None

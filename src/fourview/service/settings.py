@@ -27,6 +27,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from fourview.errors import FourviewError, SettingsError
 from fourview.recipe import Recipe
+from fourview.service.addresses import Rules
 from fourview.service.prices import PRICES, Prices
 
 _SECRET = ("signing_secrets", "database_url", "files_url")  # whose values are never shown whole
@@ -176,6 +177,11 @@ class Settings(BaseSettings):
     def files(self) -> str:
         """Where files lie, as a URL."""
         return self.files_url.get_secret_value() if self.files_url else (self.state_dir / "files").absolute().as_uri()
+
+    @property
+    def outbound_rules(self) -> Rules:
+        """Where pictures and webhooks may lead."""
+        return Rules(self.outbound_ports, frozenset(self.outbound_test_hosts))
 
     @property
     def scratch(self) -> Path:

@@ -18,7 +18,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from anyio import to_thread
@@ -35,9 +35,7 @@ from fourview.service.prices import price_of, price_of_mesh
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
 from fourview.service.store import accounts, idempotency, jobs, ledger, workers
-from fourview.service.store.jobs import Job, NewJob
-
-Kind = Literal["generate", "retexture", "simplify", "convert"]
+from fourview.service.store.jobs import Job, Kind, NewJob, Surface
 
 PRESENT_S = 300  # how long after it was last seen a worker is expected to come back
 RETRY_S = 10  # when to ask again where too many jobs wait
@@ -47,7 +45,7 @@ RETRY_S = 10  # when to ask again where too many jobs wait
 class Asked:
     """A request that was read and checked as far as can be without fetching or decoding anything."""
 
-    surface: Literal["v1", "v2", "native"]
+    surface: Surface
     kind: Kind
     recipe: Recipe
     sources: Mapping[str, Source]  # side, or `mesh` -> what the field holds
@@ -204,10 +202,9 @@ async def _check_webhook(settings: Settings, url: str | None) -> None:
     """Raises `Refused` where the service would not call this address."""
     if url is None:
         return
-    rules = addresses.Rules(settings.outbound_ports, frozenset(settings.outbound_test_hosts))
     try:
         async with asyncio.timeout(settings.outbound_connect_s):
-            await addresses.check(url, rules)
+            await addresses.check(url, settings.outbound_rules)
     except TimeoutError:
         reason = "the name server does not know its host soon enough: check the address"
     except AddressError as error:

@@ -15,7 +15,6 @@ import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from pathlib import Path
-from time import time
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -28,12 +27,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from fourview.errors import OutputError
-from fourview.service.auth import admit_with
+from fourview.service.auth import admit_signed
 from fourview.service.caching import is_known
 from fourview.service.desk import Desk, desk_of
 from fourview.service.present import FILE, Seen, find
 from fourview.service.problems import Refused
-from fourview.service.signing import check
 from fourview.service.store.jobs import Job
 from fourview.service.store.outputs import Output, add_outputs, list_outputs
 from fourview.work import Work
@@ -89,11 +87,7 @@ async def read_file(request: Request, job_id: str, name: str, inline: bool = Fal
     `inline` lets a browser show it; otherwise it is saved.
     """
     desk = desk_of(request)
-    if "signature" in request.query_params:
-        check(request.url.path, request.query_params, purpose=FILE, now=time(), secrets=desk.secrets)
-        seen = await desk.look(lambda tx: find(tx, desk, job_id, None))
-    else:
-        seen = await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))
+    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, desk, job_id, account_id))
     if (output := _named(seen.outputs, name)) is None:
         output = await _made(desk, seen.job, name, _source(seen, name))
     return await _answer(desk, request, output, inline)

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
@@ -20,15 +20,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from typing_extensions import TypedDict
 
 from fourview.service import native, present
-from fourview.service.auth import Admitted, Caller, admit_with
+from fourview.service.auth import Admitted, Caller, admit_signed, admit_with
 from fourview.service.caching import is_known
 from fourview.service.desk import Desk, desk_of
 from fourview.service.present import EVENTS, JobObject, Seen, find, job_object, moment, see
 from fourview.service.problems import Refused
-from fourview.service.signing import check
 from fourview.service.store import events, jobs, queue
 from fourview.service.store.database import AWAY
 from fourview.service.store.events import Event
+from fourview.service.store.jobs import Status
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -36,8 +36,6 @@ RETRY_S = 1  # when to ask again for a job that has not ended
 RECONNECT_MS = 1000  # how soon a browser asks for events again after it lost them
 _SEQ = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,9})?:job_[0-9a-f]{24}$"
-
-Status = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 
 
 class JobPage(TypedDict):
@@ -48,12 +46,7 @@ class JobPage(TypedDict):
     next: str | None
 
 
-@router.post(
-    "/jobs",
-    status_code=201,
-    responses={200: {"model": native.Plan}, 201: {"model": JobObject}},
-    openapi_extra={"requestBody": native.body_of_job("generate")},
-)
+@router.post("/jobs", **native.route_of("generate"))
 async def make_job(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
     """Make a model of one to four pictures. `dry_run` tells price and plan instead, and fetches nothing."""
     return await native.answer(request, caller, "generate", dry_run)
@@ -138,11 +131,7 @@ async def stream_events(request: Request, job_id: str, last_event_id: str | None
     if not _SEQ.fullmatch(text):
         raise Refused("invalid_field", f"Last-Event-ID is {text[:40]!r}; it takes the id of an event, a number")
 
-    if "signature" in request.query_params:
-        check(request.url.path, request.query_params, purpose=EVENTS, now=time.time(), secrets=desk.secrets)
-        job = (await desk.look(lambda tx: find(tx, desk, job_id, None))).job
-    else:
-        job = (await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))).job
+    job = (await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, desk, job_id, account_id))).job
     if job.is_final and int(text) >= job.last_event:
         return Response(status_code=204)
     if desk.news.listeners >= desk.settings.streams_max:

@@ -14,13 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fourview.service import compatible, present
-from fourview.service.auth import Admitted, admit_with
+from fourview.service.auth import Admitted, admit_signed
 from fourview.service.compatible import SLUG, Credits, Made
 from fourview.service.desk import Desk, desk_of
 from fourview.service.present import FILE, Seen, find
 from fourview.service.problems import Refused
 from fourview.service.routes.files import MEDIA_TYPES, Pieces
-from fourview.service.signing import check
 from fourview.service.store import ledger
 from fourview.service.submit import submit
 from fourview.service.waiting import wait_for_end
@@ -92,11 +91,7 @@ async def credits(request: Request, caller: Admitted) -> Credits:
 async def read_obj(request: Request, request_id: str) -> Response:
     """The OBJ of a job without the texture that is beside it in the zip of its files."""
     desk = desk_of(request)
-    if "signature" in request.query_params:
-        check(request.url.path, request.query_params, purpose=FILE, now=time.time(), secrets=desk.secrets)
-        seen = await desk.look(lambda tx: find(tx, desk, request_id, None))
-    else:
-        seen = await admit_with(request, lambda tx, caller: find(tx, desk, request_id, caller.account_id))
+    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, desk, request_id, account_id))
     if seen.job.status != "succeeded" or compatible.file_type(seen.job) != "obj":
         raise Refused("not_found", f"the request {request_id} has no OBJ; it has another file, or has not ended")
     return await _file(desk, seen, {}, request.method == "HEAD")

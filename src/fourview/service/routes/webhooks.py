@@ -3,7 +3,7 @@
 """What was told to whom about a job, telling it again, and the secret that signs it."""
 
 import time
-from typing import Literal, cast
+from typing import cast
 
 from fastapi import APIRouter
 from sqlalchemy import Connection
@@ -17,7 +17,7 @@ from fourview.service.present import find, moment
 from fourview.service.problems import Refused
 from fourview.service.store import webhooks
 from fourview.service.store.instance import secret
-from fourview.service.store.webhooks import Delivery
+from fourview.service.store.webhooks import Delivery, State
 
 router = APIRouter(prefix="/api/v1", tags=["webhooks"])
 
@@ -28,7 +28,7 @@ class DeliveryObject(TypedDict):
     id: str  # the webhook-id
     type: str
     url: str
-    status: Literal["pending", "delivered", "dropped"]
+    status: State
     attempts: int
     created_at: str | None
     next_at: str | None

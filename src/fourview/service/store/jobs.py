@@ -16,6 +16,9 @@ from fourview.errors import ServiceError
 from fourview.service.store import events, ledger
 from fourview.service.store.tables import job_tags, jobs
 
+Kind = Literal["generate", "retexture", "simplify", "convert"]
+Surface = Literal["v1", "v2", "native"]
+Status = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 OPEN = ("queued", "running")
 FINAL = ("succeeded", "failed", "canceled", "expired")
 
@@ -39,8 +42,8 @@ class NewJob:
     price: int  # thousandths of a credit
     recipe: dict[str, Any]
     inputs: dict[str, str]  # side -> digest of the artifact
-    kind: Literal["generate", "retexture", "simplify", "convert"] = "generate"
-    surface: Literal["v1", "v2", "native"] = "native"
+    kind: Kind = "generate"
+    surface: Surface = "native"
     priority: int = 0  # the higher goes first
     tags: list[str] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)  # what the door remarked upon

@@ -25,13 +25,16 @@ TYPES = {  # status -> what is told; a deadline is a cancel that was asked for i
 }
 
 
+State = Literal["pending", "delivered", "dropped"]
+
+
 @dataclass(frozen=True)
 class Delivery:
     id: str
     job_id: str
     type: str
     url: str
-    status: Literal["pending", "delivered", "dropped"]
+    status: State
     attempts: int
     created_at: float
     next_at: float
