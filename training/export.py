@@ -7,9 +7,9 @@
 Owns      the two graphs, their check (`ATOL`), their sizes and speed.
 Not here  who runs them: the engine, and `evaluate`.
 
-    encode.onnx  pictures (4, 4, 256, 256), coarse (32, 32, 32) -> maps (16384, pixel + 1), volume (32768, cells),
-                                                                   present (4)
-    value.onnx   those, points (8192, 3), hull (8192)           -> value (8192)
+    encode.onnx  pictures (4, 4, 256, 256), coarse (32, 32, 32, 2) -> maps (16384, pixel + 1), volume (32768, cells),
+                                                                      present (4)
+    value.onnx   those, points (8192, 3), hull (8192, 2)           -> value (8192)
 
 Maps and volume leave as rows, a row for each pixel or cell, and points fetch rows by their number: a third of the time
 of ONNX's GridSample, which walks through each channel apart. Pictures and points are in the network's frame; `coarse`
@@ -45,7 +45,7 @@ class Encode(nn.Module):
         self.network = network
 
     def forward(self, pictures: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`(4, 4, 256, 256)`, `(32, 32, 32)` -> `(4 * map * map, pixel + 1)`, `(32^3, cells)`, `(4,)`."""
+        """`(4, 4, 256, 256)`, `(32, 32, 32, 2)` -> `(4 * map * map, pixel + 1)`, `(32^3, cells)`, `(4,)`."""
         features = self.network.encode(pictures[None], coarse[None])
         maps = features.maps.reshape(4, -1, self.network.params.map**2).transpose(1, 2).flatten(0, 1)
         return maps, features.volume[0].flatten(1).T, features.present[0]
@@ -59,7 +59,7 @@ class Value(nn.Module):
         self.network = network
 
     def forward(self, maps: Tensor, volume: Tensor, present: Tensor, points: Tensor, hull: Tensor) -> Tensor:
-        """`points (n, 3)`, `hull (n,)` -> `(n,)`."""
+        """`points (n, 3)`, `hull (n, 2)` -> `(n,)`."""
         side = self.network.params.map
         x, y, z = points.unbind(1)
         across = (x, z, x, z)
@@ -113,8 +113,9 @@ def example(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     pictures = torch.rand((4, 4, 256, 256), generator=generator)
     pictures[:, 3] = torch.nn.functional.interpolate(pictures[None, :, 3, :8, :8], size=(256, 256), mode="bilinear")[0]
     pictures[3] = 0
-    coarse, points = torch.randn((CELLS, CELLS, CELLS), generator=generator), torch.rand((TILE, 3), generator=generator)
-    return pictures, coarse, points * 2 - 1, torch.randn(TILE, generator=generator)
+    coarse = torch.randn((CELLS, CELLS, CELLS, 2), generator=generator)
+    points = torch.rand((TILE, 3), generator=generator) * 2 - 1
+    return pictures, coarse, points, torch.randn((TILE, 2), generator=generator)
 
 
 class Exported:
@@ -129,12 +130,12 @@ class Exported:
         )
 
     def encode(self, pictures: np.ndarray, coarse: np.ndarray) -> dict[str, np.ndarray]:
-        """`(4, 4, 256, 256)`, `(32, 32, 32) float32` -> what `value` needs."""
+        """`(4, 4, 256, 256)`, `(32, 32, 32, 2) float32` -> what `value` needs."""
         rows = self._encode.run(None, {"pictures": pictures, "coarse": coarse})
         return dict(zip(("maps", "volume", "present"), rows, strict=True))
 
     def value(self, rows: dict[str, np.ndarray], points: np.ndarray, hull: np.ndarray) -> np.ndarray:
-        """`(TILE, 3)`, `(TILE,) float32` -> `(TILE,)`."""
+        """`(TILE, 3)`, `(TILE, 2) float32` -> `(TILE,)`."""
         return self._value.run(None, {**rows, "points": points, "hull": hull})[0]
 
 

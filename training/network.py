@@ -108,13 +108,13 @@ class Network(nn.Module):
         self.pictures = UNet(2, params.picture)
         self.pixel = nn.Conv2d(wide, params.pixel, 1)
         self.spread = nn.ModuleList(nn.Conv2d(params.picture[-2] + 1, cells, 1) for _ in range(4))
-        self.hull = nn.Conv3d(2, cells, 3, padding=1)
+        self.hull = nn.Conv3d(4, cells, 3, padding=1)
         self.place = nn.Parameter(torch.randn(1, cells, 8, 8, 8) * 0.02)  # where in the cube it is
         self.volume = UNet(3, params.volume)
-        width = 4 * (params.pixel + 2) + cells + 3 + 2
+        width = 4 * (params.pixel + 2) + cells + 3 + 4
         self.point = nn.Sequential(
             nn.Linear(width, params.point), nn.SiLU(), nn.Linear(params.point, params.point), nn.SiLU(),
-            nn.Linear(params.point, 1),
+            nn.Linear(params.point, 2),
         )  # fmt: skip
         nn.init.zeros_(self.point[-1].weight)
         nn.init.zeros_(self.point[-1].bias)
@@ -122,7 +122,7 @@ class Network(nn.Module):
     def encode(self, pictures: Tensor, hull: Tensor) -> Features:
         """`pictures (b, 4 views, 4, 256, 256)` 0..1: straight colours, then the matte; in the order of CONVENTIONS.
 
-        `hull (b, 32, 32, 32)` are the hull's values in the cells of the volume.
+        `hull (b, 32, 32, 32, 2)` are the hull's parts in the cells of the volume.
         """
         b, side = len(pictures), self.params.map
         present = (pictures[:, :, 3].amax((2, 3)) > 0).to(pictures.dtype)  # (b, 4)
@@ -151,7 +151,7 @@ class Network(nn.Module):
         outline = F.avg_pool2d(outline, self.params.map // CELLS)
         low = (torch.cat([low, outline], dim=1) * given).unflatten(0, (len(hull), 4))
         volume = F.interpolate(self.place, size=(CELLS, CELLS, CELLS), mode="trilinear")
-        volume = volume + self.hull(torch.stack(hull_features(hull), dim=1))
+        volume = volume + self.hull(torch.cat([hull.clamp(-1, 1), hull / LIMIT], dim=-1).movedim(-1, 1))
         for view, spread in enumerate(self.spread):
             sheet = spread(low[:, view])  # (b, cells, y, across)
             # Left and right look along x: across is z. (b, cells, z, y, 1) or (b, cells, 1, y, x)
@@ -161,7 +161,7 @@ class Network(nn.Module):
     def value(self, features: Features, points: Tensor, hull: Tensor) -> Tensor:
         """How far inside `points (b, n, 3)` lie `(b, n)`, in truncations: positive inside, 0 on the surface.
 
-        `hull (b, n)` is what the hull says there.
+        `hull (b, n, 2)` are the hull's parts there.
         """
         b, n, _ = points.shape
         x, y, z = points.unbind(2)
@@ -176,17 +176,14 @@ class Network(nn.Module):
         return self.answer(seen, features.present[:, None].expand(b, n, 4), volume, points, hull)
 
     def answer(self, seen: Tensor, present: Tensor, volume: Tensor, points: Tensor, hull: Tensor) -> Tensor:
-        """`value` of what points `(.., 3)` looked up: `seen (.., 4, pixel + 1)`, `volume (.., cells)`, `hull (..)`."""
+        """`value` of what points looked up: `seen (.., 4, pixel + 1)`, `volume (.., cells)`; `hull (.., 2)`."""
         given = torch.cat([seen[..., :-1] * present[..., None], seen[..., -1:]], dim=-1)  # nothing from missing views
-        near, far = hull_features(hull)
-        known = torch.cat([given.flatten(-2), present, volume, points, near[..., None], far[..., None]], dim=-1)
-        # Far outside the hull it has the last word: a little there, rarely seen, would be a crumb in the model.
-        return near + self.point(known)[..., 0].float() * (hull > -LIMIT)
-
-
-def hull_features(hull: Tensor) -> tuple[Tensor, Tensor]:
-    """The hull's values, each -1..1: cut at one truncation as the network's are, and to the LIMIT."""
-    return hull.clamp(-1, 1), hull / LIMIT
+        near = hull.clamp(-1, 1)
+        known = torch.cat([given.flatten(-2), present, volume, points, near, hull / LIMIT], dim=-1)
+        # Each part is corrected by itself: outlines are mostly right, bodies a guess. Far outside the hull it has the
+        # last word: a little there, rarely seen, would be a crumb in the model.
+        more = self.point(known).float() * (hull.amin(-1, keepdim=True) > -LIMIT)
+        return (near + more).amin(-1)
 
 
 def placed(network: Network, device: torch.device) -> Network:

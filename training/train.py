@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -38,6 +39,7 @@ WARM_UP = 100  # steps
 SHARPNESS = 8.0  # a value of 1 is a logit of this much in the loss on the sign
 SIGN_WEIGHT = 0.1
 MEAN_DECAY = 0.999
+USES, APART = 2, 4  # a drawn sample serves so many steps, with new points each, so many steps apart
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Plan:
     batch: int
     points: int  # a sample
     made_up: float  # share of made-up objects
-    fresh: float  # new made-up objects a step
+    fresh: float  # new made-up objects a sample
     pool: int  # made-up objects at hand
     rate: float
     seed: int
@@ -71,7 +73,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, help="default: 8, on a GPU 64")
     parser.add_argument("--points", type=int, default=4096)
     parser.add_argument("--made-up", type=float, default=0.4, help="share of made-up objects")
-    parser.add_argument("--fresh", type=float, help="new made-up objects a step; default: 0.4, on a GPU 1")
+    parser.add_argument("--fresh", type=float, help="new made-up objects a sample; default: 0.4, on a GPU 1")
     parser.add_argument("--pool", type=int, help="made-up objects at hand; default: 768, on a GPU 4096")
     parser.add_argument("--rate", type=float, help="peak learning rate; default: 1e-3, on a GPU 2e-3")
     parser.add_argument("--seed", type=int, default=0)
@@ -122,7 +124,7 @@ class Trainer:
         self.data_share = 0.0  # of the time, until a sample is ready
         self.pool = Pool(plan.pool, plan.fresh, device)
         self.bases = Bases(plan.workers)
-        self._ahead: tuple[int, Sample, Callable[[], Base]] | None = None  # the sample of the step of this number
+        self._drawn: dict[int, tuple[Sample, Callable[[], Base]]] = {}  # samples by number, their base maybe under way
         self._first, self._began, self._file = run.step, time.perf_counter(), "checkpoint.pt"
         self.log(
             f"{len(self.pack)} objects to learn from, {len(self.validation)} to score, read in "
@@ -182,37 +184,45 @@ class Trainer:
         rise, fall = (self.run.step + 1) / WARM_UP, self.left() / max(self.plan.finish, 1e-9)
         return self.plan.rate * max(min(rise, fall, 1.0), 0.0)
 
-    def prepared(self, step: int) -> tuple[int, Sample, Callable[[], Base]]:
-        """The sample of a step, a function of its number alone, and its base, which may still be under way."""
-        generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + step)
-        sample = draw(self.objects(step, generator), self.plan.points, generator)
-        return step, sample, self.bases.start(sample.pictures, sample.points)
+    def prepared(self, number: int) -> tuple[Sample, Callable[[], Base]]:
+        """The sample of this number, which alone decides what it is, and its base, which may still be under way."""
+        if number not in self._drawn:
+            generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + number)
+            sample = draw(self.objects(number, generator), USES * self.plan.points, generator)
+            self._drawn[number] = sample, cache(self.bases.start(sample.pictures, sample.points))
+        return self._drawn[number]
 
-    def objects(self, step: int, generator: torch.Generator) -> Objects:
-        """The objects of a step: some of the pack, some made up."""
+    def objects(self, number: int, generator: torch.Generator) -> Objects:
+        """The objects of a sample: some of the pack, some made up."""
         made = int((torch.rand(self.plan.batch, generator=generator) < self.plan.made_up).sum())
         parts = []
         if made < self.plan.batch:
             drawn = torch.multinomial(self.pack.weight, self.plan.batch - made, True, generator=generator)
             parts.append(self.pack.take(drawn))
         if made:
-            parts.append(self.pool.take(step, made, generator))
+            parts.append(self.pool.take(number, made, generator))
         return Objects.joined(parts)
 
     def step(self, is_timed: bool) -> Tensor:
         """One step; its loss."""
         run, began = self.run, time.perf_counter()
-        _, sample, wait = self._ahead if self._ahead and self._ahead[0] == run.step else self.prepared(run.step)
+        number, use = sample_of(run.step)
+        sample, wait = self.prepared(number)
         base = wait()
-        self._ahead = self.prepared(run.step + 1) if self.plan.workers else None
+        if use == USES - 1:
+            del self._drawn[number]
+        if self.plan.workers:
+            self.prepared(sample_of(run.step + 1)[0])
+        mine = slice(use, None, USES)
+        points, truth, hull = sample.points[:, mine], sample.value[:, mine], base.points[:, mine]
         if is_timed and self.device.type == "cuda":
             torch.cuda.synchronize()
         prepared = time.perf_counter() - began
         for group in run.optimizer.param_groups:
             group["lr"] = self.rate()
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.plan.is_bf16):
-            value = run.network.value(run.network.encode(sample.pictures, base.volume), sample.points, base.points)
-        loss = distance_loss(value, sample.value)
+            value = run.network.value(run.network.encode(sample.pictures, base.volume), points, hull)
+        loss = distance_loss(value, truth)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
@@ -251,6 +261,12 @@ class Trainer:
         print(text, flush=True)
         with open(self.out / "log.txt", "a", encoding="utf-8") as file:
             file.write(text + "\n")
+
+
+def sample_of(step: int) -> tuple[int, int]:
+    """Which sample a step learns from, and for which time: one in APART steps comes back APART steps later."""
+    block, at = divmod(step, USES * APART)
+    return block * APART + at % APART, at // APART
 
 
 def distance_loss(value: Tensor, truth: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ Opposite views show one outline, so each pair becomes one `_Plate`: maps over (a
 front and back, z for left and right.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import mahotas
 import numpy as np
@@ -89,7 +89,15 @@ class _Plate:
     pixel: float  # side of a pixel, box units
 
 
-def hull(views: Sequence[View], tick: Tick = no_tick, pixel: float = PIXEL) -> Field:
+@dataclass(frozen=True)
+class Hull(Field):
+    """A field that is the lesser of two: `parts` maps points `(n, 3)` to `(n, 2)`, how far inside the outlines and how
+    far inside the round body a point lies."""
+
+    parts: Callable[[Float], Float] = field(kw_only=True)
+
+
+def hull(views: Sequence[View], tick: Tick = no_tick, pixel: float = PIXEL) -> Hull:
     """The field of the solid that `views` (framed; the front among them) show; its maps have pixels of `pixel`."""
     named = {view.name: view for view in views}
     if "front" not in named:
@@ -108,19 +116,23 @@ def hull(views: Sequence[View], tick: Tick = no_tick, pixel: float = PIXEL) -> F
         low[2] = -high[2]
     tick(1.0)
 
-    def value(points: Float) -> Float:
-        out = np.empty(len(points), np.float32)
+    def parts(points: Float) -> Float:
+        out = np.empty((2, len(points)), np.float32)
         for start in range(0, len(points), POINTS_A_PASS):
-            part = np.asarray(points[start : start + POINTS_A_PASS], np.float32)
-            out[start : start + len(part)] = _values(front, side, part)
-        return out
+            some = np.asarray(points[start : start + POINTS_A_PASS], np.float32)
+            out[:, start : start + len(some)] = _parts(front, side, some)
+        return out.T
 
     grow = MARGIN * (high - low).max()
-    return Field(value, np.stack([low - grow, high + grow]).astype(np.float32))
+    bounds = np.stack([low - grow, high + grow]).astype(np.float32)
+    return Hull(lambda points: np.minimum(*parts(points).T), bounds, parts=parts)
 
 
-def _values(front: _Plate, side: _Plate | None, points: Float) -> Float:
-    """The field at points `(n, 3)`. Where no side is known, each row is as deep as the front blows it up."""
+def _parts(front: _Plate, side: _Plate | None, points: Float) -> tuple[Float, Float]:
+    """How far inside the outlines and the body points `(n, 3)` lie, each `(n,)`.
+
+    Where no side is known, each row is as deep as the front blows it up.
+    """
     inside, a, deep = _look_up(front, points[:, 0], points[:, 1])
     b: Float
     if side is None:
@@ -129,8 +141,7 @@ def _values(front: _Plate, side: _Plate | None, points: Float) -> Float:
         inside_side, b, deep_side = _look_up(side, points[:, 2], points[:, 1])
         inside, deep = np.minimum(inside, inside_side), np.minimum(deep, deep_side)
     radius = np.sqrt(np.maximum(2 - a - b, 0))  # in an ellipsoid: 0 on its axis, growing evenly to 1 on its skin
-    values: Float = np.minimum(inside, (1 - radius) * deep)
-    return values
+    return inside, (1 - radius) * deep
 
 
 def _extent(views: Sequence[View]) -> tuple[Float, Float]:

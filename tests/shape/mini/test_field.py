@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fourview.arrays import Float
+from fourview.shape.hull import Hull
 from fourview.shape.mini.encoder import network_pictures
 from fourview.shape.mini.field import TILE, corrected
 from fourview.shape.mini.frame import CELLS, FILL_DEEP, FILL_KNOWN, TRUNCATION, cells, fill_of
-from fourview.surface.field import Field
 from fourview.views.camera import AZIMUTH_DEG, side_camera
 from fourview.views.view import View
 
@@ -26,14 +26,14 @@ class Says:
     def run(self, _: None, asks: Mapping[str, Float]) -> list[Any]:
         assert asks["points"].shape == (TILE, 3)
         assert np.abs(asks["points"]).max() <= 1
-        return [np.clip(asks["hull"] + np.float32(self.more), -1, 1)]
+        return [np.clip(asks["hull"].min(axis=1) + np.float32(self.more), -1, 1)]
 
 
 def ball(points: Float) -> Float:
     return np.float32(0.7) - np.linalg.norm(points, axis=1).astype(np.float32)
 
 
-HULL = Field(ball, np.array([[-0.8] * 3, [0.8] * 3], np.float32))
+HULL = Hull(ball, np.array([[-0.8] * 3, [0.8] * 3], np.float32), parts=lambda p: np.stack([ball(p) + 1, ball(p)], 1))
 
 
 def test_a_network_that_changes_nothing_gives_the_hull_back_at_every_distance() -> None:

@@ -13,17 +13,17 @@ import numpy as np
 from PIL import Image
 
 from fourview.arrays import Float
-from fourview.shape.mini.frame import CELLS, LIMIT, PIXELS, cells, hull_values
-from fourview.surface.field import Field
+from fourview.shape.hull import Hull
+from fourview.shape.mini.frame import CELLS, LIMIT, PIXELS, cells, hull_parts
 from fourview.views.camera import AZIMUTH_DEG
 from fourview.views.view import View
 
 Rows = dict[str, Float]  # maps (4 * side^2, c), volume (32^3, c), present (4,): a row for each pixel or cell
 
 
-def encode(session: Any, views: Sequence[View], hull: Field, fill: float) -> Rows:
+def encode(session: Any, views: Sequence[View], hull: Hull, fill: float) -> Rows:
     """What points look up, from the views and their hull."""
-    coarse = np.clip(hull_values(hull, cells(), fill), -LIMIT, LIMIT).reshape(CELLS, CELLS, CELLS)
+    coarse = np.clip(hull_parts(hull, cells(), fill), -LIMIT, LIMIT).reshape(CELLS, CELLS, CELLS, 2)
     rows = session.run(None, {"pictures": network_pictures(views, fill), "coarse": coarse})
     return dict(zip(("maps", "volume", "present"), rows, strict=True))
 

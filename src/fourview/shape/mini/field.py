@@ -15,22 +15,23 @@ from typing import Any
 import numpy as np
 
 from fourview.arrays import Float
+from fourview.shape.hull import Hull
 from fourview.shape.mini.encoder import Rows
-from fourview.shape.mini.frame import CELLS, LIMIT, TRUNCATION, cells, hull_values
+from fourview.shape.mini.frame import CELLS, LIMIT, TRUNCATION, cells, hull_parts
 from fourview.surface.field import Field
 
 TILE = 8192  # points of a call: the graph's shapes are fixed
 
 
-def corrected(session: Any, rows: Rows, hull: Field, fill: float, is_deep_known: bool) -> Field:
+def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: bool) -> Field:
     """The field of `hull` as the network corrects it."""
 
     def value(points: Float) -> Float:
         asked = points * np.float32(fill)
-        far = hull_values(hull, asked, fill)
-        asks = {**rows, "points": np.clip(asked, -1, 1), "hull": np.clip(far, -LIMIT, LIMIT)}
+        parts = hull_parts(hull, asked, fill)
+        asks = {**rows, "points": np.clip(asked, -1, 1), "hull": np.clip(parts, -LIMIT, LIMIT)}
         says: Float = session.run(None, asks)[0]
-        return says * np.maximum(np.abs(far), 1) * np.float32(TRUNCATION / fill)
+        return says * np.maximum(np.abs(np.minimum(*parts.T)), 1) * np.float32(TRUNCATION / fill)
 
     field = Field(value, hull.bounds, TILE)
     return field if is_deep_known else replace(field, bounds=_deepened(field, fill))

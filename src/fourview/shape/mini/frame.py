@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the network's training and its use agree on: its frame, its unit, and the hull that it corrects.
 
-Owns      sizes, the frame and the unit; the cells of the coarse volume; the hull's values as the network takes them.
+Owns      sizes, the frame and the unit; the cells of the coarse volume; the hull's parts as the network takes them.
 Not here  the pictures (`encoder`), what becomes of the network's values (`field`), its layers (`training/network.py`).
 
 Frame: pictures cover the square [-1, 1] x [-1, 1] across and up, points the cube [-1, 1]^3, +Y up, the object faces
@@ -15,13 +15,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from fourview.arrays import Float
-from fourview.surface.field import Field
+from fourview.shape.hull import Hull
 
 PIXELS = 256  # side of a picture
 CELLS = 32  # cells of the coarse volume along each axis
 FILL_KNOWN, FILL_DEEP = 0.85, 0.5
 TRUNCATION = 0.06
-LIMIT = 4.0  # truncations at which the hull's values are cut
+LIMIT = 4.0  # truncations at which the hull's parts are cut
 
 
 def fill_of(names: Iterable[str]) -> float:
@@ -36,7 +36,7 @@ def cells() -> Float:
     return np.stack([x, y, z], axis=-1).reshape(-1, 3)
 
 
-def hull_values(hull: Field, points: Float, fill: float) -> Float:
-    """The values of the field `hull`, truncations, at `points (n, 3) float32` of the network's frame."""
-    values: Float = hull(points / np.float32(fill)) * np.float32(fill / TRUNCATION)
-    return values
+def hull_parts(hull: Hull, points: Float, fill: float) -> Float:
+    """The parts `(n, 2)` of `hull`, truncations, at `points (n, 3) float32` of the network's frame."""
+    parts: Float = hull.parts(points / np.float32(fill)) * np.float32(fill / TRUNCATION)
+    return parts
