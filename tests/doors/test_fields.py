@@ -167,7 +167,7 @@ def test_a_number_of_no_event_is_refused(client, job, number):
 
 
 def test_a_dry_run_tells_price_and_plan_and_does_nothing(client):
-    fields = {"front": "http://127.0.0.1:9/never-asked.png", "recipe": {"texture": "off"}, "tags": ["dry"]}
+    fields = {"front": "http://never.invalid/asked.png", "recipe": {"texture": "off"}, "tags": ["dry"]}
     before = client.get("/v1/get-user-credits").json()["credits"]
 
     answer = client.post(f"{JOBS}?dry_run=true", json=fields)
@@ -193,6 +193,31 @@ def test_a_dry_run_refuses_what_the_run_refuses(client):
     answer = client.post(f"{JOBS}?dry_run=true", json={"front": base64_png(), "recipe": {"octree_resolution": 1}})
 
     assert problem(answer) == (400, "invalid_field")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1/a.png", "http://10.0.0.1/a.png", "http://[::1]/a.png", "http://169.254.169.254/latest",
+     "http://localhost/a.png", "https://example.com:22/a.png", "http://me@example.com/a.png", "http://0x7f.1/a.png"],
+)  # fmt: skip
+def test_an_address_that_is_wrong_by_itself_is_refused_dry_in_the_same_words(client, address):
+    """No name server is asked: what a name leads to is seen by the run alone."""
+    for path, fields in (
+        (JOBS, {"front": base64_png(), "left": address}),
+        (JOBS, {"front": base64_png(), "webhook_url": address}),
+        ("/api/v1/meshes/convert", {"mesh": address, "recipe": {"file_type": "stl"}}),
+    ):
+        dry, wet = (client.post(path, json=fields, params={"dry_run": is_dry}) for is_dry in (True, False))
+
+        assert problem(dry) == problem(wet)
+        assert dry.json()["errors"] == wet.json()["errors"]
+        assert dry.status_code == 400
+
+
+def test_a_dry_run_takes_a_webhook_that_only_a_name_server_knows(client):
+    fields = {"front": base64_png(), "webhook_url": "https://never.invalid/hook"}
+
+    assert client.post(JOBS, json=fields, params={"dry_run": True}).status_code == 200
 
 
 # Operations on meshes

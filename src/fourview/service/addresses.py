@@ -112,23 +112,21 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 async def check(url: str, rules: Rules, resolver: Resolver = resolve) -> Place:
     """Where `url` leads, with addresses that may be connected to; raises `AddressError`."""
+    place = check_spelling(url, rules)
+    return place if place.addresses else _found(place, await resolver(place.host, place.port), rules)
+
+
+def check_spelling(url: str, rules: Rules) -> Place:
+    """Where `url` leads as far as it says so itself, nobody is asked; raises `AddressError`."""
     place = read(url)
-    is_test = f"{place.host}:{place.port}" in rules.test_hosts
-    if not is_test:
+    if not _is_test(place, rules):
         if place.port not in rules.ports:
             allowed = ", ".join(map(str, sorted(rules.ports)))
             raise AddressError(f"port {place.port} is not one of {allowed}: serve the picture on one of these")
         if "." not in place.host and ":" not in place.host:
             raise AddressError(f"'{place.host}' is a local name; a full name such as pictures.example.com is needed")
     literal = _literal(place.host)
-    answers = [str(literal)] if literal else await resolver(place.host, place.port)
-    addresses = tuple(dict.fromkeys(map(_address, answers)))
-    if not addresses or not all(is_public(a) or (is_test and a.is_loopback) for a in addresses):
-        # One text for names that do not exist and names that lead inside: the difference is nobody's business.
-        raise AddressError(
-            f"'{place.host}' is not a host of the public internet: use an address that everyone can open"
-        )
-    return Place(place.scheme, place.host, place.port, place.path, addresses)
+    return _found(place, [str(literal)], rules) if literal else place
 
 
 def read(url: str) -> Place:
@@ -172,6 +170,22 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
         return any(first <= address <= last for first, last in _PUBLIC_V4)
     return address.scope_id is None and any(first <= address <= last for first, last in _PUBLIC_V6)
+
+
+def _found(place: Place, answers: Sequence[str], rules: Rules) -> Place:
+    """The place with the addresses that its host has; raises `AddressError` unless all may be connected to."""
+    addresses = tuple(dict.fromkeys(map(_address, answers)))
+    is_test = _is_test(place, rules)
+    if not addresses or not all(is_public(a) or (is_test and a.is_loopback) for a in addresses):
+        # One text for names that do not exist and names that lead inside: the difference is nobody's business.
+        raise AddressError(
+            f"'{place.host}' is not a host of the public internet: use an address that everyone can open"
+        )
+    return Place(place.scheme, place.host, place.port, place.path, addresses)
+
+
+def _is_test(place: Place, rules: Rules) -> bool:
+    return f"{place.host}:{place.port}" in rules.test_hosts
 
 
 def _literal(host: str) -> Address | None:

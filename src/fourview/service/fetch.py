@@ -86,12 +86,17 @@ async def fetch(field: str, url: str, transport: httpx.AsyncBaseTransport, budge
         async with clock:
             return await _follow(field, url, transport, budget, clock)
     except AddressError as error:
-        raise PictureError(f"the '{field}' picture cannot be fetched: {error}") from None
+        raise unreachable(field, error) from None
     except (TimeoutError, httpx.TimeoutException):
         reason = f"was not there within {budget.connect_s:g} s to connect and {budget.read_s:g} s to read"
     except (httpx.HTTPError, httpx.InvalidURL):
         reason = "could not be fetched: its host does not answer, or broke off"
     raise PictureError(f"the '{field}' picture {reason}: check the address, or upload the file")
+
+
+def unreachable(field: str, error: AddressError) -> PictureError:
+    """What is said of a picture whose address is not asked."""
+    return PictureError(f"the '{field}' picture cannot be fetched: {error}")
 
 
 async def _follow(

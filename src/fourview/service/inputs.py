@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from fourview.errors import FourviewError, MeshError, OutputError, PictureError
-from fourview.service import fetch, meshes, pictures
+from fourview.errors import AddressError, FourviewError, MeshError, OutputError, PictureError
+from fourview.service import addresses, fetch, meshes, pictures
 from fourview.service.desk import Desk
 from fourview.service.pictures import Limits, Source
 from fourview.service.problems import Refused, code_of
@@ -62,6 +62,19 @@ async def gather(
     if wrong:
         raise _refusal(wrong)
     return made
+
+
+def check_addresses(desk: Desk, sources: Mapping[str, Source], fields: Mapping[str, str]) -> None:
+    """Raises `Refused`, as `gather` would, for URLs that nobody needs to be asked about."""
+    wrong: dict[str, FourviewError] = {}
+    for side, source in sources.items():
+        if source.kind == "url":
+            try:
+                addresses.check_spelling(str(source.value), desk.settings.outbound_rules)
+            except AddressError as error:
+                wrong[fields[side]] = _in_words_of(side, fetch.unreachable(fields[side], error))
+    if wrong:
+        raise _refusal(wrong)
 
 
 async def gather_any(desk: Desk, account_id: str, field: str, source: Source) -> Input:
@@ -119,7 +132,11 @@ async def _fetched(desk: Desk, account_id: str, side: str, field: str, source: S
     try:
         return await pictures.gather(field, source, limits, fetch=from_url, upload=from_upload)
     except PictureError as error:
-        raise (meshes.of_mesh(error) if side == MESH else error) from None
+        raise _in_words_of(side, error) from None
+
+
+def _in_words_of(side: str, error: PictureError) -> PictureError | MeshError:
+    return meshes.of_mesh(error) if side == MESH else error
 
 
 async def _looked_at(desk: Desk, side: str, field: str, data: bytes) -> Input:

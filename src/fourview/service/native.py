@@ -31,7 +31,7 @@ from fourview.service.problems import Refused
 from fourview.service.schema import recipe_properties
 from fourview.service.store import ledger
 from fourview.service.store.jobs import Kind
-from fourview.service.submit import Asked, price_of_request, submit
+from fourview.service.submit import Asked, check_addresses, price_of_request, submit
 from fourview.service.waiting import preferences, wait_for_end
 
 SIDES = ("front", "left", "back", "right")
@@ -89,6 +89,7 @@ async def answer(request: Request, caller: Caller, kind: Kind, is_dry: bool) -> 
     desk = desk_of(request)
     asked = await read(request, kind)
     if is_dry:
+        check_addresses(desk, asked)
         return JSONResponse(plan(desk, caller, asked))
     submitted = await submit(desk, caller, asked)
     job, wait_s = submitted.job, _wait_s(request, desk.settings.wait_max_s)

@@ -19,7 +19,7 @@ from fourview.recipe import Recipe
 _TURBO_STEPS = 5  # what the turbo weights take where nothing is set, as the recipe's sentence on `steps` says
 _REFERENCE_CELLS, _REFERENCE_FACES, _REFERENCE_TEXELS = 256, 10_000, 1024
 
-Engine = Literal["hull", "hunyuan2mv", "mesh"]  # `mesh`: what is done to a finished mesh
+Engine = Literal["mini", "hull", "hunyuan2mv", "mesh"]  # `mesh`: what is done to a finished mesh
 
 
 class EnginePrices(BaseModel):
@@ -37,6 +37,7 @@ class EnginePrices(BaseModel):
 Prices = dict[Engine, EnginePrices]
 
 PRICES: Prices = {
+    "mini": EnginePrices(base=40, step=0, resolution=20, faces=20, texture=20),
     "hull": EnginePrices(base=40, step=0, resolution=20, faces=20, texture=20),
     "hunyuan2mv": EnginePrices(base=100, step=20, resolution=100, faces=50, texture=150),
     "mesh": EnginePrices(base=10, step=0, resolution=0, faces=10, texture=20),

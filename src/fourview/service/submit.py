@@ -106,6 +106,16 @@ def set_knobs(recipe: Recipe) -> dict[str, Any]:
     return {name: value for name, value in flat(recipe).items() if name in recipe.given}
 
 
+def check_addresses(desk: Desk, asked: Asked) -> None:
+    """Raises `Refused` for pictures, meshes and webhooks whose address says by itself that nobody goes there."""
+    inputs.check_addresses(desk, asked.sources, asked.fields)
+    if asked.webhook_url is not None:
+        try:
+            addresses.check_spelling(asked.webhook_url, desk.settings.outbound_rules)
+        except AddressError as error:
+            raise _webhook_refused(str(error)) from None
+
+
 def price_of_request(desk: Desk, caller: Caller, asked: Asked) -> int:
     """Thousandths of a credit that the job will cost; 0 without credits."""
     if not caller.pays:
@@ -211,5 +221,9 @@ async def _check_webhook(settings: Settings, url: str | None) -> None:
         reason = str(error)
     else:
         return
+    raise _webhook_refused(reason)
+
+
+def _webhook_refused(reason: str) -> Refused:
     sentence = f"webhook_url cannot be called: {reason}"
-    raise Refused("invalid_address", sentence, errors=[("/webhook_url", sentence)])
+    return Refused("invalid_address", sentence, errors=[("/webhook_url", sentence)])
