@@ -3,6 +3,8 @@
 """Which addresses may be asked: public ones in one spelling, and every answer of a name server counts."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
@@ -172,3 +174,18 @@ def test_any_text_is_read_or_refused_and_what_is_read_reads_the_same_again(text)
 def test_the_systems_resolver_knows_the_loopback_and_has_no_answer_for_what_is_no_name():
     assert {"127.0.0.1", "::1"} & set(asyncio.run(resolve("localhost", 80)))
     assert not asyncio.run(resolve("a" * 64 + ".example", 80))
+
+
+def test_names_are_looked_up_while_all_other_threads_are_at_work():
+    async def ask():
+        others, free = ThreadPoolExecutor(1), threading.Event()
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(others)
+        busy = loop.run_in_executor(None, free.wait)
+        try:
+            return await resolve("127.0.0.1", 80)
+        finally:
+            free.set()
+            await busy
+
+    assert asyncio.run(asyncio.wait_for(ask(), 60)) == ["127.0.0.1"]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from service import acts
+from sqlalchemy import event
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -159,3 +161,22 @@ def test_what_a_failed_job_says_is_safe_for_strangers():
     assert said_of(Failure("SurfaceError", "no surface: send others")) == ("no_surface", "no surface: send others")
     for error in ("InternalError", "CheckpointError", "ServiceError", "nonsense"):
         assert "/home" not in said_of(Failure(error, "/home/ada/x.py broke"))[1]
+
+
+def test_a_database_without_room_says_that_the_disk_is_full_and_takes_jobs_again_when_there_is(client, store):
+    def limit(connection, _):
+        connection.execute("PRAGMA max_page_count = 1")  # no more than there are
+
+    acts.add_worker(store)
+    fields = {"front": acts.base64_png(), "engine": "hull", "tags": [f"{number:064}" for number in range(20)]}
+    event.listen(store.engine, "connect", limit)
+    store.engine.dispose()
+    answers = [client.post("/api/v1/jobs", json=fields) for _ in range(20)]
+    event.remove(store.engine, "connect", limit)
+    store.engine.dispose()
+
+    full = next(answer for answer in answers if answer.status_code != 201)
+    assert (full.status_code, full.json()["code"]) == (503, "disk_full")
+    assert full.json()["retryable"] is True
+    assert full.headers["retry-after"]
+    assert client.post("/api/v1/jobs", json=fields).status_code == 201

@@ -15,9 +15,11 @@ from its own public space looks like any other address; only a firewall can keep
 """
 
 import asyncio
+import functools
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import quote
@@ -70,6 +72,8 @@ _PUBLIC_V6 = tuple(
 _URL = re.compile(r"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::([0-9]{1,5}))?", re.ASCII)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
+# A name server may be silent for half a minute, and nobody can take a question back: these threads are for that alone.
+_RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="resolve")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)  # a last label that some programs read as part of an IPv4 address
 
 
@@ -103,8 +107,9 @@ class Place:
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses that the system's resolver gives; none where it knows no such name."""
+    ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answers = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
     except (OSError, UnicodeError):
         return ()
     return [str(answer[4][0]) for answer in answers]

@@ -25,7 +25,7 @@ from starlette.routing import Match
 
 from fourview import errors
 from fourview.errors import CreditError, FourviewError, ServiceError
-from fourview.service.store.database import AWAY
+from fourview.service.store.database import AWAY, is_full
 from fourview.service.store.ledger import CREDIT
 from fourview.work import Failure
 
@@ -269,12 +269,14 @@ async def _answer_nobody(request: Request, error: Exception) -> Response:
 
 
 async def _answer_away(request: Request, error: Exception) -> Response:
-    """The database is away: of a job that was taken this says so, of a new one nobody knows."""
+    """The database is away or full: of a job that was taken this says so, of a new one nobody knows."""
     log.warning("database_away", error=str(error).partition("\n")[0])
     job_id = getattr(request.state, "job_id", None)
     if job_id is not None:
         sentence = f"the job {job_id} was taken and goes on, but the database is away: ask for it later"
         return answer(request, Refused("still_running", sentence, more={"job_id": job_id}))
+    if is_full(error):
+        return answer(request, Refused("disk_full", PRIVATE["disk_full"]))
     sentence = "the database is away; if this was to make a job, send it again with the Idempotency-Key that it had"
     return answer(request, Refused("not_ready", sentence))
 

@@ -13,6 +13,7 @@ a transaction fell from 335 to 36 ms, the longest from 2.5 s to 0.15 s.
 """
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -80,6 +81,14 @@ def open_store(url: str) -> Store:
         shown, why = address.render_as_string(hide_password=True), " ".join(str(error.orig).split())
         raise ServiceError(f"the database '{shown}' cannot be opened ({why}); name one that can be written") from error
     return Store(engine, threading.Lock() if is_sqlite else nullcontext())
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether one of `AWAY` says that the database's disk is full."""
+    cause = getattr(error, "orig", None)
+    return (
+        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", None) == "53100"
+    )
 
 
 def _address(url: str) -> URL:
