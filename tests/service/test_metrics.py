@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -55,6 +57,24 @@ def test_jobs_are_counted_by_state_and_their_time_once_they_end(app, numbers, st
         assert seen["fourview_job_seconds_count", "generate", "hull", "succeeded"] == 1
         assert seen["fourview_job_seconds_sum", "generate", "hull", "succeeded"] == pytest.approx(7)
         assert seen["fourview_stage_seconds_sum", "hull", "texture"] == 3
+
+
+def test_scrapes_at_the_same_time_count_an_end_once(app, numbers, store, key):
+    began, together = time.time() - 100, threading.Barrier(8)
+    app.state.metrics.told_until = began - 1
+    with store.begin() as tx:
+        add_job(tx, NewJob(key[0].account_id, key[0].id, "hull", 100, {}, {}), began)
+        job = queue.claim(tx, "w", ["hull"], began, 30)
+        queue.finish(tx, job.lease, {"timings_s": {}}, [], began + 7)
+
+    def scrape(_):
+        together.wait()
+        return numbers()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(scrape, range(8)))
+
+    assert numbers()["fourview_job_seconds_count", "generate", "hull", "succeeded"] == 1
 
 
 def test_an_end_that_is_written_down_late_is_counted_too(app, numbers, store, key):

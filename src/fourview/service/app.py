@@ -8,6 +8,7 @@ Not here  making the desk, listening, starting and stopping the rest (`cli.serve
 Routes carry their whole path (native routers have the prefix /api/v1), so that one flat list is searched once.
 """
 
+import asyncio
 import time
 
 from fastapi import FastAPI
@@ -42,6 +43,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.metrics = Metrics(time.time())
     app.state.read_buckets = ReadBuckets()
     app.state.checks = float("-inf"), {}  # when readiness was looked at last, and what was found
+    app.state.checking = asyncio.Lock()
     app.state.openapi = None  # the document, once somebody has asked for it
     for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery, page):
         app.router.routes.extend(part.router.routes)

@@ -9,6 +9,7 @@ Jobs and runners are those of the whole installation, whichever process did the 
 one database ask one. Durations count jobs that ended since this process started.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -23,6 +24,7 @@ class Metrics:
     """One for an application, with a registry of its own."""
 
     def __init__(self, now: float) -> None:
+        self.turn = threading.Lock()  # of those who read what ended since `told_until`: twice would count it twice
         self.told_until = now  # ends of jobs before this moment are counted, or happened before the process began
         self._registry = CollectorRegistry()
         of_route = ("method", "route", "status")

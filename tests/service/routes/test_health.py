@@ -1,10 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
 import time
 
+import httpx
 import pytest
+import structlog
 from starlette.testclient import TestClient
 
+from fourview.service.routes import health
 from fourview.service.routes.health import BEATS
 from fourview.service.store import workers
 
@@ -51,7 +55,8 @@ def test_without_a_database_it_lives_and_is_not_ready(stranger, runner, desk):
     with desk.store.begin() as tx:
         tx.exec_driver_sql("ALTER TABLE workers RENAME TO gone")
     try:
-        answer = stranger.get("/health/ready")
+        with structlog.testing.capture_logs() as told:
+            answer = stranger.get("/health/ready")
     finally:
         with desk.store.begin() as tx:
             tx.exec_driver_sql("ALTER TABLE gone RENAME TO workers")
@@ -59,6 +64,23 @@ def test_without_a_database_it_lives_and_is_not_ready(stranger, runner, desk):
     assert stranger.get("/health/live").status_code == 200
     assert answer.status_code == 503
     assert answer.json()["checks"]["database"] == "the database does not answer"
+    (reason,) = [line for line in told if line["event"] == "not_ready"]
+    assert reason["check"] == "database"
+    assert "workers" in reason["error"]
+    assert "workers" not in answer.text
+
+
+def test_however_many_ask_at_once_it_is_looked_at_once(app, runner, monkeypatch):
+    runner()
+    looks = []
+    monkeypatch.setattr(health, "_checks", lambda desk, look=health._checks: looks.append(1) or look(desk))
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
+            return await asyncio.gather(*(client.get("/health/ready") for _ in range(20)))
+
+    assert {answer.status_code for answer in asyncio.run(ask())} == {200}
+    assert looks == [1]
 
 
 class TestFullDisk:

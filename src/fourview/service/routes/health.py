@@ -12,6 +12,7 @@ Not here  what is counted (`metrics`).
 import time
 from typing import Any
 
+import structlog
 from anyio import to_thread
 from fastapi import APIRouter
 from sqlalchemy import Connection
@@ -26,6 +27,7 @@ from fourview.service.settings import is_loopback
 from fourview.service.store import jobs, workers
 
 router = APIRouter(tags=["operations"])
+log = structlog.get_logger(__name__)
 
 BEATS = 3  # a runner that was silent for so many heartbeats is gone
 LATE_S = 5.0  # how long after its moment an end of a job may still be written down
@@ -45,10 +47,11 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> Response:
     """Whether jobs can be accepted and done now, and what is in the way."""
     desk = desk_of(request)
-    looked_at, checks = request.app.state.checks
-    if time.monotonic() - looked_at > FRESH_S:
-        checks = await to_thread.run_sync(_checks, desk)
-        request.app.state.checks = time.monotonic(), checks
+    async with request.app.state.checking:  # however many ask, one looks
+        looked_at, checks = request.app.state.checks
+        if time.monotonic() - looked_at > FRESH_S:
+            checks = await to_thread.run_sync(_checks, desk)
+            request.app.state.checks = time.monotonic(), checks
     checks = dict(checks)
     if desk.news.is_closing:
         checks["process"] = "the service is stopping"
@@ -77,12 +80,14 @@ def _checks(desk: Desk) -> dict[str, str]:
         with desk.store.read() as tx:
             if not workers.present(tx, time.time() - BEATS * settings.heartbeat_s):
                 checks["runners"] = "no runner is there"
-    except Exception:  # whatever it is, it is not ready
+    except Exception as error:  # whatever it is, it is not ready
+        log.warning("not_ready", check="database", error=_first_line(error))
         checks |= {"database": "the database does not answer", "runners": "nobody knows of the runners"}
     try:
         desk.files.put(PROBE)
         free_mib = desk.free_mib()
-    except Exception:
+    except Exception as error:
+        log.warning("not_ready", check="files", error=_first_line(error))
         checks["files"] = "files cannot be written"
     else:
         if free_mib < settings.disk_free_min_mib:
@@ -90,13 +95,18 @@ def _checks(desk: Desk) -> dict[str, str]:
     return checks
 
 
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
 def _page(desk: Desk, metrics: Metrics) -> bytes:
     def look(tx: Connection) -> tuple[dict[str, int], int, Any]:
         present = workers.present(tx, time.time() - BEATS * desk.settings.heartbeat_s)
         return jobs.count_jobs(tx), len(present), jobs.list_ended(tx, metrics.told_until, until)
 
-    until = time.time() - LATE_S
-    with desk.store.read() as tx:
-        by_state, runners, ended = look(tx)
-    metrics.saw_ended(ended, until)
+    with metrics.turn:
+        until = time.time() - LATE_S
+        with desk.store.read() as tx:
+            by_state, runners, ended = look(tx)
+        metrics.saw_ended(ended, until)
     return metrics.page(by_state, runners, desk.files.free_mib())
