@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
 import io
+import json
 import resource
+import struct
 import subprocess
 import sys
 import zipfile
@@ -161,6 +163,53 @@ def painted_with(width, height):
     return trimesh.Trimesh(np.eye(3), [[0, 1, 2]], visual=visual).export(file_type="glb")
 
 
+def rewritten(glb, change):
+    """The GLB with another head: `change` is given the tree of its JSON."""
+    length = int.from_bytes(glb[12:16], "little")
+    tree = json.loads(glb[20 : 20 + length])
+    change(tree)
+    text = json.dumps(tree).encode()
+    text += b" " * (-len(text) % 4)
+    rest = glb[20 + length :]
+    head = struct.pack("<4sIII4s", b"glTF", 2, 20 + len(text) + len(rest), len(text), b"JSON")
+    return head + text + rest
+
+
+def with_array(**array):
+    """A GLB that also has this array, of which it holds no byte."""
+    array = {"componentType": 5126, "type": "MAT4"} | array
+    return rewritten(scene_of(1, 1), lambda tree: tree["accessors"].append(array))
+
+
+def with_shapes(count):
+    """A GLB whose one mesh is so many shapes that all name the same arrays."""
+
+    def repeat(tree):
+        shape = tree["meshes"][0]["primitives"][0]
+        tree["meshes"][0]["primitives"] = [shape] * count
+
+    return rewritten(scene_of(10_000, 1), repeat)
+
+
+def pictures_of(count, side):
+    """A GLB of that many triangles, each with an empty picture of its own."""
+    scene = trimesh.Scene()
+    for number in range(count):
+        material = trimesh.visual.material.PBRMaterial(baseColorTexture=PIL.Image.new("1", (side, side), number % 2))
+        material.name = f"picture {number}"
+        visual = trimesh.visual.TextureVisuals(uv=np.eye(3)[:, :2], material=material)
+        scene.add_geometry(trimesh.Trimesh(np.eye(3), [[0, 1, 2]], visual=visual))
+    return scene.export(file_type="glb")
+
+
+def zip_of_files(count):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"{number}.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("limit", "value", "make", "file_type", "said"),
     [
@@ -168,6 +217,12 @@ def painted_with(width, height):
         ("PARTS_MAX", 100, lambda: scene_of(1, 101), "glb", "has 101 parts"),
         ("TEXELS_MAX", 8192**2, lambda: painted_with(9_000, 8_000), "glb", "an image of 9000 x 8000"),
         ("UNZIPPED_MAX", 50_000_000, lambda: zip_of(80_000_000), "zip", "holds 80000000 bytes"),
+        ("FILES_MAX", 1000, lambda: zip_of_files(1001), "zip", "holds 1001 files"),
+        ("FACES_MAX", 100, lambda: zip_of_files(101), "zip", "has 101 faces"),
+        ("NUMBERS_MAX", 1 << 28, lambda: with_array(count=10**12), "glb", "made of 16000000000024 numbers"),
+        ("NUMBERS_MAX", 1 << 28, lambda: with_shapes(3000), "glb", "made of 360120000 numbers"),
+        ("PARTS_MAX", 10_000, lambda: with_shapes(10_001), "glb", "has 10001 parts"),
+        ("TEXELS_SUM_MAX", 3 * 1000**2, lambda: pictures_of(4, 1000), "glb", "4 images of 4000000 texels"),
     ],
 )
 def test_a_file_that_would_unfold_to_too_much_is_refused_before_it_does(
@@ -181,6 +236,45 @@ def test_a_file_that_would_unfold_to_too_much_is_refused_before_it_does(
         read_mesh(data, file_type)
 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+def test_a_picture_that_many_parts_share_is_unpacked_once():
+    picture = PIL.Image.new("RGB", (2048, 2048), (255, 0, 0))
+    red = trimesh.visual.material.PBRMaterial(baseColorTexture=picture)
+    dark = trimesh.visual.material.PBRMaterial(baseColorTexture=picture, baseColorFactor=[0.5, 0.5, 0.5, 1.0])
+    scene = trimesh.Scene()
+    for material in (red, dark):
+        visual = trimesh.visual.TextureVisuals(uv=np.eye(3)[:, :2], material=material)
+        scene.add_geometry(trimesh.Trimesh(np.eye(3), [[0, 1, 2]], visual=visual))
+    shapes = []
+
+    def repeat(tree):
+        for mesh in tree["meshes"]:
+            mesh["primitives"] *= 100
+        for material in tree["materials"]:
+            material["pbrMetallicRoughness"]["baseColorTexture"]["index"] = 0
+        shapes.extend(shape for mesh in tree["meshes"] for shape in mesh["primitives"])
+
+    data = rewritten(scene.export(file_type="glb"), repeat)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = read_mesh(data, "glb")
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB; 200 copies would be 10 GiB
+    assert len(model.mesh.faces) == len(shapes) == 200
+    assert model.texture is None
+    red_there = model.colours[:, 0].reshape(2, 300)
+    np.testing.assert_allclose(np.sort(red_there[:, 0]), [0.5, 1], atol=0.01)
+    assert (red_there == red_there[:, :1]).all()
+
+
+def test_what_is_mirrored_stays_turned_outside_out():
+    scene = trimesh.Scene()
+    scene.add_geometry(trimesh.creation.box((1, 1, 1)), transform=np.diag([-1.0, 1, 1, 1]))
+
+    read = read_mesh(scene.export(file_type="glb"), "glb").mesh
+
+    assert trimesh.Trimesh(read.vertices, read.faces).volume == pytest.approx(1)
 
 
 def test_a_path_that_leads_nowhere_is_named(tmp_path):

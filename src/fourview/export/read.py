@@ -12,9 +12,11 @@ and `up` overrules this.
 
 import dataclasses
 import io
+import json
 import os
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,8 +36,12 @@ CURE = "export it again as GLB, OBJ, PLY or STL"
 # What a file may unfold to: a few hundred bytes of a scene or of a zip can stand for gigabytes.
 FACES_MAX = 4_000_000
 PARTS_MAX = 10_000
+NUMBERS_MAX = 1 << 28  # in the arrays of a glTF, each as often as something names it
 TEXELS_MAX = 8192**2  # of one image
+TEXELS_SUM_MAX = 4 * TEXELS_MAX  # of all images
+FILES_MAX = 1000  # in a zip
 UNZIPPED_MAX = 1 << 30  # bytes
+_PER_ITEM = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}  # numbers, in a glTF
 
 
 @dataclass(frozen=True)
@@ -80,81 +86,141 @@ def read_mesh(
 
 
 @dataclass(frozen=True)
+class _Look:
+    """How a mesh of the file looks: a picture, still packed, times `factor (3,)`, or `colours (v or 1, 3)`; linear."""
+
+    uv: Float | None = None
+    picture: Any = None  # PIL's; one object for all who share it
+    factor: Float = field(default_factory=lambda: np.ones(3, np.float32))
+    colours: Float | None = None
+
+
+@dataclass(frozen=True)
 class _Part:
-    """A mesh of the file at its place in the scene; `image (h, w, 3)` and `colours (v, 3)` are linear."""
+    """A mesh of the file at its place in the scene."""
 
     vertices: Float
     faces: Int
-    uv: Float | None
-    image: Float | None
-    colours: Float | None
+    look: _Look
 
 
 def _parts(data: bytes, file_type: str, source: str | os.PathLike[str] | bytes) -> list[_Part]:
     import trimesh
 
-    folder = None if isinstance(source, bytes) else trimesh.resolvers.FilePathResolver(str(source))
+    folder: Any = None if isinstance(source, bytes) else trimesh.resolvers.FilePathResolver(str(source))
+    files = [(file_type, data)]
     if file_type == "zip":
-        _check_zip(data)
-    scene = trimesh.load_scene(io.BytesIO(data), file_type=file_type, resolver=folder, process=False)
-    _check_size(scene)
-    meshes = [mesh for mesh in scene.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
-    is_linear = file_type in ("glb", "gltf")  # glTF writes colours of vertices and materials in linear light
+        unzipped = _unzipped(data)
+        folder = trimesh.resolvers.ZipResolver({name: io.BytesIO(content) for name, content in unzipped.items()})
+        named = [(Path(name).suffix.lower().lstrip("."), content) for name, content in unzipped.items()]
+        files = [(kind, content) for kind, content in named if kind in FILE_TYPES and kind != "zip"]
+    scenes = []
+    for kind, content in files:
+        if kind in ("glb", "gltf"):
+            _check_arrays(content, kind)
+        scenes.append(trimesh.load_scene(io.BytesIO(content), file_type=kind, resolver=folder, process=False))
+    _check_size(scenes)
+    # glTF writes colours of vertices and materials in linear light.
     return [
-        _Part(np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32), *_look(mesh.visual, is_linear))
-        for mesh in meshes
+        part for (kind, _), scene in zip(files, scenes, strict=True) for part in _placed(scene, kind in ("glb", "gltf"))
     ]
 
 
-def _check_zip(data: bytes) -> None:
-    """Before anything is unpacked: what the zip says of itself, which unpacking does not exceed."""
+def _placed(scene: Any, is_linear: bool) -> Iterator[_Part]:
+    """The triangle meshes of a scene where its nodes show them. What is shown many times is kept once but for that."""
+    import trimesh
+
+    looks: dict[str, _Look] = {}
+    for node in scene.graph.nodes_geometry:
+        matrix, name = scene.graph[node]
+        shape = scene.geometry[name]
+        if not isinstance(shape, trimesh.Trimesh) or not len(shape.faces):
+            continue
+        if name not in looks:
+            looks[name] = _look(shape.visual, is_linear)
+        faces = np.asarray(shape.faces, np.int32)
+        if np.linalg.det(matrix[:3, :3]) < 0:  # a mirror turns what is outside in
+            faces = np.ascontiguousarray(faces[:, ::-1])
+        vertices = trimesh.transformations.transform_points(shape.vertices, matrix)
+        yield _Part(np.asarray(vertices, np.float32), faces, looks[name])
+
+
+def _unzipped(data: bytes) -> dict[str, bytes]:
+    """The files in a zip; raises `MeshError` where it says that they are too many or too large, and it is believed."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-    if size > UNZIPPED_MAX:
-        raise MeshError(f"the zip holds {size} bytes; at most {UNZIPPED_MAX} are read: simplify the mesh first")
+        entries = archive.infolist()
+        size = sum(entry.file_size for entry in entries)
+        if len(entries) > FILES_MAX:
+            raise MeshError(f"the zip holds {len(entries)} files; at most {FILES_MAX} are read: leave others out")
+        if size > UNZIPPED_MAX:
+            raise MeshError(f"the zip holds {size} bytes; at most {UNZIPPED_MAX} are read: simplify the mesh first")
+        return {entry.filename: archive.read(entry) for entry in entries}  # no more of each than it says
 
 
-def _check_size(scene: Any) -> None:
+def _check_arrays(data: bytes, file_type: str) -> None:
+    """Before the arrays of a glTF are made: how long they are is a number in its head, with or without bytes for it."""
+    text = data[20 : 20 + int.from_bytes(data[12:16], "little")] if file_type == "glb" else data
+    tree = json.loads(text)
+    sizes = [max(0, int(array["count"])) * _PER_ITEM[array["type"]] for array in tree.get("accessors", ())]
+    shapes = [shape for mesh in tree.get("meshes", ()) for shape in mesh["primitives"]]
+    if len(shapes) > PARTS_MAX:
+        raise MeshError(f"the mesh has {len(shapes)} parts; at most {PARTS_MAX} are read: join them")
+    named = [index for shape in shapes for index in (*shape["attributes"].values(), shape.get("indices"))]
+    count = sum(sizes) + sum(sizes[index] for index in named if index is not None)
+    if count > NUMBERS_MAX:
+        raise MeshError(f"the mesh is made of {count} numbers; at most {NUMBERS_MAX} are read: simplify it")
+
+
+def _check_size(scenes: Sequence[Any]) -> None:
     """Before the scene's instances become meshes of their own, and its images become numbers."""
-    sizes = {
-        name: max(len(getattr(shape, "faces", ())), len(getattr(shape, "vertices", ())) // 3)
-        for name, shape in scene.geometry.items()
-    }
-    nodes = scene.graph.nodes_geometry
-    if len(nodes) > PARTS_MAX:
-        raise MeshError(f"the mesh has {len(nodes)} parts; at most {PARTS_MAX} are read: join them")
-    count = sum(sizes.get(scene.graph[node][1], 0) for node in nodes)
+    parts = count = 0
+    images: dict[int, Any] = {}
+    for scene in scenes:
+        sizes = {
+            name: max(len(getattr(shape, "faces", ())), len(getattr(shape, "vertices", ())) // 3)
+            for name, shape in scene.geometry.items()
+        }
+        nodes = scene.graph.nodes_geometry
+        parts += len(nodes)
+        if parts > PARTS_MAX:
+            raise MeshError(f"the mesh has {parts} parts; at most {PARTS_MAX} are read: join them")
+        count += sum(sizes.get(scene.graph[node][1], 0) for node in nodes)
+        found = [_picture(getattr(shape.visual, "material", None)) for shape in scene.geometry.values()]
+        images |= {id(image): image for image in found if image is not None}
     if count > FACES_MAX:
         raise MeshError(
             f"the mesh has {count} faces (or three times as many vertices), instances included; at most "
             f"{FACES_MAX} are read: simplify it"
         )
-    for shape in scene.geometry.values():
-        material = getattr(shape.visual, "material", None)
-        for name in ("baseColorTexture", "image"):
-            image = getattr(material, name, None)
-            if image is not None and image.width * image.height > TEXELS_MAX:
-                raise MeshError(
-                    f"the mesh has an image of {image.width} x {image.height}; at most {TEXELS_MAX} texels are read: "
-                    "scale it down"
-                )
+    texels = sum(image.width * image.height for image in images.values())
+    for image in images.values():
+        if image.width * image.height > TEXELS_MAX:
+            raise MeshError(
+                f"the mesh has an image of {image.width} x {image.height}; at most {TEXELS_MAX} texels are read: "
+                "scale it down"
+            )
+    if texels > TEXELS_SUM_MAX:
+        raise MeshError(
+            f"the mesh has {len(images)} images of {texels} texels; at most {TEXELS_SUM_MAX} are read: scale them down"
+        )
 
 
-def _look(visual: Any, is_linear: bool) -> tuple[Float | None, Float | None, Float | None]:
-    """uv, image and colours of a part, as `_Part` holds them."""
+def _picture(material: Any) -> Any:
+    """The picture of a material, of whichever kind that is; None where it has none."""
+    return getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+
+
+def _look(visual: Any, is_linear: bool) -> _Look:
     if visual.kind == "texture":
-        material = visual.material
-        image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-        factor = getattr(material, "baseColorFactor", None)
-        plain = np.ones(3, np.float32) if factor is None else _light(np.asarray(factor)[:3], is_linear)
-        if image is not None and visual.uv is not None:
-            return np.asarray(visual.uv, np.float32), linear_from_srgb(np.asarray(image.convert("RGB"))) * plain, None
-        if factor is None:
-            return None, None, None
-        return None, None, plain[None]
+        code = getattr(visual.material, "baseColorFactor", None)
+        factor = np.ones(3, np.float32) if code is None else _light(np.asarray(code)[:3], is_linear)
+        picture = _picture(visual.material)
+        if picture is not None and visual.uv is not None:
+            return _Look(np.asarray(visual.uv, np.float32), picture, factor)
+        return _Look(colours=None if code is None else factor[None])
     if visual.kind in ("vertex", "face"):
-        return None, None, _light(np.asarray(visual.vertex_colors)[:, :3], is_linear)
-    return None, None, None
+        return _Look(colours=_light(np.asarray(visual.vertex_colors)[:, :3], is_linear))
+    return _Look()
 
 
 def _light(code: Byte, is_linear: bool) -> Float:
@@ -173,25 +239,51 @@ def _join(parts: list[_Part], shown: str) -> Model:
             raise MeshError(f"{shown} has a face with corner {part.faces.max()} of {len(part.vertices)}: {CURE}")
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + start for part, start in zip(parts, first[:-1], strict=True)])
-    shared = parts[0].image
-    uvs = [part.uv for part in parts if part.uv is not None and _is_same(part.image, shared)]
-    if shared is not None and len(uvs) == len(parts):
-        return Model(Mesh(vertices, faces, np.concatenate(uvs)), _texture(shared))
-    if all(part.image is None and part.colours is None for part in parts):
+    if (texture := _shared(parts)) is not None:
+        uv = np.concatenate([part.look.uv for part in parts if part.look.uv is not None])
+        return Model(Mesh(vertices, faces, uv), texture)
+    if all(part.look.picture is None and part.look.colours is None for part in parts):
         return Model(Mesh(vertices, faces))
-    return Model(Mesh(vertices, faces), colours=np.concatenate([_vertex_colours(part) for part in parts]))
+    return Model(Mesh(vertices, faces), colours=np.concatenate(_vertex_colours(parts)))
 
 
-def _is_same(one: Float | None, other: Float | None) -> bool:
-    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+def _shared(parts: list[_Part]) -> Texture | None:
+    """The one picture that lies on all parts: the same, or another of the same texels."""
+    first = parts[0].look
+    if any(part.look.picture is None or not np.array_equal(part.look.factor, first.factor) for part in parts):
+        return None
+    others = {id(part.look.picture): part.look.picture for part in parts if part.look.picture is not first.picture}
+    code = _unpacked(first.picture)
+    for other in others.values():
+        if other.size != first.picture.size or not np.array_equal(_unpacked(other), code):
+            return None
+    return _texture(linear_from_srgb(code) * first.factor)
 
 
-def _vertex_colours(part: _Part) -> Float:
-    """The colours of a part's vertices `(v, 3)`, linear, wherever they come from."""
-    if part.image is not None and part.uv is not None:
-        return colours_at(_texture(part.image), part.uv)
-    plain = np.full(3, PLAIN_LINEAR, np.float32) if part.colours is None else part.colours
+def _vertex_colours(parts: list[_Part]) -> list[Float]:
+    """The colours of each part's vertices `(v, 3)`, linear, wherever they come from; a picture is unpacked once."""
+    colours = [_plain(part) for part in parts]
+    users: dict[int, list[int]] = {}
+    for number, part in enumerate(parts):
+        if part.look.picture is not None:
+            users.setdefault(id(part.look.picture), []).append(number)
+    for numbers in users.values():
+        texture = _texture(linear_from_srgb(_unpacked(parts[numbers[0]].look.picture)))
+        for number in numbers:
+            look = parts[number].look
+            assert look.uv is not None
+            colours[number] = (colours_at(texture, look.uv) * look.factor).astype(np.float32)
+    return colours
+
+
+def _plain(part: _Part) -> Float:
+    plain = np.full(3, PLAIN_LINEAR, np.float32) if part.look.colours is None else part.look.colours
     return np.broadcast_to(plain, part.vertices.shape).astype(np.float32)
+
+
+def _unpacked(picture: Any) -> Byte:
+    """The texels of a picture `(h, w, 3)`, sRGB."""
+    return np.asarray(picture.convert("RGB"))
 
 
 def _texture(image: Float) -> Texture:
