@@ -457,6 +457,18 @@ def test_a_job_that_takes_too_long_fails_and_costs_nothing(hall):
 
 
 @on_sqlite
+def test_work_on_a_mesh_is_given_less_time(hall):
+    mesh = hall.files.put(b"glTF").digest
+    job_id = hall.submit(kind="simplify", engine="mesh", inputs={"mesh": mesh}, recipe={"mesh_type": "glb"})
+
+    with hall.working(LocalRunner("instant:60"), mesh_job_max_s=0.5):
+        [job] = hall.until_final(job_id)
+
+    assert (job.status, job.error["code"]) == ("failed", "time_limit")
+    assert "0.5 s" in job.error["message"]
+
+
+@on_sqlite
 def test_jobs_of_an_engine_that_the_runner_has_not_wait(hall):
     other, own = hall.submit(engine="hunyuan2mv"), hall.submit()
 

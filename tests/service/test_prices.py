@@ -25,7 +25,8 @@ def test_the_default_recipe_costs_the_sum_of_its_row():
 def test_the_grid_and_the_texture_count_by_their_square_and_faces_by_their_number():
     prices = {"hull": EnginePrices(base=0, step=0, resolution=100, faces=10, texture=1)}
 
-    price = price_of(Recipe.of(octree_resolution=512, target_face_num=1_000_000, texture_size=2048), prices)
+    large = Recipe.of(engine="hull", octree_resolution=512, target_face_num=1_000_000, texture_size=2048)
+    price = price_of(large, prices)
 
     assert price == 400 + 1000 + 4
 
@@ -33,7 +34,7 @@ def test_the_grid_and_the_texture_count_by_their_square_and_faces_by_their_numbe
 def test_every_part_is_rounded_up():
     prices = {"hull": EnginePrices(base=0, step=0, resolution=1, faces=1, texture=1)}
 
-    assert price_of(Recipe.of(octree_resolution=16, target_face_num=100, texture_size=256), prices) == 3
+    assert price_of(Recipe.of(engine="hull", octree_resolution=16, target_face_num=100, texture_size=256), prices) == 3
 
 
 def test_no_texture_costs_nothing():

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from fourview import compute
 from fourview.errors import CanceledError, FourviewError
 from fourview.progress import CancelToken, Event
-from fourview.runners import lines
+from fourview.runners import lines, memory
 from fourview.work import Failure, Outcome, Step, Work
 
 STEP_S = 0.1  # news of one stage come no more often
@@ -58,13 +58,17 @@ def main() -> None:
 def do(work: Work, execute: Execute, watch: Callable[[Event], None], cancel: CancelToken) -> Outcome:
     """The work done, or why it was not. What nobody foresaw may have left anything behind: that poisons the process."""
     try:
-        return execute(work, watch, cancel)
+        with memory.bounded() if "mesh" in work.inputs else contextlib.nullcontext():
+            return execute(work, watch, cancel)
     except CanceledError:
         return Outcome("canceled")
     except FourviewError as error:
         return Outcome("failed", failure=Failure(type(error).__name__, str(error)))
     except Exception as error:  # our faults, memory that ran out, a device that broke
         traceback.print_exc()
+        if isinstance(error, MemoryError) and "mesh" in work.inputs:
+            told = "the work on this mesh takes more memory than it may; simplify it, or ask for a smaller texture_size"
+            return Outcome("failed", failure=Failure("MeshError", told), is_poisoned=True)
         message = f"{type(error).__name__} in {work.kind}: {error}"
         return Outcome("failed", failure=Failure("InternalError", message), is_poisoned=True)
 

@@ -11,7 +11,7 @@ A job that was claimed ends in exactly one of these ways, each a transaction of 
     it says failed                          fail, with the word of the failure
     it stopped, as a client asked           stop
     it died                                 report_death: once more, or failed the second time
-    it ran longer than `job_max_s`          fail, `time_limit`
+    it ran longer than `job_max_s`          fail, `time_limit` (a mesh: `mesh_job_max_s`)
     the service is stopping, grace is over  release_lease: unharmed, back into the queue
     the lease is lost (expired, reaped)     nothing: the job is somebody else's, or final
     this file is wrong, or a disk is full   fail, `internal`
@@ -182,7 +182,7 @@ class Dispatcher:
         is_spent = True  # whether the runner is to be replaced
         try:
             self._runner.begin(self._prepare(job, folder))
-            outcome, reason = self._follow(job.lease, progress)
+            outcome, reason = self._follow(job, progress)
             self._tries = 0
             is_spent = outcome is None or outcome.is_poisoned
             ending = self._settle(job, folder, progress, outcome, reason)
@@ -214,12 +214,13 @@ class Dispatcher:
             self._files.save(digest, inputs[name])
         return Work(cast(Kind, job.kind), inputs, knobs, folder)
 
-    def _follow(self, lease: Lease, progress: "Progress") -> tuple[Outcome | None, Reason | None]:
+    def _follow(self, job: Job, progress: "Progress") -> tuple[Outcome | None, Reason | None]:
         """Listen to the runner until the work has ended, and to the store whether it should.
 
         Returns the outcome, None where the runner had to be killed, and why it was asked to stop, if it was.
         """
-        began = looked_at = time.monotonic()
+        lease, began, limit_s = job.lease, time.monotonic(), self._limit_s(job)
+        looked_at = began
         reason: Reason | None = None
         patience_until = float("inf")
         while True:
@@ -238,7 +239,7 @@ class Dispatcher:
                 found = self._speak(lease, progress)
                 if found is None and now > self._grace_until:
                     found = "shutdown"
-                if found is None and now - began > self._settings.job_max_s:
+                if found is None and now - began > limit_s:
                     found = "limit"
                 if found is not None:
                     if reason is None:
@@ -294,9 +295,13 @@ class Dispatcher:
         if reason == "shutdown":
             return self._end("released", lambda tx, now: queue.release_lease(tx, lease, now))
         if reason == "limit":
-            error = _error("time_limit", f"the job ran for {self._settings.job_max_s:g} s, the most it is given here")
+            error = _error("time_limit", f"the job ran for {self._limit_s(job):g} s, the most it is given here")
             return self._end("failed", lambda tx, now: queue.fail(tx, lease, error, now))
         raise RunnerDiedError("the work ended without a word")
+
+    def _limit_s(self, job: Job) -> float:
+        longest = self._settings.job_max_s
+        return longest if job.kind == "generate" else min(longest, self._settings.mesh_job_max_s)
 
     def _error_of(self, job: Job, failure: Failure, folder: Path) -> dict[str, Any]:
         code, sentence = said_of(failure)

@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     devices: Words = _of(("auto",), "what runs jobs: auto, cpu, cuda:0, cuda:1, mps")
     workers_per_device: int = _of(1, "processes for each device", 1, 64)
     job_max_s: float = _of(3600, "how long a job may run before it fails", 1, 604_800)
+    mesh_job_max_s: float = _of(300, "the same of a job on a mesh; the shorter of both holds", 1, 604_800)
     lease_s: float = _of(30, "how long a job stays with a worker that no longer shows that it lives", 1, 3600)
     heartbeat_s: float = _of(5, "how often a worker shows that it lives; at most a third of lease_s", 0.1, 600)
     recipe_defaults: dict[str, Any] = _of(

@@ -131,6 +131,7 @@ async def limits(request: Request) -> dict[str, Any]:
         "mesh_mib": settings.mesh_max_mib,
         "wait_s": settings.wait_max_s,
         "job_s": settings.job_max_s,
+        "mesh_job_s": settings.mesh_job_max_s,
         "job_keep_h": settings.job_keep_h,
         "upload_keep_h": settings.upload_keep_h,
         "idempotency_keep_h": settings.idempotency_keep_h,
