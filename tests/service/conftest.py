@@ -13,6 +13,7 @@ import time
 
 import pytest
 import structlog
+from service.hosts import listener
 from starlette.testclient import TestClient
 
 from fourview.service.app import create_app
@@ -39,6 +40,13 @@ BASE_URL = "http://testserver"
 def knobs():
     """Settings that differ from the defaults."""
     return {}
+
+
+@pytest.fixture
+def wire():
+    """What a host on the loopback listens on; `outbound_test_hosts` has it where `knobs` say so."""
+    with listener() as wire:
+        yield wire
 
 
 @pytest.fixture

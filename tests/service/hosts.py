@@ -59,8 +59,13 @@ class Canary(Host):
 
 
 @asynccontextmanager
-async def running(host, *names, port=0):
-    """`host` listens on every name (127.0.0.1 where none is given) at one port."""
+async def running(host, *names, port=0, wire=None):
+    """`host` listens on every name (127.0.0.1 where none is given) at one port; or on `wire`, of `listener`."""
+    if wire is not None:
+        host.port = wire.getsockname()[1]
+        async with await asyncio.start_server(host.serve, sock=wire):
+            yield host
+        return
     servers = []
     for name in names or ("127.0.0.1",):
         servers.append(await asyncio.start_server(host.serve, name, port))
@@ -70,6 +75,11 @@ async def running(host, *names, port=0):
     finally:
         for server in servers:
             server.close()
+
+
+def listener():
+    """A socket that listens on the loopback, for hosts whose address has to be known before an event loop runs."""
+    return socket.create_server(("127.0.0.1", 0))
 
 
 def free_port():

@@ -8,14 +8,13 @@ import time
 import httpx
 import pytest
 from service.acts import add_worker, base64_png, claim, finish, png, stl
-from service.hosts import Canary, Host, free_port, ok, running
+from service.hosts import Canary, Host, ok, running
 
 from fourview.service.auth import open_house
 from fourview.service.store import jobs, keys, ledger, queue, uploads, workers
 from fourview.service.store.accounts import add_account
 
 JOBS = "/api/v1/jobs"
-PORT = free_port()  # of a host that the service may ask in some tests
 
 
 @pytest.fixture
@@ -24,8 +23,10 @@ def worker(store):
 
 
 @pytest.fixture
-def knobs(request):
-    return getattr(request, "param", {})
+def knobs(request, wire):
+    """The service may ask one host of the loopback."""
+    host, port = wire.getsockname()
+    return {"outbound_test_hosts": (f"{host}:{port}",)} | getattr(request, "param", {})
 
 
 def limited(**knobs):
@@ -121,14 +122,13 @@ def test_a_word_is_free_again_when_it_was_kept_long_enough(client, store, worker
     assert post(client, headers=word).json()["id"] != first["id"]
 
 
-@limited(outbound_test_hosts=(f"127.0.0.1:{PORT}",))
-def test_who_cannot_pay_is_told_price_and_balance_and_no_picture_is_fetched_for_them(store, app, worker):
+def test_who_cannot_pay_is_told_price_and_balance_and_no_picture_is_fetched_for_them(store, app, worker, wire):
     with store.begin() as tx:
         _, text = keys.add_key(tx, add_account(tx, "poor", time.time()).id, "poor", time.time())
 
     async def ask():
-        async with running(Canary(), port=PORT) as canary, client_of(app, text) as client:
-            return await client.post(JOBS, json={"front": f"http://127.0.0.1:{PORT}/front.png"}), canary.reached
+        async with running(Canary(), wire=wire) as canary, client_of(app, text) as client:
+            return await client.post(JOBS, json={"front": f"http://127.0.0.1:{canary.port}/front.png"}), canary.reached
 
     answer, reached = asyncio.run(ask())
 
@@ -215,12 +215,11 @@ def test_without_keys_a_job_costs_nothing(app, store, worker, stranger):
     assert (answer.status_code, answer.json()["cost"]) == (201, 0)
 
 
-@limited(outbound_test_hosts=(f"127.0.0.1:{PORT}",))
-def test_a_picture_is_the_same_file_as_a_url_as_base64_as_a_data_uri_and_as_a_part(app, store, key, desk, worker):
+def test_a_picture_is_the_same_file_as_a_url_as_base64_as_a_data_uri_and_as_a_part(app, store, key, desk, worker, wire):
     async def ask():
         host = Host(**{"front.png": ok(png())})
-        async with running(host, port=PORT), client_of(app, key[1]) as client:
-            url = f"http://127.0.0.1:{PORT}/front.png"
+        async with running(host, wire=wire), client_of(app, key[1]) as client:
+            url = f"http://127.0.0.1:{host.port}/front.png"
             fields = {"left": base64_png(), "back": f"data:image/png;base64,{base64_png()}", "front": url}
             return await client.post(JOBS, data=fields, files={"right": ("right.png", png(), "image/png")})
 
