@@ -1130,7 +1130,7 @@ export interface components {
              * @description a stable word
              * @enum {string}
              */
-            code: "busy" | "canceled" | "credits_short" | "disk_full" | "engine_not_ready" | "expired" | "host_refused" | "idempotency_mismatch" | "internal" | "invalid_address" | "invalid_field" | "invalid_mesh" | "invalid_picture" | "job_final" | "job_not_final" | "key_invalid" | "key_missing" | "malformed_body" | "malformed_request" | "media_type" | "method_not_allowed" | "no_surface" | "not_found" | "not_ready" | "origin_refused" | "queue_full" | "range" | "rate_limited" | "signature_invalid" | "still_running" | "time_limit" | "too_large" | "too_many_jobs" | "worker_crash";
+            code: "busy" | "canceled" | "credits_short" | "disk_full" | "engine_not_ready" | "expired" | "host_refused" | "idempotency_mismatch" | "internal" | "invalid_address" | "invalid_field" | "invalid_mesh" | "invalid_picture" | "job_final" | "job_not_final" | "key_invalid" | "key_missing" | "malformed_body" | "malformed_request" | "media_type" | "method_not_allowed" | "no_surface" | "not_found" | "not_ready" | "origin_refused" | "queue_full" | "range" | "rate_limited" | "signature_invalid" | "still_running" | "time_limit" | "too_large" | "too_many_jobs" | "uploads_full" | "worker_crash";
             /** @description one for each field that is wrong */
             errors: {
                 /** @description JSON Pointer of the field */
@@ -1738,6 +1738,30 @@ export interface components {
                  *       "status": 429,
                  *       "detail": "Wait until some of your jobs have ended.",
                  *       "code": "too_many_jobs",
+                 *       "errors": [],
+                 *       "request_id": "req_0123456789abcdef",
+                 *       "retryable": true,
+                 *       "billed": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The uploads of this account hold too much */
+        uploads_full: {
+            headers: {
+                "x-request-id": components["headers"]["x-request-id"];
+                "x-remaining-credits": components["headers"]["x-remaining-credits"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "http://127.0.0.1:8000/errors/uploads_full",
+                 *       "title": "The uploads of this account hold too much",
+                 *       "status": 429,
+                 *       "detail": "Delete uploads that are not needed any more, or wait until some expire.",
+                 *       "code": "uploads_full",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
                  *       "retryable": true,

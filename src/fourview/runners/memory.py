@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MESH_BYTES = 12 << 30  # the largest meshes that are read, with a texture of 8192 texels, stay below
+MESH_BYTES = 12 << 30  # painting 200,000 faces at a texture of 8192 texels takes 5 GiB
 _STATM = Path("/proc/self/statm")
 
 

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     scratch_dir: Path | None = _of(None, "where each job has a folder while it runs; unset: scratch in state_dir")
     job_keep_h: float = _of(168, "how long a job and its files are kept after it ended, hours", 0.01, 87_600)
     upload_keep_h: float = _of(24, "how long an upload is kept, hours", 0.01, 8760)
+    uploads_max_mib: int = _of(2048, "how much the uploads of an account may hold at once", 1, 100_000_000)
     idempotency_keep_h: float = _of(24, "how long an Idempotency-Key is remembered, hours", 0.01, 8760)
     disk_free_min_mib: int = _of(2048, "below this much free disk no job is taken, 503", 0, 100_000_000)
 

@@ -12,7 +12,7 @@ import time
 import pytest
 from PIL import Image
 from service.acts import add_worker, base64_png, claim, png, problem, stl
-from service.hosts import Host, free_port, ok, running
+from service.hosts import Host, ok, running
 
 from fourview.service import inputs
 from fourview.service.pictures import tell
@@ -20,14 +20,14 @@ from fourview.service.store import accounts, keys
 from fourview.service.store.outputs import digests_in_use
 
 UPLOADS = "/api/v1/uploads"
-PORT = free_port()
 OBJ = b"# a triangle\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 
 
 @pytest.fixture
-def knobs():
-    return {"picture_max_mib": 1, "mesh_max_mib": 2, "body_max_mib": 3,
-            "outbound_ports": f"80,443,{PORT}", "outbound_test_hosts": f"127.0.0.1:{PORT}"}  # fmt: skip
+def knobs(wire):
+    host, port = wire.getsockname()
+    return {"picture_max_mib": 1, "mesh_max_mib": 2, "body_max_mib": 3, "uploads_max_mib": 4,
+            "outbound_ports": f"80,443,{port}", "outbound_test_hosts": f"{host}:{port}"}  # fmt: skip
 
 
 def check_png(answer, side=32):
@@ -57,10 +57,10 @@ def test_a_picture_may_come_raw_as_a_part_as_base64_and_as_a_data_uri(client, de
     assert (hashlib.sha256(kept).hexdigest(), len(kept)) == (shown[0]["sha256"], shown[0]["bytes"])
 
 
-def test_a_picture_may_be_fetched(client):
+def test_a_picture_may_be_fetched(client, wire):
     async def ask():
-        async with running(Host(front=ok(png())), port=PORT):
-            return await asyncio.to_thread(client.post, UPLOADS, json={"data": f"http://127.0.0.1:{PORT}/front"})
+        async with running(Host(front=ok(png())), wire=wire) as host:
+            return await asyncio.to_thread(client.post, UPLOADS, json={"data": f"http://127.0.0.1:{host.port}/front"})
 
     check_png(asyncio.run(ask()))
 
@@ -194,6 +194,31 @@ def test_the_upload_of_another_account_is_no_picture(client, desk, store):
 
     with pytest.raises(Exception, match="not there"):
         asyncio.run(inputs.gather(desk, bob, {"front": tell("front", upload["id"])}, {"front": "front"}))
+
+
+def test_the_uploads_of_an_account_hold_no_more_than_they_may(client, store, desk, monkeypatch):
+    def mesh(number):
+        return OBJ + b"# %d\n" % number + b"#" * 1_300_000
+
+    def send(number, **headers):
+        return client.post(UPLOADS, content=mesh(number), headers={"content-type": "model/obj"} | headers)
+
+    first, *others = [send(number) for number in range(3)]
+    full = send(3)
+    assert desk.files.find(hashlib.sha256(mesh(3)).hexdigest()) is None
+    with store.begin() as tx:
+        _, another = keys.add_key(tx, accounts.add_account(tx, "grace", time.time()).id, "", time.time())
+    elsewhere = send(3, **{"x-api-key": another})
+
+    assert [answer.status_code for answer in (first, *others, elsewhere)] == [201] * 4
+    assert problem(full) == (429, "uploads_full")
+    assert full.headers["retry-after"]
+    assert client.delete(f"{UPLOADS}/{first.json()['id']}").status_code == 204
+    assert send(4).status_code == 201
+    assert send(5).status_code == 429
+    later = time.time() + desk.settings.upload_keep_h * 3600 + 1
+    monkeypatch.setattr("fourview.service.routes.uploads.time.time", lambda: later)
+    assert send(6).status_code == 201
 
 
 def test_a_disk_that_fills_up_meanwhile_is_a_refusal_that_names_no_folder(client, desk, monkeypatch):

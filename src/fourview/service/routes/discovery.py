@@ -129,6 +129,7 @@ async def limits(request: Request) -> dict[str, Any]:
         "picture_mib": settings.picture_max_mib,
         "picture_megapixels": settings.picture_max_megapixels,
         "mesh_mib": settings.mesh_max_mib,
+        "uploads_mib": settings.uploads_max_mib,
         "wait_s": settings.wait_max_s,
         "job_s": settings.job_max_s,
         "mesh_job_s": settings.mesh_job_max_s,

@@ -20,11 +20,12 @@ from typing_extensions import TypedDict
 from fourview.errors import PictureError
 from fourview.service import body, inputs, pictures
 from fourview.service.auth import Admitted, admit_with
-from fourview.service.desk import desk_of
+from fourview.service.desk import Desk, desk_of
 from fourview.service.pictures import Source
 from fourview.service.present import moment
 from fourview.service.problems import Refused
-from fourview.service.store.uploads import Upload, add_upload, drop_upload, find_upload
+from fourview.service.store import accounts
+from fourview.service.store.uploads import Upload, add_upload, drop_upload, find_upload, kept_bytes
 from fourview.service.submit import check_disk
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
@@ -41,6 +42,7 @@ MEDIA_TYPES = {
     "stl": "model/stl",
     "zip": "application/zip",
 }
+RETRY_S = 60  # when to ask again where there is no room
 _RAW = re.compile(r"(image|model)/.+|application/(octet-stream|zip)")
 _FIELDS = ("file", "data")  # the part of a form, and what JSON has; either does in both
 _ID = re.compile(r"upl_[0-9a-f]{24}", re.ASCII)
@@ -87,13 +89,18 @@ async def upload(request: Request, caller: Admitted) -> Response:
     await check_disk(desk)
     field, source = await _source(request)
     found = await inputs.gather_any(desk, caller.account_id, field, source)
+    await desk.look(lambda tx: _check_room(tx, desk, caller.account_id, len(found.data)))
     artifact = await to_thread.run_sync(desk.files.put, found.data)
-    kept = await desk.change(
-        lambda tx: add_upload(
+
+    def add(tx: Connection) -> Upload:
+        accounts.lock_account(tx, caller.account_id)
+        _check_room(tx, desk, caller.account_id, artifact.bytes)
+        return add_upload(
             tx, caller.account_id, artifact.digest, MEDIA_TYPES[found.kind], artifact.bytes, time.time(),
             desk.settings.upload_keep_h * 3600, (found.width_px, found.height_px),
-        )
-    )  # fmt: skip
+        )  # fmt: skip
+
+    kept = await desk.change(add)
     location = f"{desk.settings.base_url}{PATH}/{kept.id}"
     return JSONResponse(_shown(kept), 201, headers={"Location": location})
 
@@ -139,6 +146,17 @@ async def _source(request: Request) -> tuple[str, Source]:
     if source is None or source.kind == "upload":
         body.refuse([(field, f"the '{field}' is {'empty' if source is None else 'an upload already'}; send a file")])
     return field, source
+
+
+def _check_room(tx: Connection, desk: Desk, account_id: str, size: int) -> None:
+    """Raises `Refused` where the account's uploads would hold more than they may."""
+    kept, most = kept_bytes(tx, account_id, time.time()), desk.settings.uploads_max_mib * 2**20
+    if kept + size > most:
+        raise Refused(
+            "uploads_full",
+            f"the uploads of this account hold {kept} of {most} bytes, and this one has {size}: delete some",
+            headers={"retry-after": str(RETRY_S)},
+        )
 
 
 def _unknown(upload_id: str) -> Refused:

@@ -5,7 +5,7 @@
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from fourview.service.store.tables import uploads
 
@@ -38,6 +38,12 @@ def find_upload(tx: Connection, account_id: str, upload_id: str, now: float) -> 
     mine = uploads.c.id == upload_id, uploads.c.account_id == account_id, uploads.c.expires_at > now
     row = tx.execute(select(uploads).where(*mine)).one_or_none()
     return Upload(**row._mapping) if row else None
+
+
+def kept_bytes(tx: Connection, account_id: str, now: float) -> int:
+    """How much the account's uploads hold that did not expire."""
+    mine = uploads.c.account_id == account_id, uploads.c.expires_at > now
+    return int(tx.execute(select(func.coalesce(func.sum(uploads.c.bytes), 0)).where(*mine)).scalar_one())
 
 
 def drop_upload(tx: Connection, account_id: str, upload_id: str) -> bool:
