@@ -55,6 +55,37 @@ def test_a_head_that_does_not_end_is_cut_off(standing, begin):
     assert back == b"" or json.loads(back.partition(b"\r\n\r\n")[2])["code"] == "malformed_request"
 
 
+def upload(server, *pieces):
+    """An upload in chunks, of which the caller sends what follows the head."""
+    head = f"POST /api/v1/uploads HTTP/1.1\r\nhost: localhost\r\nx-api-key: {server.add_key()}\r\n"
+    more = "content-type: model/obj\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    return talk(server, (head + more).encode(), *pieces)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"1\r\nv\r\n0\r\nx: ", *[b"a" * 60_000] * 50],
+        [b"1\r\nv\r\n0\r\n", *[b"x: a\r\n" * 10_000] * 50],
+        [b"1;x=", *[b"a" * 60_000] * 50],
+    ],
+    ids=["one trailer", "many trailers", "an extension"],
+)
+def test_what_stands_around_a_body_is_counted_too(standing, pieces):
+    back = upload(standing, *pieces)
+
+    assert back == b"" or json.loads(back.partition(b"\r\n\r\n")[2])["code"] == "malformed_request"
+
+
+def test_a_trailer_is_no_header(standing):
+    mesh = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (mesh[:9], mesh[9:]))
+
+    back = upload(standing, chunks + b"0\r\nx-api-key: fv_another\r\ncontent-encoding: gzip\r\n\r\n")
+
+    assert back.startswith(b"HTTP/1.1 201 ")
+
+
 def test_a_head_of_many_small_requests_is_not_one_large_one(standing):
     request = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 30_000 + b"\r\n"
 

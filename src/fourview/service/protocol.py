@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lowest layer of the door: how long and how slow the head of a request may be, and what is told to non-HTTP.
 
-Owns      those two limits of uvicorn's httptools protocol, which has none, and its one answer of its own.
+Owns      those two limits of uvicorn's httptools protocol, which has none, and its one answer of its own; what stands
+          between the pieces of a body and after the last, which is read past and counts as a head does.
 Not here  bodies (`middleware` counts them, `body` loses patience), connections idle between requests (uvicorn).
 """
 
@@ -27,6 +28,9 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
 
     class Protocol(HttpToolsProtocol):
         _head_bytes = 0
+        _is_in_body = False  # between the last byte of a head and the last of its body
+        _has_body = False  # whether something of a body came in this piece
+        _other_bytes = 0  # that came since, and were none: sizes of chunks, their extensions, trailers
         _is_in_message = False  # between the first byte of a request and the last of its body
         _patience: asyncio.TimerHandle | None = None
 
@@ -39,8 +43,12 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            head = self._patience
+            head, self._has_body = self._patience, False
             super().data_received(data)
+            self._other_bytes = self._other_bytes + len(data) if self._is_in_body and not self._has_body else 0
+            if self._other_bytes > HEAD_MAX:
+                self._refuse(f"{HEAD_MAX} bytes of the body are none of its content: shorten its trailers")
+                return
             is_waiting = self._patience is not None or self.timeout_keep_alive_task is not None
             if not is_waiting and not self._is_in_message and self._is_idle():
                 self._await_head()  # it sent what begins no head, an empty line
@@ -56,12 +64,21 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
             if self._patience is None:
                 self._await_head()
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if not self._is_in_body:  # what trails a body is no header: those were looked at before it came
+                super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
             self._have_head()
+            self._is_in_body = True
             super().on_headers_complete()
 
+        def on_body(self, body: bytes) -> None:
+            self._has_body = True
+            super().on_body(body)
+
         def on_message_complete(self) -> None:
-            self._is_in_message = False
+            self._is_in_message = self._is_in_body = False
             super().on_message_complete()
 
         def send_400_response(self, msg: str) -> None:
@@ -90,7 +107,8 @@ def protocol(base_url: str) -> type[HttpToolsProtocol]:
             request_id = "req_" + secrets.token_hex(8)
             log.info("no_request", request_id=request_id, detail=detail, client=self.client and self.client[0])
             body = body_of(Refused("malformed_request", detail), 400, base_url, request_id)
-            self.transport.write(_response(body, request_id))
+            if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+                self.transport.write(_response(body, request_id))
             self.transport.close()
 
     return Protocol
