@@ -130,7 +130,7 @@ def test_a_worker_that_is_asked_to_end_puts_its_job_back(start, signals, code):
 
         for _ in range(signals):
             working.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)  # so that they come one by one
+            wait_until(lambda: "stopping" in working.log.read_text())  # so that they come one by one
         ended = working.process.wait(END_S)
 
         assert (ended, client.get(place).json()["status"]) == (code, "queued")

@@ -504,18 +504,18 @@ def test_several_workers_do_each_job_once(hall):
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_database_that_throws_everybody_out_loses_no_job_and_charges_none_twice(hall, url):
     job_ids = [hall.submit() for _ in range(12)]
-    over = threading.Event()
+    over, thrown = threading.Event(), []
 
     def throw_out():
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         with psycopg.connect(url, autocommit=True) as connection:
             while not over.wait(0.05):
-                connection.execute(f"{others} AND datname = current_database()")
+                thrown.extend(connection.execute(f"{others} AND datname = current_database()"))
 
     with hall.working(LocalRunner("instant:0.1")):
         thread = threading.Thread(target=throw_out)
         thread.start()
-        time.sleep(1.5)
+        hall.until(lambda: len(thrown) >= 20)
         over.set()
         thread.join()
         jobs = hall.until_final(*job_ids)

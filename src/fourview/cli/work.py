@@ -116,6 +116,7 @@ def _work(hands: "Hands", grace_s: float) -> int:
             click.echo("ready")
             is_told = True
     hands.stop(grace_s)
+    click.echo("stopping")
     ending = threading.Thread(target=hands.join)
     ending.start()
     while ending.is_alive():
