@@ -52,35 +52,52 @@ class Start:
 
     def end(self):
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(END_S)
+        return self._process.wait(END_S)
+
+    def close(self):
+        self._process.kill()
+        self._process.wait(END_S)
         os.close(self._screen)
-        return code
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts services, one after the other, on one state."""
+    started = []
+
+    def start(*words, **more):
+        started.append(Start(tmp_path, *words, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
 
 
 def link(printed):
     return next(iter(re.findall(r"^  (http://\S+/#signin=\S+)\r?$", printed, re.M)), None)
 
 
-def test_the_link_that_is_printed_is_opened_and_signs_in(tmp_path):
-    start = Start(tmp_path)
-    printed = start.wait_for(lambda: "ready http" in start.printed and link(start.printed))
+def test_the_link_that_is_printed_is_opened_and_signs_in(start):
+    first = start()
+    printed = first.wait_for(lambda: "ready http" in first.printed and link(first.printed))
 
-    start.wait_for(start.opened.exists)
+    first.wait_for(first.opened.exists)
 
-    assert start.opened.read_text() == printed
+    assert first.opened.read_text() == printed
     base_url, _, word = printed.partition("/#signin=")
     key = httpx.post(f"{base_url}/api/v1/signin", json={"word": word}).json()["key"]
     assert httpx.get(f"{base_url}/api/v1/keys/self", headers={"x-api-key": key}).status_code == 200
-    assert start.end() == 0
+    assert first.end() == 0
 
 
-def test_a_later_start_opens_nothing(tmp_path):
-    first = Start(tmp_path)
+def test_a_later_start_opens_nothing(start):
+    first = start()
     first.wait_for(first.opened.exists)
     first.end()
     first.opened.unlink()
 
-    second = Start(tmp_path)
+    second = start()
     second.wait_for(lambda: "ready http" in second.printed)
     second.end()
 
@@ -92,30 +109,33 @@ def test_a_later_start_opens_nothing(tmp_path):
     [(["--no-browser"], {}), (["--set", "open_browser=false"], {}), ([], {"CI": "true"}),
      ([], {"FOURVIEW_OPEN_BROWSER": "false"})],
 )  # fmt: skip
-def test_where_it_is_not_wanted_the_link_is_printed_alone(tmp_path, words, environment):
-    start = Start(tmp_path, *words, **environment)
-    start.wait_for(lambda: "ready http" in start.printed and link(start.printed))
-    start.end()
+def test_where_it_is_not_wanted_the_link_is_printed_alone(start, words, environment):
+    first = start(*words, **environment)
+    first.wait_for(lambda: "ready http" in first.printed and link(first.printed))
+    first.end()
 
-    assert not start.opened.exists()
+    assert not first.opened.exists()
 
 
-def test_a_start_that_prints_into_a_file_opens_nothing(tmp_path):
+def test_a_start_that_prints_into_a_file_opens_nothing(start, tmp_path):
     with (tmp_path / "printed").open("w") as output:
-        start = Start(tmp_path, output=output)
-    start.wait_for(lambda: "ready http" in (tmp_path / "printed").read_text())
-    start.end()
+        first = start(output=output)
+    first.wait_for(lambda: "ready http" in (tmp_path / "printed").read_text())
+    first.end()
 
     assert link((tmp_path / "printed").read_text())
-    assert not start.opened.exists()
+    assert not first.opened.exists()
 
 
-def test_a_browser_that_fails_or_does_not_end_is_no_error(tmp_path):
-    fails = Start(tmp_path, BROWSER="/dev/null/none")
-    fails.wait_for(lambda: "ready http" in fails.printed)
-    assert fails.end() == 0
+def test_a_browser_that_fails_is_no_error(start):
+    first = start(BROWSER="/dev/null/none")
+    first.wait_for(lambda: "ready http" in first.printed)
 
-    (tmp_path / "stays").mkdir()
-    stays = Start(tmp_path / "stays", BROWSER="sh -c 'touch " + str(tmp_path / "on") + "; exec cat' %s")
-    stays.wait_for((tmp_path / "on").exists)
-    assert stays.end() == 0
+    assert first.end() == 0
+
+
+def test_a_browser_that_stays_holds_nothing_up(start, tmp_path):
+    first = start(BROWSER=f"sh -c 'touch {tmp_path / 'on'}; exec cat' %s")  # it reads from the terminal
+    first.wait_for((tmp_path / "on").exists)
+
+    assert first.end() == 0
