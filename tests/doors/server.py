@@ -29,6 +29,7 @@ class Server:
         self.port, self.base_url, self.process = 0, "", None
         self._knobs = {"devices": "instant", "disk_free_min_mib": 1, "rate_per_min": 1_000_000} | knobs
         self.store = open_store(database)
+        self.keys = []  # that were added
 
     def start(self):
         """Start it, and come back when it is ready."""
@@ -76,7 +77,8 @@ class Server:
                 account = accounts.add_account(tx, f"customer-{now}", now).id
                 if credits:
                     ledger.grant(tx, account, credits * ledger.CREDIT, "start", now)
-            return keys.add_key(tx, account, "test", now, **limits)[1]
+            self.keys.append(keys.add_key(tx, account, "test", now, **limits)[1])
+        return self.keys[-1]
 
     def client(self, key=None, **more):
         """An HTTP client of it with a key: a new one with credits where none is given."""

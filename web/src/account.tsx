@@ -7,6 +7,7 @@ import { useEffect } from "preact/hooks";
 import { ask, credits, key, keepKey } from "./api";
 import type { LedgerRow } from "./api";
 import { enter, fault, isIn, leave, models, needsKey } from "./state";
+import { amount } from "./settings";
 import { when } from "./save";
 
 const LIMITS: Record<string, string> = {
@@ -84,19 +85,19 @@ function Inside() {
         </section>
         <section>
           <h2>Engines</h2>
-          <ul class="bare-list">{models.value.map((model) => <li key={model.id}><b>{model.id}</b> {model.installed ? `is here · ${model.price} credits a default run` : `is not here: ${model.lacks ?? "not installed"}`}</li>)}</ul>
+          <ul class="bare-list">{models.value.map((model) => <li key={model.id}><b>{model.id}</b> {model.installed ? `is here, ${model.price} ${model.price === 1 ? "credit" : "credits"} a default run` : `is not here: ${model.lacks ?? "not installed"}`}</li>)}</ul>
         </section>
         <section>
           <h2>Limits</h2>
-          <ul class="bare-list">{Object.entries(LIMITS).filter(([name]) => limits.value[name] != null).map(([name, words]) => <li key={name}><b>{limits.value[name]}</b> {words}</li>)}</ul>
+          <ul class="bare-list">{Object.entries(LIMITS).filter(([name]) => limits.value[name] != null).map(([name, words]) => <li key={name}><b>{amount(limits.value[name] ?? null)}</b> {words}</li>)}</ul>
         </section>
       </div>
       <h2>Usage</h2>
       {trouble.value && <p class="note bad" role="alert">{trouble.value}</p>}
       <div class="wide" tabIndex={0} role="region" aria-label="Usage">
         <table>
-          <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Run</th><th scope="col" class="num">Change</th><th scope="col" class="num">Balance</th></tr></thead>
-          <tbody>{rows.value.map((row) => <tr key={row.id}><td>{when(row.at)}</td><td>{row.kind}{row.note ? `, ${row.note}` : ""}</td><td class="mono">{row.job_id ?? ""}</td><td class="num">{row.change}</td><td class="num">{row.balance}</td></tr>)}</tbody>
+          <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col" class="run">Run</th><th scope="col" class="num">Change</th><th scope="col" class="num">Balance</th></tr></thead>
+          <tbody>{rows.value.map((row) => <tr key={row.id}><td>{when(row.at)}</td><td>{row.kind}{row.note ? `, ${row.note}` : ""}</td><td class="mono run">{row.job_id ?? ""}</td><td class="num">{row.change}</td><td class="num">{row.balance}</td></tr>)}</tbody>
         </table>
       </div>
       {next.value && <button type="button" onClick={() => void load(next.value ?? "")}>Show earlier ones</button>}

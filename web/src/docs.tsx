@@ -48,7 +48,7 @@ export function Docs() {
       )}
       <h2>Errors</h2>
       <div class="wide" tabIndex={0} role="region" aria-label="Errors">
-        <table>
+        <table class="attributes errors">
           <thead><tr><th scope="col">Status</th><th scope="col">Code</th><th scope="col">Means</th><th scope="col">What to do</th></tr></thead>
           <tbody>{errors.map(([name, response]) => {
             const example = response.content["application/problem+json"].example;
@@ -64,9 +64,9 @@ export function Docs() {
 function Attributes({ label, rows }: { label: string; rows: Row[] }) {
   return (
     <div class="wide" tabIndex={0} role="region" aria-label={label}>
-      <table>
+      <table class="attributes">
         <thead><tr><th scope="col">Name</th><th scope="col">Type</th><th scope="col">Values</th><th scope="col">Default</th><th scope="col">Meaning</th></tr></thead>
-        <tbody>{rows.map((row) => <tr key={row.name}><td><code>{row.name}</code></td><td>{row.type}</td><td>{row.values}</td><td>{row.fallback}</td><td>{row.text}</td></tr>)}</tbody>
+        <tbody>{rows.map((row) => <tr key={row.name}><td><code>{row.name}</code></td><td>{row.type}</td><td>{row.values}</td><td>{row.fallback}</td><td class="text">{row.text}</td></tr>)}</tbody>
       </table>
     </div>
   );

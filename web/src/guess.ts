@@ -6,10 +6,10 @@ import type { Side } from "./api";
 
 export const SIDES: readonly Side[] = ["front", "left", "back", "right"];
 const WORDS: Record<Side, RegExp> = {
-  front: /(^|[^a-z])(front|face|vorne|avant|f|0+1?|000|0deg)([^a-z0-9]|$)/,
-  left: /(^|[^a-z])(left|links|gauche|l|90|090|90deg)([^a-z0-9]|$)/,
-  back: /(^|[^a-z])(back|rear|behind|hinten|b|180|180deg)([^a-z0-9]|$)/,
-  right: /(^|[^a-z])(right|rechts|droite|r|270|270deg)([^a-z0-9]|$)/,
+  front: /(^|[^a-z0-9])(front|face|vorne|avant|f|0+1?|000|0deg)([^a-z0-9]|$)/,
+  left: /(^|[^a-z0-9])(left|links|gauche|l|90|090|90deg)([^a-z0-9]|$)/,
+  back: /(^|[^a-z0-9])(back|rear|behind|hinten|b|180|180deg)([^a-z0-9]|$)/,
+  right: /(^|[^a-z0-9])(right|rechts|droite|r|270|270deg)([^a-z0-9]|$)/,
 };
 
 export function sideOf(name: string): Side | undefined {

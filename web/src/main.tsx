@@ -3,12 +3,12 @@
 import { render } from "preact";
 import { signal, effect } from "@preact/signals";
 import { Account, Outside } from "./account";
-import { credits } from "./api";
+import { credits, isAway } from "./api";
 import { Docs } from "./docs";
 import { Gallery } from "./gallery";
 import { Go, Settings } from "./settings";
 import { Stage } from "./stage";
-import { begin, isIn, needsKey, said, shared, tab } from "./state";
+import { begin, isBack, isIn, needsKey, said, shared, tab } from "./state";
 import "./style.css";
 import { Views } from "./views";
 
@@ -47,6 +47,10 @@ function Page() {
           <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.500" /><path class="solid" d="M8 2.500a5.500 5.500 0 0 1 0 11Z" /></svg>
         </button>
       </header>
+      <div class="banner" role="status">
+        {isAway.value ? <p class="note warn">The service does not answer. This page tries again every few seconds; runs that were accepted go on, and nothing is lost.</p>
+          : isBack.value && <p class="note good">The service answers again; everything is as it was.</p>}
+      </div>
       {tab.value === "models" ? <Gallery /> : tab.value === "docs" ? <Docs /> : tab.value === "account" ? <Account /> : (
         <main id="main" tabIndex={-1} class={shared.value ? "make alone" : "make"}>
           <h1 class="unseen">Make a model of four pictures</h1>

@@ -73,6 +73,7 @@ export function Settings() {
           ))}
         </fieldset>
       )}
+      {known && !known.includes("seed") && <p class="sub">{engine.value?.id} draws no lots and needs no seed: the same pictures and settings make the same model.</p>}
       {first.map((field) => <Control key={field.name} field={field} />)}
       {rest.length > 0 && (
         <details>
@@ -87,7 +88,7 @@ export function Settings() {
 function Control({ field }: { field: Field }) {
   const id = `knob-${field.name}`;
   const set = recipe.value[field.name];
-  const value = set === undefined ? ((plan.value?.recipe[field.name] as Value | undefined) ?? field.fallback) : set;
+  const value = set === undefined ? (field.fallback ?? (plan.value?.recipe[field.name] as Value | undefined) ?? null) : set;
   const put = (next: Value) => setKnob(field.name, next === field.fallback ? undefined : next);
   return (
     <div class={`knob ${set === undefined ? "" : "set"}`}>
@@ -155,12 +156,12 @@ export function amount(value: number | null): string {
 export function Go() {
   const cost = plan.value?.cost;
   const isShort = needsKey.value && credits.value !== null && cost !== undefined && credits.value < cost;
-  const lacks = !isIn.value ? "Sign in first." : !pictures.value.front ? "A front picture is needed; the other sides make it better." : isShort ? `This costs ${cost}, and ${credits.value} credits are left: take a smaller preset, or ask whoever runs the service.` : "";
+  const lacks = !isIn.value ? "Sign in first." : !pictures.value.front ? "A front picture is needed; the other sides make it better." : isShort ? `This costs ${cost}, and ${credits.value} credits are left: ${credits.value ? "take a smaller preset, or " : ""}ask whoever runs the service for more.` : "";
   const refused = isIn.value ? (fault.value ?? planFault.value) : null;
   return (
     <div class="go">
       {refused && <p class="note bad" role="alert">{refused.message} {code(refused.code)}</p>}
-      {lacks && <p class="sub" id="go-why">{lacks}</p>}
+      {lacks && <p class={isShort && pictures.value.front ? "note warn" : "sub"} id="go-why">{lacks}</p>}
       <button type="button" class="primary" aria-describedby={lacks ? "go-why" : undefined} disabled={Boolean(lacks) || submitting.value} onClick={() => void run()}>
         <span>{submitting.value ? "Sending …" : "Make the model"}</span>
         {cost !== undefined && <span class="price">{needsKey.value ? `${cost} credits` : "free"}</span>}

@@ -4,16 +4,16 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { call, here, isAway, Refusal } from "./api";
+import { call, here, Refusal } from "./api";
 import type { Job, Side } from "./api";
 import { SIDES } from "./guess";
 import { kept } from "./keep";
 import type { Pictures } from "./keep";
 import { amount } from "./settings";
-import { asRefusal, cancel, chosen, isFinal, job, plan, runs, setKnob, shared } from "./state";
+import { asRefusal, cancel, chosen, isFinal, job, pictures, plan, refresh, run, runs, setKnob, shared, submitting, takeUp } from "./state";
 import { save, when } from "./save";
-import { Delete, readsSeed, TakeAway } from "./take";
-import { Head } from "./views";
+import { Delete, knobsSent, readsSeed, TakeAway } from "./take";
+import { Head, Shown } from "./views";
 import type { Look, Viewer } from "./viewer";
 
 const STAGES: Record<string, string> = {
@@ -35,7 +35,6 @@ export function Stage() {
   return (
     <section id="stage" class="stage" aria-labelledby="stage-title">
       <h2 id="stage-title" class="unseen">The model</h2>
-      {isAway.value && <p class="note warn banner" role="status">The service does not answer; trying again. Runs go on, nothing is lost.</p>}
       {shared.value ? <Show key={shared.value} path={shared.value} job={null} />
         : !now ? <Empty />
         : !isFinal(now) ? <Running job={now} />
@@ -49,9 +48,14 @@ export function Stage() {
 function Empty() {
   return (
     <div class="board empty">
-      <div class="unfold" aria-hidden="true">{SIDES.map((side) => <span key={side}><Head side={side} /></span>)}</div>
+      <div class="unfold" aria-hidden="true">
+        {SIDES.map((side) => {
+          const picture = pictures.value[side];
+          return <span key={side}>{picture ? <Shown picture={picture} alt="" /> : <Head side={side} />}</span>;
+        })}
+      </div>
       <h3>Four pictures in, one model out</h3>
-      <p>Put a picture of each side into its place. One is enough to begin; each further side replaces a guess.</p>
+      <p>{pictures.value.front ? "The model will stand here." : "Put a picture of each side into its place. One is enough to begin; each further side replaces a guess."}</p>
     </div>
   );
 }
@@ -62,7 +66,7 @@ function Running({ job }: { job: Job }) {
   const at = stages.findIndex((stage) => stage.name === job.stage);
   return (
     <div class="board running">
-      <p class="percent" aria-hidden="true">{job.status === "queued" ? "–" : percent}<small>{job.status === "queued" ? "" : "%"}</small></p>
+      <p class="percent" aria-hidden="true">{job.status === "queued" ? (job.queue_position ?? "…") : percent}<small>{job.status !== "queued" ? "%" : job.queue_position ? " in line" : ""}</small></p>
       <h3>{job.status === "queued" ? "Waiting for its turn" : (STAGES[job.stage ?? ""] ?? "Beginning")}</h3>
       <p class="sub">{job.status === "queued" ? (job.queue_position ? `Place ${job.queue_position} in the queue` : "It begins soon") : `${at < 0 ? "" : `Stage ${at + 1} of ${stages.length}, `}engine ${job.engine.name}`}</p>
       <div class="bar" role="progressbar" aria-label="Progress of the run" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent}>
@@ -82,19 +86,44 @@ function Ended({ job }: { job: Job }) {
       {job.error && <p>{job.error.message}</p>}
       {job.error && <p class="sub">{job.error.retryable ? "The same run may work when you try it again." : "The same run would fail again; change what the sentence names."} <a href={`/errors/${job.error.code}`} target="_blank" rel="noreferrer">{job.error.code}</a></p>}
       <p class="sub">{job.cost ? `It cost ${job.cost} credits, for the work that was done.` : "It cost nothing."}</p>
-      <Delete job={job} />
+      <div class="row">
+        <Again job={job} />
+        <Delete job={job} />
+      </div>
     </div>
   );
+}
+
+/** What this browser kept of a run makes it once more; where it would fail again, there is something to change before. */
+function Again({ job }: { job: Job }) {
+  const given = useSignal<Pictures | null | undefined>(undefined);
+  useEffect(() => void kept(job.id).then((found) => (given.value = found ?? null)), [job.id]);
+  if (given.value === undefined) return null;
+  if (!given.value) return <p class="sub">Its pictures are not in this browser: give them again to make it anew.</p>;
+  const pictures = given.value;
+  return job.error && !job.error.retryable
+    ? <button type="button" onClick={() => void takeUp(pictures, knobsSent(job))}>Take its pictures and settings, to change them</button>
+    : <button type="button" class="primary" disabled={submitting.value} onClick={() => void run(pictures, knobsSent(job))}>Run it again with the same pictures</button>;
 }
 
 function Done({ job }: { job: Job }) {
   const model = job.outputs.find((output) => output.name === "model.glb");
   return (
     <>
-      {model ? <Show path={here(model.url)} job={job} /> : <div class="board ended"><h3>The files of this run are gone</h3></div>}
+      {model ? <Show key={job.id} path={`/api/v1/jobs/${job.id}/files/model.glb`} job={job} /> : <Gone job={job} />}
       {job.warnings.map((warning) => <p class="note warn" key={warning.code}>{warning.message}</p>)}
-      <TakeAway job={job} />
+      {model && <TakeAway job={job} />}
     </>
+  );
+}
+
+function Gone({ job }: { job: Job }) {
+  return (
+    <div class="board ended">
+      <h3>The files of this run are gone</h3>
+      <p>A run is kept for a time, which Account tells; then the service deletes it. Save the next one before.</p>
+      <Again job={job} />
+    </div>
   );
 }
 
@@ -124,6 +153,7 @@ function Show({ path, job }: { path: string; job: Job | null }) {
         state.value = "shown";
       } catch (error) {
         if (isGone) return;
+        if (job && asRefusal(error).code === "not_found") return void refresh(job.id);
         state.value = "failed";
         trouble.value = error instanceof Refusal ? (error.code === "signature_invalid" ? "This link has run out; ask whoever sent it for a new one." : error.message)
           : /WebGL/.test(String(error)) ? "This browser shows no 3D (WebGL is off); the files below are there all the same." : asRefusal(error).message;
@@ -176,7 +206,7 @@ function Show({ path, job }: { path: string; job: Job | null }) {
           </ul>
         )}
       </div>
-      <div class="tools" role="group" aria-label="Look of the model">
+      {state.value !== "failed" && <div class="tools" role="group" aria-label="Look of the model">
         <div class="segments small" role="radiogroup" aria-label="Shading">
           {LOOKS.map((name) => (
             <label key={name}><input type="radio" name={`look-${path}`} checked={mode.value === name} onChange={() => ((mode.value = name), viewer.current?.look(name))} /><span>{name}</span></label>
@@ -195,7 +225,7 @@ function Show({ path, job }: { path: string; job: Job | null }) {
         <button type="button" onClick={() => void shoot()}>Screenshot</button>
         <button type="button" onClick={() => void (document.fullscreenElement ? document.exitFullscreen() : frame.current?.requestFullscreen())}>Full screen</button>
         {job && readsSeed(job) && <button type="button" onClick={() => setKnob("seed", job.seed_used)}>Keep this seed</button>}
-      </div>
+      </div>}
     </div>
   );
 }
@@ -229,7 +259,7 @@ function Strip() {
   return (
     <nav class="strip" aria-label="Runs">
       {runs.value.slice(0, 12).map((one) => (
-        <button type="button" key={one.id} class={one.status} aria-current={one.id === chosen.value} onClick={() => (chosen.value = one.id)} aria-label={`Run of ${when(one.created_at)}, ${one.status}`}>
+        <button type="button" key={one.id} class={one.status} aria-current={one.id === chosen.value} onClick={() => (chosen.value = one.id)} aria-label={`Run of ${when(one.created_at)}, ${wordOf(one)}`}>
           <Thumb job={one} />
           {!isFinal(one) && <i class="small-bar"><i style={{ width: `${one.progress * 100}%` }} /></i>}
         </button>
@@ -241,5 +271,10 @@ function Strip() {
 export function Thumb({ job }: { job: Job }) {
   const preview = job.outputs.find((output) => output.name === "preview.png");
   if (preview) return <img src={here(preview.url)} alt="" loading="lazy" />;
-  return <span class="word">{job.status}</span>;
+  return <span class="word">{wordOf(job)}</span>;
+}
+
+/** Its status; `gone` where its time is over. */
+function wordOf(job: Job): string {
+  return job.status === "succeeded" && job.outputs.length === 0 ? "gone" : job.status;
 }

@@ -28,6 +28,7 @@ export interface Notice {
 const FINAL = ["succeeded", "failed", "canceled", "expired"];
 const PRICE_MS = 250; // after the last change
 const POLL_MS = 2500; // of what waits, whose place in the queue is no event
+const BACK_MS = 8000; // that its return is told
 const PIXEL = "data:image/png;base64,iVBORw0KGgo="; // a price asks for a picture, and looks at none
 
 export const tab = signal(tabOf(location.hash));
@@ -47,6 +48,7 @@ export const nextPage = signal<string | null>(null);
 export const chosen = signal<string | null>(localStorage.getItem("fourview.chosen"));
 export const submitting = signal(false);
 export const fault = signal<Refusal | null>(null); // why the last click did nothing
+export const isBack = signal(false); // for a moment, after the service was away
 export const shared = signal<string | null>(null); // a model that a link shows to anybody
 export const said = signal(""); // for whoever listens instead of looking
 
@@ -101,6 +103,19 @@ export async function begin(): Promise<void> {
     else localStorage.removeItem("fourview.chosen");
   });
   await followHash();
+  await describe();
+  pictures.value = { ...(await kept("zones")), ...pictures.value }; // somebody may have been faster
+  effect(() => {
+    if (isIn.value) void enter();
+  });
+  effect(priceLater);
+  effect(sayReturn);
+  setInterval(() => void poll(), POLL_MS);
+  addEventListener("visibilitychange", () => void (document.hidden || !isIn.value || loadJobs().catch(() => undefined))); // links run out
+}
+
+/** What this service is and takes. */
+async function describe(): Promise<void> {
   try {
     const asked = [ask<{ needs_key: boolean }>("/.well-known/fourview"), ask<Record<string, any>>("/openapi.json")] as const;
     const [about, found] = await Promise.all(asked);
@@ -109,12 +124,17 @@ export async function begin(): Promise<void> {
   } catch (error) {
     fault.value = asRefusal(error);
   }
-  pictures.value = (await kept("zones")) ?? {};
-  effect(() => {
-    if (isIn.value) void enter();
-  });
-  effect(priceLater);
-  setInterval(() => void pollWaiting(), POLL_MS);
+}
+
+let wasAway = false;
+
+function sayReturn(): void {
+  if (isAway.value) isBack.value = false;
+  else if (wasAway) {
+    isBack.value = true;
+    setTimeout(() => (isBack.value = false), BACK_MS);
+  }
+  wasAway = isAway.value;
 }
 
 async function followHash(): Promise<void> {
@@ -213,6 +233,13 @@ export async function remove(side: Side): Promise<void> {
   await setPictures(rest);
 }
 
+/** Puts what an earlier run had into the drop zones and the settings. */
+export async function takeUp(given: Pictures, knobs: Recipe): Promise<void> {
+  recipe.value = knobs;
+  await setPictures(given);
+  said.value = "The pictures and settings are in their places";
+}
+
 async function setPictures(next: Pictures): Promise<void> {
   pictures.value = next;
   remarks.value = [];
@@ -298,10 +325,10 @@ async function price(knobs: Recipe): Promise<void> {
 
 // Runs
 
-export async function run(): Promise<void> {
-  const given = pictures.value;
+/** Makes a model: of what is in the drop zones, or of what an earlier run had. */
+export async function run(given: Pictures = pictures.value, knobs: Recipe = wanted()): Promise<void> {
   const form = pictureForm(given);
-  for (const [name, value] of Object.entries(wanted())) if (value !== null) form.set(name, String(value));
+  for (const [name, value] of Object.entries(knobs)) if (value !== null) form.set(name, String(value));
   submitting.value = true;
   fault.value = null;
   try {
@@ -359,7 +386,10 @@ export async function refresh(id: string): Promise<void> {
   try {
     show(await ask<Job>(`/api/v1/jobs/${id}`));
   } catch (error) {
-    if (asRefusal(error).code === "not_found") drop(id);
+    if (asRefusal(error).code !== "not_found") return;
+    const known = jobs.value[id];
+    if (known?.status === "succeeded") jobs.value = { ...jobs.value, [id]: { ...known, outputs: [], expires_at: null } }; // its time is over
+    else drop(id);
   }
 }
 
@@ -392,19 +422,16 @@ function follow(found: Job): void {
     } else if (told.status && told.status !== now.status) void refresh(found.id);
   };
   stream.onerror = () => {
-    if (stream.readyState !== EventSource.CLOSED) {
-      isAway.value = !navigator.onLine || isAway.value;
-      return;
-    }
-    streams.delete(found.id);
-    setTimeout(() => void refresh(found.id), 1000);
+    if (stream.readyState === EventSource.CLOSED) streams.delete(found.id);
+    setTimeout(() => void refresh(found.id), 1000); // tells whether the service is there
   };
 }
 
-async function pollWaiting(): Promise<void> {
+async function poll(): Promise<void> {
   if (document.hidden) return;
   if (isAway.value) {
-    await (models.value.length ? loadJobs() : enter()).catch(() => undefined);
+    if (!document_.value) await describe();
+    if (isIn.value) await enter();
     return;
   }
   for (const found of runs.value) if (!isFinal(found) && (found.status === "queued" || !streams.has(found.id))) await refresh(found.id);

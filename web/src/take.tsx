@@ -9,7 +9,7 @@ import type { Job, Recipe, Value } from "./api";
 import { kept } from "./keep";
 import { codeOf, LANGUAGES } from "./samples";
 import type { Language } from "./samples";
-import { asRefusal, fields, models, needsKey, removeJob, said } from "./state";
+import { asRefusal, fields, jobs, models, needsKey, refresh, removeJob, said } from "./state";
 import { save, when } from "./save";
 
 const FORMATS = [
@@ -22,7 +22,7 @@ const FORMATS = [
 export function TakeAway({ job }: { job: Job }) {
   const busy = useSignal("");
   const trouble = useSignal("");
-  const copied = useSignal("");
+  const until = useSignal(""); // the link that was copied opens
 
   const fetchFile = async (format: string) => {
     busy.value = format;
@@ -33,15 +33,18 @@ export function TakeAway({ job }: { job: Job }) {
       save(await response.blob(), name);
       said.value = `${name} was saved`;
     } catch (error) {
-      trouble.value = asRefusal(error).message;
+      if (asRefusal(error).code === "not_found") await refresh(job.id);
+      else trouble.value = asRefusal(error).message;
     } finally {
       busy.value = "";
     }
   };
   const copyLink = async () => {
-    const model = job.outputs.find((output) => output.name === "model.glb");
-    if (model) await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`);
-    copied.value = "link";
+    await refresh(job.id); // which signs it anew
+    const model = jobs.value[job.id]?.outputs.find((output) => output.name === "model.glb");
+    if (!model) return;
+    await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`);
+    until.value = when(new Date(Number(new URL(model.url).searchParams.get("expires")) * 1000).toISOString());
   };
   return (
     <div class="take">
@@ -56,8 +59,8 @@ export function TakeAway({ job }: { job: Job }) {
         </div>
         {trouble.value && <p class="note bad" role="alert">{trouble.value}</p>}
         <div class="row">
-          <button type="button" onClick={() => void copyLink()}>{copied.value === "link" ? "Copied" : "Copy a link"}</button>
-          <span class="sub">opens for anybody for an hour</span>
+          <button type="button" onClick={() => void copyLink()}>{until.value ? "Copied" : "Copy a link"}</button>
+          <span class="sub">{until.value ? `opens for anybody until ${until.value}` : "opens for anybody, for a while"}</span>
         </div>
         <dl class="facts">
           <div><dt>Engine</dt><dd>{job.engine.name}{job.engine.licence ? `, ${job.engine.licence}` : ""}</dd></div>
@@ -118,12 +121,16 @@ function Code({ job }: { job: Job }) {
   );
 }
 
-/** What differs from the defaults, and the seed that was drawn. */
-export function knobsOf(job: Job): Recipe {
+/** What differs from the defaults, as it was sent. */
+export function knobsSent(job: Job): Recipe {
   const known = models.value.find((model) => model.id === job.engine.name)?.knobs;
   const plain = new Map(fields.value.map((field) => [field.name, field.fallback]));
-  const set = Object.entries(job.recipe as Recipe).filter(([name, value]) => (!known || known.includes(name)) && value !== (plain.get(name) ?? null));
-  const knobs = Object.fromEntries(set);
+  return Object.fromEntries(Object.entries(job.recipe as Recipe).filter(([name, value]) => (!known || known.includes(name)) && value !== (plain.get(name) ?? null)));
+}
+
+/** The same, and the seed that was drawn. */
+function knobsOf(job: Job): Recipe {
+  const knobs = knobsSent(job);
   if (readsSeed(job)) knobs["seed"] = job.seed_used as Value;
   return knobs;
 }

@@ -89,7 +89,7 @@ function Zone({ side }: { side: Side }) {
         aria-label={picture ? `Replace the ${side} picture` : `Add the ${side} picture: ${HINTS[side]}`}
         onClick={() => input.current?.click()}
       >
-        {picture ? <Shown picture={picture} side={side} /> : <><Head side={side} /><span class="hint">{HINTS[side]}</span></>}
+        {picture ? <Shown picture={picture} alt={`${side}: ${picture.name}`} /> : <><Head side={side} /><span class="hint">{HINTS[side]}</span></>}
       </button>
       <div class="caption">
         {picture ? (
@@ -110,7 +110,7 @@ function Zone({ side }: { side: Side }) {
 }
 
 /** A picture, or what is cut out of it. */
-function Shown({ picture, side }: { picture: Picture; side: Side }) {
+export function Shown({ picture, alt }: { picture: Picture; alt: string }) {
   const [url, setUrl] = useState("");
   useEffect(() => {
     const made = URL.createObjectURL(picture.blob);
@@ -118,7 +118,7 @@ function Shown({ picture, side }: { picture: Picture; side: Side }) {
     return () => URL.revokeObjectURL(made);
   }, [picture.blob]);
   const source = showsCutouts.value && picture.cutout ? picture.cutout : url;
-  return source ? <img class={showsCutouts.value ? "cutout" : ""} src={source} alt={`${side}: ${picture.name}`} draggable={false} /> : null;
+  return source ? <img class={showsCutouts.value ? "cutout" : ""} src={source} alt={alt} draggable={false} /> : null;
 }
 
 export function Views() {
