@@ -9,6 +9,7 @@ import io
 import os
 import shutil
 import signal
+from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +31,8 @@ AXE = """tags => axe.run(document, {runOnly: tags, resultTypes: ['violations'], 
 SIZES = ((1440, 900), (390, 844))
 DROP = """([files, place]) => {
     const data = new DataTransfer();
-    for (const [name, bytes, type] of files) data.items.add(new File([new Uint8Array(bytes)], name, {type}));
+    const read = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+    for (const [name, text, type] of files) data.items.add(new File([read(text)], name, {type}));
     const kind = place === 'paste' ? ClipboardEvent : DragEvent;
     const target = document.querySelector(place === 'paste' ? 'body' : place);
     target.dispatchEvent(new kind(place === 'paste' ? 'paste' : 'drop',
@@ -48,7 +50,8 @@ def built():
 def drop(page, files, place=".views"):
     """Let files (name, bytes) fall on a place of the page, or paste them."""
     kinds = {".txt": "text/plain", ".jpg": "image/jpeg"}
-    page.evaluate(DROP, [[(name, [*data], kinds.get(Path(name).suffix, "image/png")) for name, data in files], place])
+    given = [(name, b64encode(data).decode(), kinds.get(Path(name).suffix, "image/png")) for name, data in files]
+    page.evaluate(DROP, [given, place])
 
 
 def robot(side):
@@ -103,23 +106,24 @@ def changed(page, before):
     pytest.fail("the model looks as before")
 
 
-def check_access(page):
-    """axe finds nothing, and nothing is wider than the screen."""
+def check_everywhere(page, state):
+    """axe finds nothing, and nothing is wider than the screen: in light and dark, on a desk and on a phone."""
     if not page.evaluate("'axe' in window"):
         page.evaluate((WEB / "node_modules/axe-core/axe.min.js").read_text())
-    found = page.evaluate(AXE, TAGS)
-    assert not found, found
-    over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert over <= 0, f"{over} px wider than the screen"
-
-
-def check_everywhere(page):
-    """The same, in light and dark, on a desk and on a phone."""
+    was = page.viewport_size
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            check_access(page)
+            check_access(page, f"{state}, {width} px, {scheme}")
+    page.set_viewport_size(was)
+
+
+def check_access(page, where):
+    found = page.evaluate(AXE, TAGS)
+    assert not found, (where, found)
+    over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert over <= 0, f"{where}: {over} px wider than the screen"
 
 
 def kill_runner(server, seen=()):

@@ -82,7 +82,7 @@ def visit(browser):
     contexts, faults = [], []
 
     def open_page(server, key=None, path="/", **options):
-        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}} | options)
+        context = browser.new_context(**{"viewport": {"width": 1100, "height": 700}} | options)
         contexts.append(context)
         context.add_init_script(WATCH)
         if key:

@@ -76,7 +76,7 @@ def test_sides_that_changed_places_are_told_before_the_run_and_put_right_with_on
 
     drop(page, [(f"{side}.png", robot(other)) for side, other in swapped.items()])
     page.get_by_role("status").filter(has_text="probably changed places").wait_for(timeout=60_000)
-    check_everywhere(page)
+    check_everywhere(page, "warned")
     page.get_by_role("button", name="Swap left and right").click()
 
     page.get_by_alt_text("left: right.png").wait_for()
@@ -103,7 +103,7 @@ def test_the_embedded_engine_makes_what_each_format_holds_again(visit, embedded)
     before = canvas(page)
     slider.fill("1")
     changed(page, before)
-    check_everywhere(page)
+    check_everywhere(page, "overlay")
 
 
 def test_the_price_follows_the_settings_and_a_wrong_number_says_its_range(visit, standing):
@@ -194,7 +194,7 @@ def test_a_service_that_goes_away_in_the_middle_is_waited_for_and_ends_the_run_a
 
     server.stop()
     page.get_by_text("The service does not answer. This page tries again").first.wait_for()
-    check_everywhere(page)
+    check_everywhere(page, "away")
     server.start()
 
     page.get_by_text("The service answers again").wait_for()

@@ -39,7 +39,8 @@ export const pictures = signal<Pictures>({});
 export const showsCutouts = signal(false);
 export const isLooking = signal(false); // a preview is on its way
 export const remarks = signal<Notice[]>([]); // what the pictures disagree on
-export const pictureFault = signal("");
+export const pictureFault = signal(""); // of the files that were given last
+export const lookFault = signal(""); // why there is no preview
 export const recipe = signal<Recipe>(readRecipe());
 export const plan = signal<Plan | null>(null);
 export const planFault = signal<Refusal | null>(null);
@@ -252,6 +253,7 @@ let looking: AbortController | undefined;
 /** Ask what is cut out of the pictures and what they disagree on: free, and at once. */
 export async function look(): Promise<void> {
   looking?.abort();
+  lookFault.value = "";
   const mine = (looking = new AbortController());
   const given = pictures.value;
   if (!given.front || !isIn.value) return;
@@ -264,7 +266,6 @@ export async function look(): Promise<void> {
   try {
     const found = await ask<Preview>("/api/v1/views/preview", { method: "POST", body: form, signal: mine.signal });
     remarks.value = found.warnings;
-    pictureFault.value = "";
     const next: Pictures = {};
     for (const side of SIDES) {
       const picture = pictures.value[side];
@@ -274,7 +275,7 @@ export async function look(): Promise<void> {
     pictures.value = next;
     await keep("zones", next);
   } catch (error) {
-    if (!mine.signal.aborted) pictureFault.value = asRefusal(error).message;
+    if (!mine.signal.aborted) lookFault.value = asRefusal(error).message;
   } finally {
     if (looking === mine) isLooking.value = false;
   }

@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Side } from "./api";
 import { SIDES } from "./guess";
 import type { Picture } from "./keep";
-import { addPictures, isLooking, look, pictureFault, pictures, remarks, remove, showsCutouts, swap, takeSample } from "./state";
+import { addPictures, isLooking, look, lookFault, pictureFault, pictures, remarks, remove, showsCutouts, swap, takeSample } from "./state";
 
 const HINTS: Record<Side, string> = {
   front: "the face",
@@ -170,7 +170,7 @@ export function Views() {
           <button type="button" class="link" onClick={() => void takeSample("robot_photo", "jpg")}>or its photos</button>
         </div>
       </div>
-      {pictureFault.value && <p class="note bad" role="alert">{pictureFault.value}</p>}
+      {[pictureFault.value, lookFault.value].map((words) => words && <p class="note bad" role="alert" key={words}>{words}</p>)}
       {remarks.value.map((remark) => <p class="note warn" role="status" key={remark.code + remark.field}>
         {remark.message}
         {remark.code === "views_probably_swapped" && ["left", "right"].includes(remark.field ?? "") && <button type="button" onClick={() => void swap("left", "right")}>Swap left and right</button>}
