@@ -217,11 +217,11 @@ def test_a_screenshot_shows_the_model_and_a_full_screen_is_full(visit, standing)
 
     narrow = page.locator("canvas").bounding_box()["width"]
     page.get_by_role("button", name="Full screen").click()
-    page.wait_for_function("document.fullscreenElement?.matches('.show')")
-    page.wait_for_function("width => document.querySelector('canvas').clientWidth > width", arg=narrow + 100)
+    page.locator(".show:fullscreen").wait_for()
+    assert page.locator("canvas").bounding_box()["width"] > narrow + 100
     assert share_unlike_corner(canvas(page)) > 0.05
     page.get_by_role("button", name="Full screen").click()
-    page.wait_for_function("!document.fullscreenElement")
+    page.locator(".show:fullscreen").wait_for(state="detached")
 
 
 def test_a_copied_link_opens_the_model_for_somebody_without_a_key(visit, standing):

@@ -157,10 +157,10 @@ export function Go() {
   const cost = plan.value?.cost;
   const isShort = needsKey.value && credits.value !== null && cost !== undefined && credits.value < cost;
   const lacks = !isIn.value ? "Sign in first." : !pictures.value.front ? "A front picture is needed; the other sides make it better." : isShort ? `This costs ${cost}, and ${credits.value} credits are left: ${credits.value ? "take a smaller preset, or " : ""}ask whoever runs the service for more.` : "";
-  const refused = isIn.value ? (fault.value ?? planFault.value) : null;
+  const refused = isIn.value ? [fault.value, planFault.value].find((one) => one && one.code !== "away") : null; // that is told above
   return (
     <div class="go">
-      {refused && <p class="note bad" role="alert">{refused.message} {code(refused.code)}</p>}
+      {refused && <p class="note bad" role="alert">{refused.message} <a href={`/errors/${refused.code}`} target="_blank" rel="noreferrer">{refused.code}</a></p>}
       {lacks && <p class={isShort && pictures.value.front ? "note warn" : "sub"} id="go-why">{lacks}</p>}
       <button type="button" class="primary" aria-describedby={lacks ? "go-why" : undefined} disabled={Boolean(lacks) || submitting.value} onClick={() => void run()}>
         <span>{submitting.value ? "Sending …" : "Make the model"}</span>
@@ -168,8 +168,4 @@ export function Go() {
       </button>
     </div>
   );
-}
-
-function code(word: string) {
-  return word !== "away" ? <a href={`/errors/${word}`} target="_blank" rel="noreferrer">{word}</a> : null;
 }

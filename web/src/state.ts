@@ -310,7 +310,7 @@ function priceLater(): void {
   const knobs = wanted();
   if (!isIn.value || !models.value.length) return;
   clearTimeout(pricing);
-  pricing = setTimeout(() => void price(knobs), PRICE_MS);
+  pricing = setTimeout(() => void price(knobs), plan.peek() ? PRICE_MS : 0);
 }
 
 async function price(knobs: Recipe): Promise<void> {

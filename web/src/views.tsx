@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The drop zones, laid out as seen from above: the subject in the middle looks down, at the front.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Side } from "./api";
 import { SIDES } from "./guess";
 import type { Picture } from "./keep";
@@ -122,7 +122,7 @@ export function Shown({ picture, alt }: { picture: Picture; alt: string }) {
 }
 
 export function Views() {
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: what falls on a page that does not listen yet takes its place
     const paste = (event: ClipboardEvent) => {
       const files = [...(event.clipboardData?.files ?? [])];
       if (files.length) void addPictures(files);
