@@ -202,6 +202,15 @@ def pictures_of(count, side):
     return scene.export(file_type="glb")
 
 
+def test_what_macos_puts_beside_the_files_of_a_zip_is_not_read():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("cube.ply", trimesh.creation.box().export(file_type="ply"))
+        archive.writestr("__MACOSX/._cube.ply", b"\0\5\x16\7 no mesh")
+
+    assert len(read_mesh(out.getvalue(), file_type="zip").mesh.faces) == 12
+
+
 def zip_of_files(count):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

@@ -112,7 +112,11 @@ def _parts(data: bytes, file_type: str, source: str | os.PathLike[str] | bytes) 
     if file_type == "zip":
         unzipped = _unzipped(data)
         folder = trimesh.resolvers.ZipResolver({name: io.BytesIO(content) for name, content in unzipped.items()})
-        named = [(Path(name).suffix.lower().lstrip("."), content) for name, content in unzipped.items()]
+        named = [
+            (Path(name).suffix.lower().lstrip("."), content)
+            for name, content in unzipped.items()
+            if not name.startswith("__MACOSX/")  # notes of macOS, under the names of the files
+        ]
         files = [(kind, content) for kind, content in named if kind in FILE_TYPES and kind != "zip"]
     scenes = []
     for kind, content in files:
