@@ -141,6 +141,20 @@ def test_runs_stand_in_line_side_by_side_and_each_can_be_looked_at(visit, slow):
     page.get_by_text("1 in line").wait_for()
 
 
+def test_the_page_still_asks_and_hears_while_more_runs_wait_than_a_browser_opens_connections(visit, slow):
+    key = slow.add_key()
+    with slow.client(key) as client:
+        for _ in range(8):
+            client.post("/api/v1/jobs", files={"front": robot("front")}).raise_for_status()
+    page = visit(slow, key)
+    page.locator(".strip button").nth(7).wait_for()
+
+    page.get_by_role("radio", name="high").check(force=True)
+    page.get_by_text("0.285 credits").wait_for()
+    page.get_by_role("button", name="running").click()
+    page.get_by_text("Stage 1 of").wait_for()
+
+
 def test_a_canceled_run_is_made_again_with_its_own_pictures(visit, slow):
     page = visit(slow, slow.add_key())
     drop_robot(page)

@@ -71,6 +71,11 @@ def test_during_runs_and_after_those_that_made_nothing(visit, slow):
     page.get_by_role("button", name="Take its pictures and settings").wait_for()
     check_everywhere(page, "failed")
 
+    page.get_by_role("button", name="Remove the left picture").click()
+    page.get_by_role("button", name="Add the left picture").wait_for()
+    page.get_by_role("button", name="Take its pictures and settings").click()
+    page.get_by_alt_text("left: robot-left.png").wait_for()
+
 
 def test_after_a_run(visit, standing):
     key = standing.add_key()

@@ -84,10 +84,10 @@ function Ended({ job }: { job: Job }) {
     <div class={`board ended ${job.status}`}>
       <h3>{words}</h3>
       {job.error && <p>{job.error.message}</p>}
-      {job.error && <p class="sub">{job.error.retryable ? "The same run may work when you try it again." : "The same run would fail again; change what the sentence names."} <a href={`/errors/${job.error.code}`} target="_blank" rel="noreferrer">{job.error.code}</a></p>}
+      {job.error && <p class="sub">{job.error.retryable ? "The same run may work when you try it again." : "The same run would fail again: change its pictures or its settings first."} <a href={`/errors/${job.error.code}`} target="_blank" rel="noreferrer">{job.error.code}</a></p>}
       <p class="sub">{job.cost ? `It cost ${job.cost} credits, for the work that was done.` : "It cost nothing."}</p>
       <div class="row">
-        <Again job={job} />
+        <Again key={job.id} job={job} />
         <Delete job={job} />
       </div>
     </div>
@@ -112,7 +112,7 @@ function Done({ job }: { job: Job }) {
     <>
       {model ? <Show key={job.id} path={`/api/v1/jobs/${job.id}/files/model.glb`} job={job} /> : <Gone job={job} />}
       {job.warnings.map((warning) => <p class="note warn" key={warning.code}>{warning.message}</p>)}
-      {model && <TakeAway job={job} />}
+      {model && <TakeAway key={job.id} job={job} />}
     </>
   );
 }
@@ -122,7 +122,7 @@ function Gone({ job }: { job: Job }) {
     <div class="board ended">
       <h3>The files of this run are gone</h3>
       <p>A run is kept for a time, which Account tells; then the service deletes it. Save the next one before.</p>
-      <Again job={job} />
+      <Again key={job.id} job={job} />
     </div>
   );
 }

@@ -28,6 +28,7 @@ export interface Notice {
 const FINAL = ["succeeded", "failed", "canceled", "expired"];
 const PRICE_MS = 250; // after the last change
 const POLL_MS = 2500; // of what waits, whose place in the queue is no event
+const STREAMS_MAX = 3; // a browser opens six connections to a service, for all its tabs
 const BACK_MS = 8000; // that its return is told
 const PIXEL = "data:image/png;base64,iVBORw0KGgo="; // a price asks for a picture, and looks at none
 
@@ -178,6 +179,8 @@ export async function enter(): Promise<boolean> {
 
 export function leave(): void {
   keepKey("");
+  for (const stream of streams.values()) stream.close();
+  streams.clear();
   jobs.value = {};
   chosen.value = null;
   models.value = [];
@@ -406,10 +409,10 @@ function show(found: Job): void {
       said.value = `The run has ${found.status === "succeeded" ? "succeeded" : "ended: " + found.status}`;
       void ask("/api/v1/keys/self").catch(() => undefined); // what is left
     }
-  } else if (!streams.has(found.id)) follow(found);
+  } else if (!streams.has(found.id) && streams.size < STREAMS_MAX && (found.queue_position ?? 0) <= 1) follow(found);
 }
 
-/** The job's events; the browser resumes a stream that breaks off, and we ask again where it gave up. */
+/** The events of a job that runs or is the next to; the browser resumes a stream that breaks off. Others are asked for. */
 function follow(found: Job): void {
   const stream = new EventSource(here(found.events_url));
   streams.set(found.id, stream);
