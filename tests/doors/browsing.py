@@ -9,11 +9,13 @@ import io
 import os
 import shutil
 import signal
+import time
 from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from doors.server import END_S
 from PIL import Image, ImageChops
 from require import is_required
 
@@ -128,7 +130,8 @@ def check_access(page, where):
 
 def kill_runner(server, seen=()):
     """End the process that executes, as a fault of it would; the ids of those that ended so far."""
-    while True:
+    until = time.monotonic() + END_S
+    while time.monotonic() < until:
         with server.store.read() as tx:
             pids = {worker.about["pid"] for worker in workers.present(tx, 0)} - set(seen)
         for pid in pids:
@@ -136,6 +139,8 @@ def kill_runner(server, seen=()):
                 os.kill(pid, signal.SIGKILL)
         if pids:
             return {*seen, *pids}
+        time.sleep(0.05)
+    pytest.fail("no other runner came")
 
 
 def copy_robot(folder):
