@@ -28,6 +28,12 @@ def test_a_link_that_was_opened_too_late(visit, standing):
     check_everywhere(page, "dead link")
 
 
+def test_a_link_that_was_cut_off_leaves_the_page_as_it_is(visit, standing):
+    page = visit(standing, path="/#view=%2Fapi%")
+
+    page.get_by_role("heading", name="Sign in").wait_for()
+
+
 def test_before_a_run(visit, standing):
     page = visit(standing, standing.add_key())
     page.get_by_text("A front picture is needed").wait_for()

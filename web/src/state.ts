@@ -150,8 +150,7 @@ async function followHash(): Promise<void> {
       fault.value = asRefusal(error);
     }
   }
-  const view = /^#view=(.+)$/.exec(location.hash);
-  const path = view ? decodeURIComponent(view[1] ?? "") : "";
+  const path = new URLSearchParams(location.hash.slice(1)).get("view") ?? "";
   shared.value = /^\/api\/v1\/jobs\/job_[0-9a-f]+\/files\/model\.glb\?/.test(path) ? path : null;
   tab.value = tabOf(location.hash);
 }
