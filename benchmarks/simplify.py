@@ -34,8 +34,7 @@ from fourview.mesh.mesh import Mesh, face_normals, keep_faces, merge_vertices
 from fourview.mesh.repair import make_manifold, settle
 from fourview.mesh.topology import edge_keys, half_edges, label_parts
 from fourview.progress import no_tick
-from fourview.recipe import Recipe
-from fourview.shape.engine import find
+from fourview.shape.hull import hull as solid_of
 from fourview.surface.extract import extract
 from fourview.surface.octree import sample
 from fourview.views.framing import frame
@@ -76,8 +75,7 @@ def hull(case: Path, cells: int) -> Mesh:
     """The hull of the four pictures in folder `case`, without crumbs."""
     pictures = read_pictures({name: case / f"{name}.png" for name in ("front", "left", "back", "right")})
     views, _ = frame(pictures, cut_out(pictures)[0])
-    field, _ = find("hull").field(views, Recipe(), no_tick)
-    return drop_crumbs(extract(sample(field, cells)))[0]
+    return drop_crumbs(extract(sample(solid_of(views), cells)))[0]
 
 
 def ways() -> dict[str, Simplifier]:

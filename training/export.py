@@ -9,7 +9,7 @@ Not here  who runs them: the engine, and `evaluate`.
 
     encode.onnx  pictures (4, 4, 256, 256), coarse (32, 32, 32, 2) -> maps (16384, pixel + 1), volume (32768, cells),
                                                                       present (4)
-    value.onnx   those, points (8192, 3), hull (8192, 2)           -> value (8192)
+    correct.onnx those, points (8192, 3), hull (8192, 2)           -> more (8192, 2)
 
 Maps and volume leave as rows, a row for each pixel or cell, and points fetch rows by their number: a third of the time
 of ONNX's GridSample, which walks through each channel apart. Pictures and points are in the network's frame; `coarse`
@@ -24,6 +24,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -51,21 +52,21 @@ class Encode(nn.Module):
         return maps, features.volume[0].flatten(1).T, features.present[0]
 
 
-class Value(nn.Module):
-    """Rows and points -> values."""
+class Correct(nn.Module):
+    """Rows and points -> what is added to the parts of the hull."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, maps: Tensor, volume: Tensor, present: Tensor, points: Tensor, hull: Tensor) -> Tensor:
-        """`points (n, 3)`, `hull (n, 2)` -> `(n,)`."""
+        """`points (n, 3)`, `hull (n, 2)` -> `(n, 2)`."""
         side = self.network.params.map
         x, y, z = points.unbind(1)
         across = (x, z, x, z)
         seen = [fetch(maps, (-y, across[view]), (side, side), view * side**2) for view in range(4)]
         around = fetch(volume, (z, -y, x), (CELLS, CELLS, CELLS))
-        return self.network.answer(torch.stack(seen, dim=1), present.expand(len(points), 4), around, points, hull)
+        return self.network.correction(torch.stack(seen, dim=1), present.expand(len(points), 4), around, points, hull)
 
 
 def fetch(rows: Tensor, at: tuple[Tensor, ...], sizes: tuple[int, ...], first: int = 0) -> Tensor:
@@ -87,24 +88,27 @@ def fetch(rows: Tensor, at: tuple[Tensor, ...], sizes: tuple[int, ...], first: i
 
 
 def export(network: Network, folder: Path) -> None:
-    """encode.onnx and value.onnx in `folder`."""
+    """encode.onnx and correct.onnx in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     network = network.cpu().eval()
     pictures, coarse, points, hull = example(0)
-    encode, value = Encode(network).eval(), Value(network).eval()
+    encode, correct = Encode(network).eval(), Correct(network).eval()
     with torch.no_grad():
         rows = encode(pictures, coarse)
     names = ["maps", "volume", "present"]
     for module, inputs, called, gives in (
         (encode, (pictures, coarse), ["pictures", "coarse"], names),
-        (value, (*rows, points, hull), [*names, "points", "hull"], ["value"]),
+        (correct, (*rows, points, hull), [*names, "points", "hull"], ["more"]),
     ):
         with warnings.catch_warnings():  # the exporter's own, about its own future
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module, inputs, input_names=called, output_names=gives, opset_version=OPSET, dynamo=True, verbose=False
             )
-        program.save(folder / f"{type(module).__name__.lower()}.onnx", external_data=False)
+        model = program.model_proto
+        for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
+            del part.metadata_props[:]  # where each line of code lies on this machine
+        onnx.save(model, folder / f"{type(module).__name__.lower()}.onnx")
 
 
 def example(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -124,19 +128,19 @@ class Exported:
     def __init__(self, folder: Path, threads: int = 2) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self._encode, self._value = (
+        self._encode, self._correct = (
             onnxruntime.InferenceSession(folder / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
-            for name in ("encode", "value")
+            for name in ("encode", "correct")
         )
 
     def encode(self, pictures: np.ndarray, coarse: np.ndarray) -> dict[str, np.ndarray]:
-        """`(4, 4, 256, 256)`, `(32, 32, 32, 2) float32` -> what `value` needs."""
+        """`(4, 4, 256, 256)`, `(32, 32, 32, 2) float32` -> what `correct` needs."""
         rows = self._encode.run(None, {"pictures": pictures, "coarse": coarse})
         return dict(zip(("maps", "volume", "present"), rows, strict=True))
 
-    def value(self, rows: dict[str, np.ndarray], points: np.ndarray, hull: np.ndarray) -> np.ndarray:
-        """`(TILE, 3)`, `(TILE, 2) float32` -> `(TILE,)`."""
-        return self._value.run(None, {**rows, "points": points, "hull": hull})[0]
+    def correct(self, rows: dict[str, np.ndarray], points: np.ndarray, hull: np.ndarray) -> np.ndarray:
+        """`(TILE, 3)`, `(TILE, 2) float32` -> `(TILE, 2)`."""
+        return self._correct.run(None, {**rows, "points": points, "hull": hull})[0]
 
 
 def difference(network: Network, exported: Exported) -> float:
@@ -147,7 +151,8 @@ def difference(network: Network, exported: Exported) -> float:
         with torch.no_grad():
             features: Features = network.encode(pictures[None], coarse[None])
             wanted = network.value(features, points[None], hull[None])[0].numpy()
-        found = exported.value(exported.encode(pictures.numpy(), coarse.numpy()), points.numpy(), hull.numpy())
+        more = exported.correct(exported.encode(pictures.numpy(), coarse.numpy()), points.numpy(), hull.numpy())
+        found = (hull.clamp(-1, 1).numpy() + more).min(axis=-1)
         greatest = max(greatest, float(np.abs(found - wanted).max()))
     return greatest
 
@@ -167,7 +172,7 @@ def main() -> int:
     encoded = time.perf_counter() - began
     began = time.perf_counter()
     for _ in range(10):
-        exported.value(rows, points, hull)
+        exported.correct(rows, points, hull)
     each = (time.perf_counter() - began) / 10 / TILE
     sizes = ", ".join(f"{p.name} {p.stat().st_size / 1e6:.2f} MB" for p in sorted(args.out.glob("*.onnx")))
     print(f"{sizes}; differs from torch by {apart:.1e}; encode {encoded:.2f} s, {each * 1e6:.2f} us a point")

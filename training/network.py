@@ -173,17 +173,16 @@ class Network(nn.Module):
         around = torch.stack([x, -y, z], dim=2).reshape(b, n, 1, 1, 3)
         volume = F.grid_sample(features.volume.float(), around, padding_mode="border", align_corners=False)
         volume = volume.reshape(b, -1, n).transpose(1, 2)  # (b, n, cells)
-        return self.answer(seen, features.present[:, None].expand(b, n, 4), volume, points, hull)
+        more = self.correction(seen, features.present[:, None].expand(b, n, 4), volume, points, hull)
+        return (hull.clamp(-1, 1) + more).amin(-1)
 
-    def answer(self, seen: Tensor, present: Tensor, volume: Tensor, points: Tensor, hull: Tensor) -> Tensor:
-        """`value` of what points looked up: `seen (.., 4, pixel + 1)`, `volume (.., cells)`; `hull (.., 2)`."""
+    def correction(self, seen: Tensor, present: Tensor, volume: Tensor, points: Tensor, hull: Tensor) -> Tensor:
+        """What is added to the parts `hull (.., 2)`, of what points looked up: `seen (.., 4, pixel + 1)`, `volume`."""
         given = torch.cat([seen[..., :-1] * present[..., None], seen[..., -1:]], dim=-1)  # nothing from missing views
-        near = hull.clamp(-1, 1)
-        known = torch.cat([given.flatten(-2), present, volume, points, near, hull / LIMIT], dim=-1)
+        known = torch.cat([given.flatten(-2), present, volume, points, hull.clamp(-1, 1), hull / LIMIT], dim=-1)
         # Each part is corrected by itself: outlines are mostly right, bodies a guess. Far outside the hull it has the
         # last word: a little there, rarely seen, would be a crumb in the model.
-        more = self.point(known).float() * (hull.amin(-1, keepdim=True) > -LIMIT)
-        return (near + more).amin(-1)
+        return self.point(known).float() * (hull.amin(-1, keepdim=True) > -LIMIT)
 
 
 def placed(network: Network, device: torch.device) -> Network:

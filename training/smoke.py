@@ -12,24 +12,20 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from fourview.progress import Journey
 from fourview.recipe import Recipe
 from fourview.shape.mini.engine import Mini
-from fourview.views.camera import AZIMUTH_DEG
-from fourview.views.framing import frame
-from fourview.views.view import Picture
 from training.augment import draw_points, plain_pose, posed_pictures, posed_value
 from training.base import base_of
 from training.checkpoint import begin, load, mean_network, save
 from training.export import ATOL, Exported, difference, export
 from training.network import NetworkParams
-from training.objects import Objects, distance_at
+from training.objects import Objects
 from training.render import made_up
 from training.train import distance_loss
-from training.validate import CELLS, SETS, iou
+from training.validate import SETS, field_iou, iou, views_of
 
 TINY = NetworkParams(stride=4, picture=(12, 16, 24), volume=(8, 12, 16), pixel=12, point=48)
 SEEDS = (1, 4, 9, 14)
@@ -67,28 +63,17 @@ def main() -> int:
         network = mean_network(load(Path(folder) / "checkpoint.pt", device), device)
         export(network, Path(folder))
         apart = difference(network, Exported(Path(folder)))
-        made = sum(engine_iou(Mini(Path(folder)), objects[torch.tensor([k])]) for k in range(len(SEEDS))) / len(SEEDS)
+        engine = Mini(Path(folder))
+        made = 0.0
+        for k in range(len(SEEDS)):
+            one = objects[torch.tensor([k])]
+            made += field_iou(engine.shape(views_of(one), Recipe(), Journey()).field, one) / len(SEEDS)
     print(
         f"IoU on {len(SEEDS)} objects: hull {hull:.3f}, after {STEPS} steps {learnt:.3f} (at least {GOAL}), by the "
         f"engine {made:.3f} (at most {APART} less); onnxruntime differs from torch by {apart:.1e} "
         f"(at most {ATOL:.0e}); {time.perf_counter() - began:.0f} s"
     )
     return 0 if learnt >= GOAL and made >= learnt - APART and apart <= ATOL else 1
-
-
-def engine_iou(engine: Mini, one: Objects) -> float:
-    """What the engine makes of the four pictures of one object, against its solid."""
-    pictures = [
-        Picture(name, rgba[..., :3], rgba[..., 3] / np.float32(255))
-        for name, rgba in zip(AZIMUTH_DEG, one.pictures[0].permute(0, 2, 3, 1).numpy(), strict=True)
-    ]
-    views, _ = frame(pictures, [picture.alpha for picture in pictures])
-    field = engine.shape(views, Recipe(), Journey()).field
-    at = (np.arange(CELLS) + 0.5) / CELLS - 0.5
-    points = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
-    found = field(points / one.half.max().numpy()) > 0
-    truth = (distance_at(one.distance, torch.from_numpy(points)[None])[0] > 0).numpy()
-    return float((found & truth).sum() / (found | truth).sum())
 
 
 if __name__ == "__main__":

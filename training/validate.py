@@ -1,20 +1,33 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good a network is on objects it never saw, while it trains.
+"""How good a network is on objects it never saw, while it trains and afterwards, beside the hull it began with.
 
-Owns      volume IoU on the validation split, by number of views, and without colour.
-Not here  whole models through the pipeline (`evaluate`).
+    python -m training.validate RUN/finished.pt --pack ../shared/train
 
-The points are `POINTS` of the 64^3 cells of the cube that the object's frame spans, the same ones every time.
+Owns      volume IoU on the validation split, by number of views, and without colour; that of a whole engine.
+Not here  whole models through the pipeline (`benchmarks/quality.py`).
+
+The cells are the 64^3 of the cube that the object's frame spans; while training `POINTS` of them, the same every time.
 """
 
+import argparse
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from fourview.arrays import Float
+from fourview.surface.field import Field
+from fourview.views.camera import AZIMUTH_DEG
+from fourview.views.framing import frame
+from fourview.views.view import Picture, View
 from training.augment import plain_pose, posed, posed_pictures, posed_value
 from training.base import base_of
-from training.network import Network
-from training.objects import Objects
+from training.checkpoint import load, mean_network
+from training.network import SHIPPED, Network
+from training.objects import Objects, distance_at
+from training.pack import Pack
 
 SETS = {"1": (1, 0, 0, 0), "2": (1, 1, 0, 0), "3": (1, 1, 1, 0), "4": (1, 1, 1, 1)}
 POINTS, CELLS = 16384, 64
@@ -31,8 +44,7 @@ def iou(network: Network, objects: Objects, given: tuple[int, ...], is_plain: bo
     """The IoU of each object `(b,)` when the views `given` are shown."""
     device = objects.half.device
     generator = torch.Generator().manual_seed(0)
-    cell = torch.randperm(CELLS**3, generator=generator)[:POINTS].to(device)
-    at = (torch.stack([cell // CELLS**2, cell // CELLS % CELLS, cell % CELLS], dim=1) + 0.5) / CELLS - 0.5
+    at = middles()[torch.randperm(CELLS**3, generator=generator)[:POINTS]].to(device)
     found = []
     for k in range(len(objects.half)):
         one = objects[torch.tensor([k], device=device)]
@@ -49,3 +61,47 @@ def iou(network: Network, objects: Objects, given: tuple[int, ...], is_plain: bo
         missed = (posed_value(one.distance, pose, posed(at[None], pose)) > 0).sum() - is_solid.sum()
         found.append((says & is_solid).sum() / ((says | is_solid).sum() + missed))
     return torch.stack(found)
+
+
+def middles() -> Tensor:
+    """The middles of all cells `(64^3, 3)`, the object's frame."""
+    line = (torch.arange(CELLS) + 0.5) / CELLS - 0.5
+    return torch.cartesian_prod(line, line, line)
+
+
+def views_of(one: Objects) -> list[View]:
+    """The framed views of one object, as the pipeline makes them of its pictures."""
+    pictures = [
+        Picture(name, rgba[..., :3], rgba[..., 3] / np.float32(255))
+        for name, rgba in zip(AZIMUTH_DEG, one.pictures[0].permute(0, 2, 3, 1).numpy(), strict=True)
+    ]
+    return frame(pictures, [picture.alpha for picture in pictures])[0]
+
+
+def field_iou(field: Field, one: Objects) -> float:
+    """The IoU of what an engine made of one object's views."""
+    points: Float = middles().numpy()
+    found = field(points / one.half.max().numpy()) > 0
+    truth = (distance_at(one.distance, middles()[None])[0] > 0).numpy()
+    return float((found & truth).sum() / (found | truth).sum())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--pack", type=Path, default=Path("../shared/train"))
+    args = parser.parse_args()
+    device = torch.device("cpu")
+    pack = Pack(args.pack, "val", device)
+    objects = pack.take(torch.arange(len(pack)))
+    learnt = mean_network(load(args.checkpoint, device), device)
+    rows = {"hull": ious(Network(SHIPPED).eval(), objects), "mini": ious(learnt, objects)}  # a new one is the hull
+    print(f"| {len(pack)} objects | " + " | ".join(rows["hull"]) + " |")
+    print("|---" * (1 + len(rows["hull"])) + "|")
+    for name, found in rows.items():
+        print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in found.values()) + " |")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -20,10 +20,11 @@ from fourview.errors import CanceledError
 Tick = Callable[[float], None]
 
 STAGES = ("fetch", "matte", "encode", "denoise", "decode", "extract", "clean", "simplify", "texture", "export")
-# Engine -> share of each stage in a typical run, in the order of STAGES: those of the hull were measured with
+# Engine -> share of each stage in a typical run, in the order of STAGES: those of the first two were measured with
 # `benchmarks/speed.py`, those of the network follow from its arithmetic at 30 steps and 256 cells. `mesh` is what is
 # done with meshes that are there already, which takes some of these stages.
 SHARES: dict[str, tuple[float, ...]] = {
+    "mini": (0.01, 0.06, 0.10, 0.00, 0.25, 0.10, 0.05, 0.10, 0.30, 0.03),
     "hull": (0.02, 0.08, 0.08, 0.00, 0.20, 0.12, 0.05, 0.10, 0.32, 0.03),
     "hunyuan2mv": (0.01, 0.06, 0.03, 0.55, 0.09, 0.03, 0.02, 0.05, 0.14, 0.02),
     "mesh": (0.05, 0.15, 0.00, 0.00, 0.00, 0.00, 0.00, 0.25, 0.45, 0.10),
@@ -74,7 +75,7 @@ class Journey:
 
     watch: Callable[[Event], None] | None = None
     cancel: CancelToken | None = None
-    engine: str = "hull"
+    engine: str = "mini"
     timings_s: dict[str, float] = field(default_factory=dict)
     _began: float = field(default_factory=time.perf_counter)
     _done: float = 0.0
@@ -82,7 +83,7 @@ class Journey:
     @contextmanager
     def stage(self, name: str, steps: int = 0, note: str = "") -> Iterator[Tick]:
         """The tick of stage `name`; its time is counted when the block ends."""
-        shares = SHARES.get(self.engine, SHARES["hull"])
+        shares = SHARES.get(self.engine, SHARES["mini"])
         share, before = shares[STAGES.index(name)], sum(shares[: STAGES.index(name)])
 
         def tick(done: float) -> None:

@@ -43,7 +43,7 @@ class ViewsRecipe:
 class ShapeRecipe:
     """Views become a field."""
 
-    engine: Literal["hull", "hunyuan2mv"] = knob("hull", "what turns the views into a shape")
+    engine: Literal["mini", "hull", "hunyuan2mv"] = knob("hull", "what turns the views into a shape")
     variant: Literal["base", "fast", "turbo"] | None = knob(
         None,
         "which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first",
@@ -66,7 +66,7 @@ class SurfaceRecipe:
         "points a decoding pass takes: a memory knob, it never changes the result",
         1_000,
         5_000_000,
-        only="hull",
+        only="mini hull",
     )
     box_v: float = knob(1.01, "half the side of the cube that is decoded, box units", 0.1, 4, only="hunyuan2mv")
     level: float = knob(0.0, "the value on the surface; higher is thinner", -100, 100, only="hunyuan2mv")

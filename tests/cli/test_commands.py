@@ -54,7 +54,7 @@ def test_the_report_tells_mesh_timings_engine_and_recipe(made):
     assert 980 <= report["mesh"]["faces"] <= 1000
     assert next(iter(report["timings_s"])) == "fetch"
     assert list(report["timings_s"])[-1] == "export"
-    assert report["engine"]["name"] == "hull"
+    assert report["engine"]["name"] == fourview.Recipe().shape.engine
     assert report["recipe"]["octree_resolution"] == 48
 
 

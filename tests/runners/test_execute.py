@@ -23,7 +23,7 @@ from fourview.export.read import read_mesh
 from fourview.export.write import encode
 from fourview.mesh.measure import measure
 from fourview.progress import STAGES, CancelToken
-from fourview.recipe import ExportRecipe
+from fourview.recipe import ExportRecipe, Recipe
 from fourview.runners.execute import Workshop
 from fourview.runners.instant import Instant
 
@@ -97,7 +97,7 @@ def test_pictures_become_the_file_that_was_asked_for_a_glb_and_a_picture(robot):
 
 
 def test_the_report_is_that_of_the_pipeline(robot):
-    assert (robot.seed_used, robot.result["seed_used"], robot.result["engine"]["name"]) == (3, 3, "hull")
+    assert (robot.seed_used, robot.result["seed_used"], robot.result["engine"]["name"]) == (3, 3, Recipe().shape.engine)
     assert robot.result["recipe"]["texture_size"] == 256
     assert list(robot.result["timings_s"]) == [stage for stage in STAGES if stage != "denoise"]
 
@@ -328,7 +328,7 @@ def test_an_engine_without_weights_is_not_offered(workshop, monkeypatch, tmp_pat
 
     ability = workshop.ability()
 
-    assert ability.engines == ("hull", "mesh")
+    assert ability.engines == ("mini", "hull", "mesh")
     assert ability.about["engines"]["hull"] == {
         "installed": True, "version": "1", "licence": "Apache-2.0", "lacks": None,
     }  # fmt: skip
@@ -340,7 +340,7 @@ def test_an_engine_without_weights_is_not_offered(workshop, monkeypatch, tmp_pat
 def test_an_engine_that_is_broken_takes_no_other_along(capfd):
     broken = Workshop(Machine(weights="/nowhere", device="cuda:99", memory="no such word"))
 
-    assert broken.ability().engines == ("hull", "mesh")
+    assert broken.ability().engines == ("mini", "hull", "mesh")
 
 
 def test_a_learned_engine_runs_step_by_step_and_keeps_its_network(make_runner, tmp_path):
@@ -363,7 +363,7 @@ def test_a_learned_engine_runs_step_by_step_and_keeps_its_network(make_runner, t
         outcomes.append(outcome)
         shutil.rmtree(weights, ignore_errors=True)
 
-    assert ability.engines == ("hull", "hunyuan2mv", "mesh")
+    assert ability.engines == ("mini", "hull", "hunyuan2mv", "mesh")
     assert (5, 5) in {(step.step, step.steps) for step in steps if step.stage == "denoise"}
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
     assert outcomes[0].files[0].path.read_bytes() == outcomes[1].files[0].path.read_bytes()

@@ -38,7 +38,7 @@ def test_a_job_goes_through_all_stages_and_never_back(make_runner, tmp_path):
 def test_it_can_do_what_any_engine_can(make_runner):
     ability = make_runner("instant").start()
 
-    assert ability.engines == ("hull", "hunyuan2mv", "mesh")
+    assert ability.engines == ("mini", "hull", "hunyuan2mv", "mesh")
     assert ability.about["device"] == "instant"
 
 

@@ -2092,7 +2092,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2160,7 +2160,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2216,7 +2216,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2405,7 +2405,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2473,7 +2473,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2529,7 +2529,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2808,7 +2808,7 @@ export interface operations {
                          * @default hull
                          * @enum {string}
                          */
-                        engine?: "hull" | "hunyuan2mv";
+                        engine?: "mini" | "hull" | "hunyuan2mv";
                         /**
                          * @description which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first (engine hunyuan2mv)
                          * @enum {string|null}
@@ -2835,7 +2835,7 @@ export interface operations {
                          */
                         octree_resolution?: number;
                         /**
-                         * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                         * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                          * @default 200000
                          */
                         num_chunks?: number;
@@ -2935,7 +2935,7 @@ export interface operations {
                      * @default hull
                      * @enum {string}
                      */
-                    engine?: "hull" | "hunyuan2mv";
+                    engine?: "mini" | "hull" | "hunyuan2mv";
                     /**
                      * @description which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first (engine hunyuan2mv)
                      * @enum {string|null}
@@ -2962,7 +2962,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine hull)
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;

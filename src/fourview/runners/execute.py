@@ -50,7 +50,7 @@ from fourview.weights import catalogue
 from fourview.work import Ability, MadeFile, Outcome, Work
 
 MESH = "mesh"  # the input that is one, and what a runner is called that does things with meshes
-LICENCES = {"hull": "Apache-2.0", "hunyuan2mv": catalogue.TERMS[catalogue.MV].name}
+LICENCES = {"mini": "Apache-2.0", "hull": "Apache-2.0", "hunyuan2mv": catalogue.TERMS[catalogue.MV].name}
 RUN_SHARE = 0.96  # of the progress of a job that its run takes; the rest are further files
 MATERIAL_FILE = re.compile(rb"^mtllib\s", re.MULTILINE)
 UV_SLACK = 1e-4  # how far beyond 0..1 a uv may lie that is not meant to repeat

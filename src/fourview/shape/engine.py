@@ -44,6 +44,13 @@ def find(name: str, machine: Machine | None = None) -> Engine:
     return _ENGINES[name](machine or Machine())
 
 
+def _mini(machine: Machine) -> Engine:
+    from fourview.shape.mini.engine import Mini
+
+    made = Mini()
+    return Engine("mini", "1", made.licence, made.shape)
+
+
 def _hull(machine: Machine) -> Engine:
     def shape(views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
         with journey.stage("encode") as tick:
@@ -65,4 +72,4 @@ def _hunyuan2mv(machine: Machine) -> Engine:
     return Engine("hunyuan2mv", "1", made.licence, made.shape, made.check)
 
 
-_ENGINES: dict[str, Callable[[Machine], Engine]] = {"hull": _hull, "hunyuan2mv": _hunyuan2mv}
+_ENGINES: dict[str, Callable[[Machine], Engine]] = {"mini": _mini, "hull": _hull, "hunyuan2mv": _hunyuan2mv}

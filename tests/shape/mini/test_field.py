@@ -11,14 +11,14 @@ import pytest
 from fourview.arrays import Float
 from fourview.shape.hull import Hull
 from fourview.shape.mini.encoder import network_pictures
-from fourview.shape.mini.field import TILE, corrected
-from fourview.shape.mini.frame import CELLS, FILL_DEEP, FILL_KNOWN, TRUNCATION, cells, fill_of
+from fourview.shape.mini.field import SHARE, TILE, corrected
+from fourview.shape.mini.frame import CELLS, FILL_DEEP, FILL_KNOWN, LIMIT, TRUNCATION, cells, fill_of
 from fourview.views.camera import AZIMUTH_DEG, side_camera
 from fourview.views.view import View
 
 
 class Says:
-    """A network that adds `more` truncations to what the hull says, and stays within 1."""
+    """A network that adds `more` truncations to both parts of the hull."""
 
     def __init__(self, more: float) -> None:
         self.more = more
@@ -26,7 +26,8 @@ class Says:
     def run(self, _: None, asks: Mapping[str, Float]) -> list[Any]:
         assert asks["points"].shape == (TILE, 3)
         assert np.abs(asks["points"]).max() <= 1
-        return [np.clip(asks["hull"].min(axis=1) + np.float32(self.more), -1, 1)]
+        assert (asks["hull"].min(axis=1) > -LIMIT).all()
+        return [np.full((TILE, 2), self.more, np.float32)]
 
 
 def ball(points: Float) -> Float:
@@ -45,18 +46,31 @@ def test_a_network_that_changes_nothing_gives_the_hull_back_at_every_distance() 
     assert np.array_equal(field.bounds, HULL.bounds)
 
 
-def test_a_correction_moves_the_surface_by_as_many_truncations() -> None:
+def test_a_correction_moves_the_surface_by_its_share_of_truncations() -> None:
     field = corrected(Says(0.5), {}, HULL, FILL_KNOWN, is_deep_known=True)
 
-    grown = 0.7 + 0.5 * TRUNCATION / FILL_KNOWN
+    grown = 0.7 + 0.5 * SHARE * TRUNCATION / FILL_KNOWN
     assert field(np.array([[grown, 0, 0], [0, grown - 0.01, 0]], np.float32)) == pytest.approx([0, 0.01], abs=1e-5)
+
+
+@pytest.mark.parametrize("more", [-3, 3])
+def test_where_body_and_outline_meet_nothing_is_taken_off_or_added(more: float) -> None:
+    thin = Hull(ball, HULL.bounds, parts=lambda p: np.stack([np.zeros(len(p), np.float32), ball(p)], 1))
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (1_000, 3)).astype(np.float32)
+
+    class Body:
+        def run(self, _: None, asks: Mapping[str, Float]) -> list[Any]:
+            return [np.tile(np.array([0, more], np.float32), (TILE, 1))]
+
+    field = corrected(Body(), {}, thin, FILL_KNOWN, is_deep_known=True)
+    assert np.allclose(field(points), np.minimum(0, ball(points)), atol=1e-6)
 
 
 def test_where_depth_is_a_guess_the_box_holds_what_the_network_adds() -> None:
     field = corrected(Says(3), {}, HULL, FILL_DEEP, is_deep_known=False)
 
     low, high = field.bounds
-    assert high[2] > 0.7 + 3 * TRUNCATION / FILL_DEEP
+    assert high[2] > 0.7 + 3 * SHARE * TRUNCATION / FILL_DEEP
     assert low[2] == -high[2]
     assert np.array_equal(field.bounds[:, :2], HULL.bounds[:, :2])
 

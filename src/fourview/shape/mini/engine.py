@@ -38,9 +38,12 @@ class Mini:
         names = [view.name for view in views]
         fill = fill_of(names)
         with journey.stage("encode") as tick:
-            base = hull(views, lambda done: tick(0.6 * done))
+            base = hull(views, lambda done: tick(0.3 * done))
             rows = encode(self._session("encode"), views, base, fill)
-            field = corrected(self._session("value"), rows, base, fill, "left" in names or "right" in names)
+            is_deep_known = "left" in names or "right" in names
+            field = corrected(
+                self._session("correct"), rows, base, fill, is_deep_known, lambda done: tick(0.5 + 0.5 * done)
+            )
         return Shape(field, (), {}, is_framed=True)
 
     def _session(self, name: str) -> Any:

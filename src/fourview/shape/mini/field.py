@@ -1,40 +1,87 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network's values at points become a field: its second half.
+"""The network's corrections become a field: its second half.
 
-Owns      value.onnx, the field far from the surface, the field's box.
+Owns      correct.onnx, the lattice on which it is asked, the field near the surface and far from it, the field's box.
 Not here  what points look up (`encoder`).
 
-The network tells distances up to one truncation. Farther away it says +-1, and the hull's distance takes over: values
-are multiplied by the hull's where that is more than 1. Signs stay the network's own, also where it overrules the hull.
+The network is asked once, on a lattice as fine as its maps; between its nodes the corrections are interpolated, because
+they are smooth where they are right: what is fine in the surface is in the hull's parts, and what is fine in the
+corrections is mostly noise. It tells distances up to one truncation. Farther away the hull's distance takes over:
+values are multiplied by the hull's where that is more than 1. Signs stay the network's own.
 """
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from fourview.arrays import Float
+from fourview.progress import Tick, no_tick
 from fourview.shape.hull import Hull
 from fourview.shape.mini.encoder import Rows
 from fourview.shape.mini.frame import CELLS, LIMIT, TRUNCATION, cells, hull_parts
 from fourview.surface.field import Field
 
 TILE = 8192  # points of a call: the graph's shapes are fixed
+NODES = 64  # of the lattice, along each axis
+SHARE = 0.8  # of a correction that is made: all of it is more than the present weights know (training/README.md)
+THIN = 0.7  # most that is made of it, as a share of how far the point lies within the outlines
 
 
-def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: bool) -> Field:
+def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: bool, tick: Tick = no_tick) -> Field:
     """The field of `hull` as the network corrects it."""
+    lattice = _lattice(session, rows, hull, fill, tick)
 
     def value(points: Float) -> Float:
         asked = points * np.float32(fill)
         parts = hull_parts(hull, asked, fill)
-        asks = {**rows, "points": np.clip(asked, -1, 1), "hull": np.clip(parts, -LIMIT, LIMIT)}
-        says: Float = session.run(None, asks)[0]
-        return says * np.maximum(np.abs(np.minimum(*parts.T)), 1) * np.float32(TRUNCATION / fill)
+        least = np.minimum(*parts.T)
+        more = _interpolated(lattice, np.clip(asked, -1, 1)) * (least > -LIMIT)[:, None]
+        # Thin parts are finer than the network's maps, and a body is a mere edge where it meets the outlines.
+        most = np.maximum(np.float32(THIN) * parts[:, 0], 0)
+        more[:, 1] = np.clip(more[:, 1], -most, most)
+        near: Float = np.minimum(*(np.clip(parts, -1, 1) + more).T)
+        near *= np.maximum(np.abs(least), 1) * np.float32(TRUNCATION / fill)
+        return near
 
-    field = Field(value, hull.bounds, TILE)
+    field = Field(value, hull.bounds)
     return field if is_deep_known else replace(field, bounds=_deepened(field, fill))
+
+
+def _lattice(session: Any, rows: Rows, hull: Hull, fill: float, tick: Tick) -> Float:
+    """What is added to the parts, `(NODES, NODES, NODES, 2)` over x, y, z: smoothed over each node's neighbours."""
+    at = (np.arange(NODES, dtype=np.float32) + 0.5) * np.float32(2 / NODES) - 1
+    points = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3)
+    parts = np.clip(hull_parts(hull, points, fill), -LIMIT, LIMIT)
+    asks = np.flatnonzero(parts.min(axis=1) > -LIMIT)
+    more = np.zeros((len(points), 3), np.float32)  # the third counts what was asked
+    more[asks, 2] = 1
+    for start in range(0, len(asks), TILE):
+        some = asks[np.minimum(np.arange(start, start + TILE), len(asks) - 1)]
+        more[some, :2] = session.run(None, {**rows, "points": points[some], "hull": parts[some]})[0]
+        tick(min((start + TILE) / len(asks), 1.0))
+    smooth: Float = more.reshape(NODES, NODES, NODES, 3)
+    for axis in range(3):
+        padded = np.pad(smooth, [(int(axis == k),) * 2 for k in range(4)], mode="edge")
+        before, after = (np.take(padded, np.arange(k, k + NODES), axis=axis) for k in (0, 2))
+        smooth = smooth / 2 + (before + after) / 4
+    return np.float32(SHARE) * smooth[..., :2] / np.maximum(smooth[..., 2:], np.float32(1e-6))
+
+
+def _interpolated(lattice: Float, points: Float) -> Float:
+    """Values `(n, c)` of a lattice `(m, m, m, c)` at points `(n, 3)` of the network's frame."""
+    side = len(lattice)
+    place = np.clip((points + 1) * np.float32(side / 2) - np.float32(0.5), 0, side - 1)
+    low = np.minimum(place.astype(np.intp), side - 2)
+    share = place - low.astype(np.float32)
+    flat, first = lattice.reshape(-1, lattice.shape[-1]), (low[:, 0] * side + low[:, 1]) * side + low[:, 2]
+    out = np.zeros((len(points), lattice.shape[-1]), np.float32)
+    for i, j, k in product((0, 1), repeat=3):
+        weight = np.prod(np.where([i, j, k], share, 1 - share), axis=1, dtype=np.float32)
+        out += flat[first + (i * side + j) * side + k] * weight[:, None]
+    return out
 
 
 def _deepened(field: Field, fill: float) -> Float:
