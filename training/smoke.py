@@ -31,8 +31,7 @@ TINY = NetworkParams(stride=4, picture=(12, 16, 24), volume=(8, 12, 16), pixel=1
 SEEDS = (1, 4, 9, 14)
 STEPS, RATE = 150, 4e-3
 POINTS, POINTS_A_STEP = 30_000, 3_000
-APART = 0.02  # framing moves pictures by parts of a pixel, and its hull is finer
-GOAL = 0.9  # IoU on the objects it learns; the hull of their silhouettes is below
+GOAL = 0.9  # IoU on the objects it learns, by the network and by the engine; the hull of their silhouettes is below
 
 
 def main() -> int:
@@ -70,10 +69,10 @@ def main() -> int:
             made += field_iou(engine.shape(views_of(one), Recipe(), Journey()).field, one) / len(SEEDS)
     print(
         f"IoU on {len(SEEDS)} objects: hull {hull:.3f}, after {STEPS} steps {learnt:.3f} (at least {GOAL}), by the "
-        f"engine {made:.3f} (at most {APART} less); onnxruntime differs from torch by {apart:.1e} "
+        f"engine {made:.3f} (at least {GOAL}); onnxruntime differs from torch by {apart:.1e} "
         f"(at most {ATOL:.0e}); {time.perf_counter() - began:.0f} s"
     )
-    return 0 if learnt >= GOAL and made >= learnt - APART and apart <= ATOL else 1
+    return 0 if learnt >= GOAL and made >= GOAL and apart <= ATOL else 1
 
 
 if __name__ == "__main__":
