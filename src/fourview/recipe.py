@@ -43,7 +43,11 @@ class ViewsRecipe:
 class ShapeRecipe:
     """Views become a field."""
 
-    engine: Literal["mini", "hull", "hunyuan2mv"] = knob("hull", "what turns the views into a shape")
+    engine: Literal["mini", "hull", "hunyuan2mv"] = knob(
+        "hull",
+        "what turns the views into a shape: hull rounds the outlines, mini is a small network that looks at shading "
+        "too, hunyuan2mv the official one",
+    )
     variant: Literal["base", "fast", "turbo"] | None = knob(
         None,
         "which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first",

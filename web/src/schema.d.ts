@@ -2804,7 +2804,7 @@ export interface operations {
                          */
                         matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
                         /**
-                         * @description what turns the views into a shape
+                         * @description what turns the views into a shape: hull rounds the outlines, mini is a small network that looks at shading too, hunyuan2mv the official one
                          * @default hull
                          * @enum {string}
                          */
@@ -2931,7 +2931,7 @@ export interface operations {
                      */
                     matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
                     /**
-                     * @description what turns the views into a shape
+                     * @description what turns the views into a shape: hull rounds the outlines, mini is a small network that looks at shading too, hunyuan2mv the official one
                      * @default hull
                      * @enum {string}
                      */

@@ -71,6 +71,7 @@ export function Settings() {
               <span><b>{model.id}</b> <small>{model.installed ? `${model.licence ?? ""}` : `needs ${model.lacks ?? "to be installed"}`}</small></span>
             </label>
           ))}
+          <p class="sub">{fields.value.find((field) => field.name === "engine")?.text}</p>
         </fieldset>
       )}
       {known && !known.includes("seed") && <p class="sub">{engine.value?.id} draws no lots and needs no seed: the same pictures and settings make the same model.</p>}

@@ -43,8 +43,7 @@ export function TakeAway({ job }: { job: Job }) {
     await refresh(job.id); // which signs it anew
     const model = jobs.value[job.id]?.outputs.find((output) => output.name === "model.glb");
     if (!model) return;
-    await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`);
-    until.value = when(new Date(Number(new URL(model.url).searchParams.get("expires")) * 1000).toISOString());
+    if (await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`)) until.value = when(new Date(Number(new URL(model.url).searchParams.get("expires")) * 1000).toISOString());
   };
   return (
     <div class="take">
@@ -113,7 +112,7 @@ function Code({ job }: { job: Job }) {
             <label key={name}><input type="radio" name={`language-${job.id}`} checked={language.value === name} onChange={() => ((language.value = name), (isCopied.value = false))} /><span>{name}</span></label>
           ))}
         </div>
-        <button type="button" onClick={() => void copy(text).then(() => (isCopied.value = true))}>{isCopied.value ? "Copied" : "Copy"}</button>
+        <button type="button" onClick={() => void copy(text).then((done) => (isCopied.value = done))}>{isCopied.value ? "Copied" : "Copy"}</button>
       </header>
       <pre tabIndex={0}>{text}</pre>
       {!needsKey.value && <p class="sub">Nobody is asked for a key here; the header does no harm.</p>}
@@ -146,7 +145,9 @@ function sizeOf(job: Job, format: string): string | undefined {
   return output.bytes > 1e6 ? `${(output.bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(output.bytes / 1e3))} kB`;
 }
 
-export async function copy(text: string): Promise<void> {
+/** Whether it is in the clipboard now. */
+async function copy(text: string): Promise<boolean> {
+  let done = true;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -154,8 +155,9 @@ export async function copy(text: string): Promise<void> {
     area.value = text;
     document.body.append(area);
     area.select();
-    document.execCommand("copy");
+    done = document.execCommand("copy");
     area.remove();
   }
-  said.value = "Copied";
+  said.value = done ? "Copied" : "The browser refused to copy";
+  return done;
 }
