@@ -7,7 +7,8 @@
 Owns      volume IoU on the validation split, by number of views, and without colour; that of a whole engine.
 Not here  whole models through the pipeline (`benchmarks/quality.py`).
 
-The cells are the 64^3 of the cube that the object's frame spans; while training `POINTS` of them, the same every time.
+The points are middles of voxels of the truth, `POINTS` of 128^3, the same every time: between voxels, where the faces
+of boxes fall, the truth is a matter of rounding.
 """
 
 import argparse
@@ -26,11 +27,11 @@ from training.augment import plain_pose, posed, posed_pictures, posed_value
 from training.base import base_of
 from training.checkpoint import load, mean_network
 from training.network import SHIPPED, Network
-from training.objects import Objects, distance_at
+from training.objects import VOXELS, Objects, distance_at
 from training.pack import Pack
 
 SETS = {"1": (1, 0, 0, 0), "2": (1, 1, 0, 0), "3": (1, 1, 1, 0), "4": (1, 1, 1, 1)}
-POINTS, CELLS = 16384, 64
+POINTS = 65536
 
 
 def ious(network: Network, objects: Objects) -> dict[str, float]:
@@ -43,8 +44,7 @@ def ious(network: Network, objects: Objects) -> dict[str, float]:
 def iou(network: Network, objects: Objects, given: tuple[int, ...], is_plain: bool = False) -> Tensor:
     """The IoU of each object `(b,)` when the views `given` are shown."""
     device = objects.half.device
-    generator = torch.Generator().manual_seed(0)
-    at = middles()[torch.randperm(CELLS**3, generator=generator)[:POINTS]].to(device)
+    at = middles().to(device)
     found = []
     for k in range(len(objects.half)):
         one = objects[torch.tensor([k], device=device)]
@@ -64,9 +64,10 @@ def iou(network: Network, objects: Objects, given: tuple[int, ...], is_plain: bo
 
 
 def middles() -> Tensor:
-    """The middles of all cells `(64^3, 3)`, the object's frame."""
-    line = (torch.arange(CELLS) + 0.5) / CELLS - 0.5
-    return torch.cartesian_prod(line, line, line)
+    """The points `(POINTS, 3)` that are scored, the object's frame."""
+    flat = torch.randperm(VOXELS**3, generator=torch.Generator().manual_seed(0))[:POINTS]
+    voxel = torch.stack([flat // VOXELS**2, flat // VOXELS % VOXELS, flat % VOXELS], dim=1)
+    return (voxel + 0.5) / VOXELS - 0.5
 
 
 def views_of(one: Objects) -> list[View]:
