@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How near the hull comes to known solids, by kind of object: the tables of docs/hull.md.
+"""How near the embedded engines come to known solids, by kind of object: the tables of docs/hull.md and docs/mini.md.
 
     python benchmarks/hull.py --pack DIR                     every kind, at most 30 objects each
     python benchmarks/hull.py --pack DIR --shape slices      rows of super-ellipses (`--exponent 99`: boxes)
     python benchmarks/hull.py --pack DIR --shape grown       one build for all: grown, box, turned (shape/hull.py)
     python benchmarks/hull.py --pack DIR --sides front       from fewer pictures
+    python benchmarks/hull.py --pack DIR --shape mini --split val       the network, on objects it never saw
 
 DIR is a training pack (its `read_pack.py` reads it): four pictures and a solid of 128^3 voxels an object. The field is
 asked at the voxels' middles. Measures, voxels against voxels: `iou` of the volumes; `cd` 1000 times the mean distance
@@ -25,7 +26,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from fourview.progress import Journey
+from fourview.recipe import Recipe
 from fourview.shape import hull
+from fourview.shape.mini.engine import Mini
 from fourview.views.camera import AZIMUTH_DEG, side_camera
 from fourview.views.view import View
 
@@ -42,7 +46,9 @@ SAMPLES = 4000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--shape", choices=["hull", "slices", "grown", "box", "turned"], default="hull")
+    parser.add_argument("--shape", choices=["hull", "slices", "grown", "box", "turned", "mini"], default="hull")
+    parser.add_argument("--weights", type=Path, help="a folder with other networks than the shipped ones")
+    parser.add_argument("--split", choices=["train", "val"], help="default: both")
     parser.add_argument("--exponent", type=float, default=2.4)
     parser.add_argument("--sides", default=",".join(AZIMUTH_DEG))
     parser.add_argument("--each", type=int, default=30, help="objects a kind")
@@ -52,15 +58,17 @@ def main() -> None:
         build = getattr(hull, args.shape.upper())
         hull._judge = lambda *_: build
 
+    engine = Mini(args.weights)
     rows: dict[str, list[list[float]]] = {}
     spent = 0.0
-    for item in objects(args.pack, args.each):
+    for item in objects(args.pack, args.each, args.split):
         crop, points = voxels(item["box"])
         began = time.process_time()
         if args.shape == "slices":
             guess = slices(item["views"], args.exponent)[crop]
         else:
-            field = hull.hull(views(item["views"], args.sides.split(",")))
+            shown = views(item["views"], args.sides.split(","))
+            field = engine.shape(shown, Recipe(), Journey()).field if args.shape == "mini" else hull.hull(shown)
             guess = (field(points) > 0).reshape([s.stop - s.start for s in crop])
         spent += time.process_time() - began
         row = measure(guess, item["volume"][crop])
@@ -81,7 +89,7 @@ def main() -> None:
         print(f"{kind:20s}" + "".join(f"{x:9.3f}" for x in mean))
 
 
-def objects(pack: Path, each: int):
+def objects(pack: Path, each: int, split: str | None):
     """At most `each` objects of every kind, drawn once for all."""
     spec = importlib.util.spec_from_file_location("read_pack", pack / "read_pack.py")
     reader = importlib.util.module_from_spec(spec)
@@ -89,7 +97,7 @@ def objects(pack: Path, each: int):
     draw = random.Random(1)
     wanted = set()
     with open(pack / "manifest.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if split in (row["split"], None)]
     for kind in WEIGHT:
         ids = [row["id"] for row in rows if row["category"] == kind]
         draw.shuffle(ids)

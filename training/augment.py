@@ -21,10 +21,12 @@ from training.objects import FILL, PIXELS, VOXELS, Objects, distance_at
 
 # Chances of the sets of views, front left back right, that users send.
 SETS = {
-    (1, 1, 1, 1): 0.5, (1, 0, 0, 0): 0.18, (1, 1, 0, 0): 0.07, (1, 0, 0, 1): 0.07, (1, 0, 1, 0): 0.06,
-    (1, 1, 1, 0): 0.06, (1, 0, 1, 1): 0.06,
+    (1, 1, 1, 1): 0.6, (1, 0, 0, 0): 0.14, (1, 1, 0, 0): 0.06, (1, 0, 0, 1): 0.06, (1, 0, 1, 0): 0.04,
+    (1, 1, 1, 0): 0.05, (1, 0, 1, 1): 0.05,
 }  # fmt: skip
-NEAR_SHARE = 0.6  # of the points lie beside the surface, the others anywhere in the box
+NEAR_SHARE = 0.4  # of the points lie beside the surface, the others anywhere in the box
+SPARE = 3  # times as many of those are drawn as are learnt from: most are plainly outside of the outlines
+WITHIN = -0.5  # truncations from the outlines up to which nothing is plain
 BESIDE_VOXELS = (0.5, 2.0)  # how far beside, standard deviation: half of them each
 
 
@@ -49,7 +51,7 @@ class Sample:
 
 
 def draw(objects: Objects, points: int, generator: torch.Generator) -> Sample:
-    """One augmented sample of each object."""
+    """One augmented sample of each object, with the spare points among which `chosen` takes `points`."""
     pose = draw_pose(objects.half, generator)
     pictures = spoil(posed_pictures(objects.pictures, pose, generator), generator)
     at = draw_points(objects, pose, points, generator)
@@ -177,10 +179,19 @@ def spoil(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat([rgb.clamp(0, 1), matte], dim=2)
 
 
+def chosen(hull: Tensor, count: int) -> Tensor:
+    """Which points to learn from `(b, count) int64`, by their `hull (b, n, 2)`: first those within the outlines or
+    beside them, then what comes next."""
+    is_plain = hull[..., 0] < WITHIN
+    return torch.sort(is_plain.byte(), dim=1, stable=True).indices[:, :count]
+
+
 def draw_points(objects: Objects, pose: Pose, count: int, generator: torch.Generator) -> Tensor:
-    """`(b, count, 3)` in the network's frame: beside the surface, in the box, and a few anywhere."""
+    """`(b, n, 3)` in the network's frame: of `count` points those beside the surface, then `SPARE` times the others,
+    in the box and a few anywhere."""
     b, device = objects.half.shape[0], objects.half.device
     beside = int(count * NEAR_SHARE)
+    free_count = (count - beside) * SPARE
 
     def rand(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator).to(device)
@@ -194,8 +205,8 @@ def draw_points(objects: Objects, pose: Pose, count: int, generator: torch.Gener
     near = posed((voxel + 0.5 + offset.to(device)) / VOXELS - 0.5, pose)
     box = torch.where((pose.turn % 2 == 1)[:, None], objects.half.flip(1), objects.half)
     box = (box * pose.stretch * pose.zoom[:, None] * 1.1 + 0.03)[:, None]
-    free = rand(b, count - beside, 3) * 2 - 1
-    free = torch.where(rand(1, count - beside, 1) < 0.85, free * box, free)
+    free = rand(b, free_count, 3) * 2 - 1
+    free = torch.where(rand(1, free_count, 1) < 0.85, free * box, free)
     return torch.cat([near, free], dim=1).clamp(-1, 1)
 
 

@@ -7,7 +7,7 @@
 Owns      the two graphs, their check (`ATOL`), their sizes and speed.
 Not here  who runs them: the engine, and `evaluate`.
 
-    encode.onnx  pictures (4, 4, 256, 256), coarse (32, 32, 32, 2) -> maps (16384, pixel + 1), volume (32768, cells),
+    encode.onnx  pictures (4, 4, 256, 256), coarse (32, 32, 32, 2) -> maps (16384, pixel + 4), volume (32768, cells),
                                                                       present (4)
     correct.onnx those, points (8192, 3), hull (8192, 2)           -> more (8192, 2)
 
@@ -46,7 +46,7 @@ class Encode(nn.Module):
         self.network = network
 
     def forward(self, pictures: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`(4, 4, 256, 256)`, `(32, 32, 32, 2)` -> `(4 * map * map, pixel + 1)`, `(32^3, cells)`, `(4,)`."""
+        """`(4, 4, 256, 256)`, `(32, 32, 32, 2)` -> `(4 * map * map, pixel + 4)`, `(32^3, cells)`, `(4,)`."""
         features = self.network.encode(pictures[None], coarse[None])
         maps = features.maps.reshape(4, -1, self.network.params.map**2).transpose(1, 2).flatten(0, 1)
         return maps, features.volume[0].flatten(1).T, features.present[0]

@@ -90,7 +90,7 @@ class UNet(nn.Module):
 class Features:
     """What points look up. Maps are turned so that their right is +X (front, back) or +Z (left, right)."""
 
-    maps: Tensor  # (b, 4 * (pixel + 1), map, map), view by view: features, then the distance to the outline
+    maps: Tensor  # (b, 4 * (pixel + 4), map, map), view by view: features, the distance to the outline, the colours
     volume: Tensor  # (b, volume[0], 32 z, 32 y downward, 32 x)
     present: Tensor  # (b, 4), 1 where a view was given
 
@@ -108,10 +108,10 @@ class Network(nn.Module):
         self.pictures = UNet(2, params.picture)
         self.pixel = nn.Conv2d(wide, params.pixel, 1)
         self.spread = nn.ModuleList(nn.Conv2d(params.picture[-2] + 1, cells, 1) for _ in range(4))
-        self.hull = nn.Conv3d(4, cells, 3, padding=1)
+        self.hull = nn.Conv3d(8, cells, 3, padding=1)
         self.place = nn.Parameter(torch.randn(1, cells, 8, 8, 8) * 0.02)  # where in the cube it is
         self.volume = UNet(3, params.volume)
-        width = 4 * (params.pixel + 2) + cells + 3 + 4
+        width = 4 * (params.pixel + 2) + cells + 3 + 4 + 3 * (4 + 4)
         self.point = nn.Sequential(
             nn.Linear(width, params.point), nn.SiLU(), nn.Linear(params.point, params.point), nn.SiLU(),
             nn.Linear(params.point, 2),
@@ -133,6 +133,7 @@ class Network(nn.Module):
         outline = matte_distance(F.avg_pool2d(matte, self.params.stride)[:, 0], reach)[:, None]
         given = present.flatten()[:, None, None, None]
         outline = outline * given / (TRUNCATION * side / 2) + FAR * (1 - given)  # side / 2 pixels are length 1
+        colours = averaged(turned[:, :3], matte, self.params.stride)
         # A graph has fixed shapes; elsewhere nothing is worked out for views that are missing.
         shown = torch.arange(4 * b) if torch.compiler.is_exporting() else torch.nonzero(present.flatten())[:, 0]
         turned, matte = turned[shown], matte[shown]
@@ -143,15 +144,25 @@ class Network(nn.Module):
             torch.zeros((4 * b, *level.shape[1:]), device=level.device).index_copy(0, shown, level.to(outline.dtype))
             for level in (self.pixel(levels[0]), levels[-2])
         )
-        maps = torch.cat([pixel, outline], dim=1).reshape(b, -1, side, side)
-        return Features(maps, self._volume(low, outline, given, hull), present)
+        maps = torch.cat([pixel, outline, colours], dim=1).reshape(b, -1, side, side)
+        return Features(maps, self._volume(low, outline, given, hull, self._unlike(colours, present)), present)
 
-    def _volume(self, low: Tensor, outline: Tensor, given: Tensor, hull: Tensor) -> Tensor:
+    def _unlike(self, colours: Tensor, present: Tensor) -> Tensor:
+        """How far apart the colours `(4b, 3, map, map)` are that the views show of each cell `(b, 32, 32, 32, 4)`."""
+        sheets = F.avg_pool2d(colours, self.params.map // CELLS).unflatten(0, (-1, 4)).movedim(2, -1)
+        front, left, back, right = sheets.unbind(1)  # each (b, y, across, 3)
+        cells = [
+            (sheet.transpose(1, 2)[:, :, :, None] if is_side else sheet[:, None]).expand(-1, CELLS, CELLS, CELLS, 3)
+            for sheet, is_side in ((front, False), (left, True), (back, False), (right, True))
+        ]
+        return differences(torch.stack(cells, dim=-2), present[:, None, None, None]).mean(-1)
+
+    def _volume(self, low: Tensor, outline: Tensor, given: Tensor, hull: Tensor, unlike: Tensor) -> Tensor:
         """Maps `(4b, c, 32, 32)`, spread along each view's axis, and the hull: understood together."""
         outline = F.avg_pool2d(outline, self.params.map // CELLS)
         low = (torch.cat([low, outline], dim=1) * given).unflatten(0, (len(hull), 4))
         volume = F.interpolate(self.place, size=(CELLS, CELLS, CELLS), mode="trilinear")
-        volume = volume + self.hull(torch.cat([hull.clamp(-1, 1), hull / LIMIT], dim=-1).movedim(-1, 1))
+        volume = volume + self.hull(torch.cat([hull.clamp(-1, 1), hull / LIMIT, unlike], dim=-1).movedim(-1, 1))
         for view, spread in enumerate(self.spread):
             sheet = spread(low[:, view])  # (b, cells, y, across)
             # Left and right look along x: across is z. (b, cells, z, y, 1) or (b, cells, 1, y, x)
@@ -169,7 +180,7 @@ class Network(nn.Module):
         where = torch.stack([from_front, from_side, from_front, from_side], dim=1).reshape(4 * b, n, 1, 2)
         maps = features.maps.reshape(4 * b, -1, self.params.map, self.params.map).float()
         seen = F.grid_sample(maps, where, padding_mode="border", align_corners=False)
-        seen = seen.reshape(b, 4, -1, n).permute(0, 3, 1, 2)  # (b, n, 4, pixel + 1)
+        seen = seen.reshape(b, 4, -1, n).permute(0, 3, 1, 2)  # (b, n, 4, pixel + 4)
         around = torch.stack([x, -y, z], dim=2).reshape(b, n, 1, 1, 3)
         volume = F.grid_sample(features.volume.float(), around, padding_mode="border", align_corners=False)
         volume = volume.reshape(b, -1, n).transpose(1, 2)  # (b, n, cells)
@@ -177,12 +188,32 @@ class Network(nn.Module):
         return (hull.clamp(-1, 1) + more).amin(-1)
 
     def correction(self, seen: Tensor, present: Tensor, volume: Tensor, points: Tensor, hull: Tensor) -> Tensor:
-        """What is added to the parts `hull (.., 2)`, of what points looked up: `seen (.., 4, pixel + 1)`, `volume`."""
-        given = torch.cat([seen[..., :-1] * present[..., None], seen[..., -1:]], dim=-1)  # nothing from missing views
-        known = torch.cat([given.flatten(-2), present, volume, points, hull.clamp(-1, 1), hull / LIMIT], dim=-1)
+        """What is added to the parts `hull (.., 2)`, of what points looked up: `seen (.., 4, pixel + 4)`, `volume`."""
+        features, outline, colours = seen.split([self.params.pixel, 1, 3], dim=-1)
+        given = torch.cat([features * present[..., None], outline], dim=-1)  # nothing from missing views
+        unlike = differences(colours, present)
+        known = [given.flatten(-2), present, volume, points, hull.clamp(-1, 1), hull / LIMIT]
+        known += [colours.flatten(-2), unlike.flatten(-2)]
         # Each part is corrected by itself: outlines are mostly right, bodies a guess. Far outside the hull it has the
         # last word: a little there, rarely seen, would be a crumb in the model.
-        return self.point(known).float() * (hull.amin(-1, keepdim=True) > -LIMIT)
+        return self.point(torch.cat(known, dim=-1)).float() * (hull.amin(-1, keepdim=True) > -LIMIT)
+
+
+def averaged(colours: Tensor, matte: Tensor, stride: int) -> Tensor:
+    """Mean colours `(n, 3, h / stride, w / stride)` of what the matte `(n, 1, h, w)` shows; 0 where that is nothing."""
+    shown = F.avg_pool2d(torch.cat([colours * matte, matte], dim=1), stride)
+    return shown[:, :3] / shown[:, 3:].clamp(min=1e-3)
+
+
+def differences(colours: Tensor, present: Tensor) -> Tensor:
+    """How much front and back differ from left and right in `colours (.., 4, 3)`: `(.., 4, 3)`, 0 without both.
+
+    A point of the surface has one colour in all pictures that show it (K. Kutulakos and S. Seitz, "A theory of shape by
+    space carving", IJCV 2000); where the colours differ, one of the pictures shows something in front of it.
+    """
+    level, side = [0, 0, 2, 2], [1, 3, 1, 3]
+    given = present[..., level] * present[..., side]
+    return (colours[..., level, :] - colours[..., side, :]).abs() * given[..., None]
 
 
 def placed(network: Network, device: torch.device) -> Network:

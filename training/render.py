@@ -21,13 +21,21 @@ from training.procedural import invent
 COARSE, FINE = 40, 100  # nodes along each axis
 REACH = 1.2  # the coarse lattice spans +-REACH of the maker's unit around (0, 0.5, 0)
 ROOM = 0.06  # empty rim of the fine lattice, of the longest side
+OTHERS = 1 << 40  # numbers from here on stand in for shapes that cannot be seen
 # Axis along a picture's rows and the one looked along, and whether they grow to the right and toward the camera.
 SEEN = {"front": (0, 1, 2, 1), "left": (2, -1, 0, 1), "back": (0, -1, 2, -1), "right": (2, 1, 0, -1)}
 
 
+class TooThin(ValueError):
+    """No node of the lattice is inside of the shape."""
+
+
 def made_up(seed: int, device: torch.device) -> Objects:
-    """Made-up object number `seed`, as a batch of one."""
-    return objectify(invent(seed), seed, device)
+    """Made-up object number `seed`, as a batch of one; a shape too thin to be seen gives way to another."""
+    try:
+        return objectify(invent(seed), seed, device)
+    except TooThin:
+        return made_up(seed + OTHERS, device)
 
 
 def objectify(parts: list[Part], seed: int, device: torch.device) -> Objects:
@@ -96,6 +104,8 @@ def _box(lattice: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     for axis in range(3):
         profile = values.amax([k for k in range(3) if k != axis])
         inside = torch.nonzero(profile > 0)[:, 0]
+        if len(inside) == 0:
+            raise TooThin
         first, last = inside[0], inside[-1]
         step = lattice[1, axis] - lattice[0, axis]
         low.append(lattice[first, axis] - step * profile[first] / (profile[first] - profile[first - 1]))

@@ -47,7 +47,7 @@ def main() -> int:
     points = draw_points(objects, pose, POINTS, torch.Generator().manual_seed(0))
     truth, base = posed_value(objects.distance, pose, points), base_of(pictures, points)
     for step in range(STEPS):
-        pick = torch.randint(POINTS, (POINTS_A_STEP,), generator=torch.Generator().manual_seed(step))
+        pick = torch.randint(points.shape[1], (POINTS_A_STEP,), generator=torch.Generator().manual_seed(step))
         for group in run.optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (STEPS - step) / (0.5 * STEPS))
         features = run.network.encode(pictures, base.volume)

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.augment import Sample, draw
+from training.augment import Sample, chosen, draw
 from training.base import Base, Bases
 from training.checkpoint import Run, begin, load, mean_network, save
 from training.curve import draw_curve
@@ -37,9 +37,9 @@ from training.validate import ious
 
 WARM_UP = 100  # steps
 SHARPNESS = 8.0  # a value of 1 is a logit of this much in the loss on the sign
-SIGN_WEIGHT = 0.1
+DISTANCE_WEIGHT = 0.3
 MEAN_DECAY = 0.999
-USES, APART = 2, 4  # a drawn sample serves so many steps, with new points each, so many steps apart
+USES, APART = 3, 4  # a drawn sample serves so many steps, with new points each, so many steps apart
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,9 @@ class Trainer:
             del self._drawn[number]
         if self.plan.workers:
             self.prepared(sample_of(run.step + 1)[0])
-        mine = slice(use, None, USES)
-        points, truth, hull = sample.points[:, mine], sample.value[:, mine], base.points[:, mine]
+        pick = chosen(base.points[:, use::USES], self.plan.points) * USES + use
+        rows = torch.arange(len(pick), device=self.device)[:, None]
+        points, truth, hull = (values[rows, pick] for values in (sample.points, sample.value, base.points))
         if is_timed and self.device.type == "cuda":
             torch.cuda.synchronize()
         prepared = time.perf_counter() - began
@@ -272,7 +273,7 @@ def sample_of(step: int) -> tuple[int, int]:
 def distance_loss(value: Tensor, truth: Tensor) -> Tensor:
     """How wrong `value` is, in distance and in sign; `truth (b, n)` is cut at +-1."""
     sign = F.binary_cross_entropy_with_logits(value * SHARPNESS, (truth > 0).to(value.dtype))
-    return (value - truth).abs().mean() + SIGN_WEIGHT * sign
+    return sign + DISTANCE_WEIGHT * (value - truth).abs().mean()
 
 
 if __name__ == "__main__":

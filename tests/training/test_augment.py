@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from lopsided import odd_one, overlap, shadow
-from training.augment import SETS, draw, draw_pose, plain_pose, posed, posed_pictures, posed_value, unposed
+from training.augment import SETS, chosen, draw, draw_pose, plain_pose, posed, posed_pictures, posed_value, unposed
 
 from fourview.shape.mini.frame import FILL_DEEP, FILL_KNOWN
 
@@ -85,3 +85,10 @@ def test_the_same_generator_draws_the_same_sample():
 
     assert torch.equal(first.pictures, second.pictures)
     assert torch.equal(first.value, second.value)
+
+
+def test_points_plainly_outside_of_the_outlines_come_last():
+    inside = torch.tensor([[0.3, -3.0, -0.4, -0.6, 2.0], [-3.0, -3.0, -3.0, 0.1, -0.6]])
+    hull = torch.stack([inside, inside.flip(1)], dim=2)
+
+    assert chosen(hull, 4).tolist() == [[0, 2, 4, 1], [3, 0, 1, 2]]

@@ -55,3 +55,10 @@ def test_a_number_always_makes_the_same_object():
     assert (one.pictures == same.pictures).all()
     assert (one.distance == same.distance).all()
     assert (one.pictures != other.pictures).any()
+
+
+def test_a_shape_too_thin_to_be_seen_gives_way_to_another():
+    made = made_up(1_049_423, CPU)
+
+    assert (made.distance > 0).any()
+    assert (made.pictures[0, :, 3] > 0).flatten(1).any(1).all()

@@ -48,7 +48,7 @@ def _mini(machine: Machine) -> Engine:
     from fourview.shape.mini.engine import Mini
 
     made = Mini()
-    return Engine("mini", "1", made.licence, made.shape)
+    return Engine("mini", "2", made.licence, made.shape)
 
 
 def _hull(machine: Machine) -> Engine:

@@ -92,9 +92,10 @@ class _Plate:
 @dataclass(frozen=True)
 class Hull(Field):
     """A field that is the lesser of two: `parts` maps points `(n, 3)` to `(n, 2)`, how far inside the outlines and how
-    far inside the round body a point lies."""
+    far inside the round body a point lies. `box (2, 3)` is what the outlines span."""
 
     parts: Callable[[Float], Float] = field(kw_only=True)
+    box: Float = field(kw_only=True)
 
 
 def hull(views: Sequence[View], tick: Tick = no_tick, pixel: float = PIXEL) -> Hull:
@@ -124,8 +125,8 @@ def hull(views: Sequence[View], tick: Tick = no_tick, pixel: float = PIXEL) -> H
         return out.T
 
     grow = MARGIN * (high - low).max()
-    bounds = np.stack([low - grow, high + grow]).astype(np.float32)
-    return Hull(lambda points: np.minimum(*parts(points).T), bounds, parts=parts)
+    bounds, box = (np.stack([low - more, high + more]).astype(np.float32) for more in (grow, 0))
+    return Hull(lambda points: np.minimum(*parts(points).T), bounds, parts=parts, box=box)
 
 
 def _parts(front: _Plate, side: _Plate | None, points: Float) -> tuple[Float, Float]:

@@ -7,8 +7,8 @@ Not here  what points look up (`encoder`).
 
 The network is asked once, on a lattice as fine as its maps; between its nodes the corrections are interpolated, because
 they are smooth where they are right: what is fine in the surface is in the hull's parts, and what is fine in the
-corrections is mostly noise. It tells distances up to one truncation. Farther away the hull's distance takes over:
-values are multiplied by the hull's where that is more than 1. Signs stay the network's own.
+corrections is mostly noise. No outline is lost to them. The network tells distances up to one truncation. Farther away
+the hull's distance takes over: values are multiplied by the hull's where that is more than 1. Signs stay its own.
 """
 
 from dataclasses import replace
@@ -26,22 +26,27 @@ from fourview.surface.field import Field
 
 TILE = 8192  # points of a call: the graph's shapes are fixed
 NODES = 64  # of the lattice, along each axis
-SHARE = 0.8  # of a correction that is made: all of it is more than the present weights know (training/README.md)
-THIN = 0.7  # most that is made of it, as a share of how far the point lies within the outlines
+THIN = 0.9  # most that is made of the body's, as a share of how far the point lies within the outlines
+# Where an outline would lose a pixel, so much of the hull's greatest value is left, at most so many truncations, and
+# places whose values are less by up to so much are left with it.
+KEPT, FLOOR, ALIKE = 0.8, 0.1, 0.3
+BESIDE = 0.25  # truncations from an outline up to which a ray counts as one that it holds
+EDGE = 0.06  # how far from the box of the outlines corrections are made in full: the tips of a thing tell its size
 
 
 def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: bool, tick: Tick = no_tick) -> Field:
     """The field of `hull` as the network corrects it."""
-    lattice = _lattice(session, rows, hull, fill, tick)
+    lattice = _lattice(session, rows, hull, fill, is_deep_known, tick)
+    box = hull.box * np.float32(fill)
+    if not is_deep_known:
+        box[:, 2] = -np.inf, np.inf
 
     def value(points: Float) -> Float:
         asked = points * np.float32(fill)
         parts = hull_parts(hull, asked, fill)
         least = np.minimum(*parts.T)
         more = _interpolated(lattice, np.clip(asked, -1, 1)) * (least > -LIMIT)[:, None]
-        # Thin parts are finer than the network's maps, and a body is a mere edge where it meets the outlines.
-        most = np.maximum(np.float32(THIN) * parts[:, 0], 0)
-        more[:, 1] = np.clip(more[:, 1], -most, most)
+        more = _limited(more, parts) * _away_from(box, asked)[:, None]  # once more: limbs are finer than the lattice
         near: Float = np.minimum(*(np.clip(parts, -1, 1) + more).T)
         near *= np.maximum(np.abs(least), 1) * np.float32(TRUNCATION / fill)
         return near
@@ -50,7 +55,7 @@ def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: 
     return field if is_deep_known else replace(field, bounds=_deepened(field, fill))
 
 
-def _lattice(session: Any, rows: Rows, hull: Hull, fill: float, tick: Tick) -> Float:
+def _lattice(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: bool, tick: Tick) -> Float:
     """What is added to the parts, `(NODES, NODES, NODES, 2)` over x, y, z: smoothed over each node's neighbours."""
     at = (np.arange(NODES, dtype=np.float32) + 0.5) * np.float32(2 / NODES) - 1
     points = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -67,7 +72,41 @@ def _lattice(session: Any, rows: Rows, hull: Hull, fill: float, tick: Tick) -> F
         padded = np.pad(smooth, [(int(axis == k),) * 2 for k in range(4)], mode="edge")
         before, after = (np.take(padded, np.arange(k, k + NODES), axis=axis) for k in (0, 2))
         smooth = smooth / 2 + (before + after) / 4
-    return np.float32(SHARE) * smooth[..., :2] / np.maximum(smooth[..., 2:], np.float32(1e-6))
+    wanted = smooth[..., :2] / np.maximum(smooth[..., 2:], np.float32(1e-6))
+    parts = parts.reshape(wanted.shape)
+    return _filled(_limited(wanted, parts), parts, axes=(2, 0) if is_deep_known else (2,))
+
+
+def _limited(more: Float, parts: Float) -> Float:
+    """Corrections `(.., 2)` with the body's limited: it is a mere edge where it meets the outlines."""
+    most = np.maximum(np.float32(THIN) * parts[..., 0], 0)
+    return np.stack([more[..., 0], np.clip(more[..., 1], -most, most)], axis=-1)
+
+
+def _away_from(box: Float, points: Float) -> Float:
+    """From 0 on the faces of `box (2, 3)` and outside to 1 where a point `(n, 3)` is EDGE away from all, `(n,)`."""
+    share: Float = np.clip(np.minimum(points - box[0], box[1] - points).min(axis=1) / np.float32(EDGE), 0, 1)
+    return share
+
+
+def _filled(more: Float, parts: Float, axes: tuple[int, ...]) -> Float:
+    """Corrections `(x, y, z, 2)` that leave something wherever the hull has something, seen along `axes`.
+
+    The outlines are known and depths are guessed: where the network doubts each place along a ray (which of two legs is
+    in front?), the likeliest is kept.
+    """
+    least, near = parts.min(axis=-1), np.clip(parts, -1, 1)
+    for axis in axes:
+        value = (near + more).min(axis=-1)
+        top, most = (v.max(axis=axis, keepdims=True) for v in (value, least))
+        lack = np.clip(np.minimum(np.float32(KEPT) * most, np.float32(FLOOR)) - top, 0, None) * (most > 0)
+        lack = lack * np.clip(1 - (top - value) / np.float32(ALIKE), 0, 1)
+        more = np.where(lack[..., None] > 0, np.maximum(more, (value + lack)[..., None] - near), more)
+    is_lost = np.zeros(least.shape, bool)  # outlines between the nodes: there the hull stays as it is
+    for axis in axes:
+        top, shown = (v.max(axis=axis, keepdims=True) for v in ((near + more).min(axis=-1), parts[..., 0]))
+        is_lost |= (top < FLOOR / 2) & (shown > -BESIDE)
+    return np.where(is_lost[..., None], np.maximum(more, 0), more)
 
 
 def _interpolated(lattice: Float, points: Float) -> Float:
