@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make every case of a folder and score it: the tables behind docs/quality.md.
 
-    python benchmarks/quality.py --cases CASES --engine hull --out OUT --scorer CASES/score.py
+    python benchmarks/quality.py --cases CASES --out OUT --scorer CASES/score.py
     python benchmarks/quality.py --cases CASES --engine hull mini --views 1 2 3 4 --out OUT
     python benchmarks/quality.py --cases CASES --engine mini --weights RUN --out OUT     not the shipped ones
 
@@ -35,7 +35,7 @@ MEANS = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--engine", nargs="+", default=["hull"])
+    parser.add_argument("--engine", nargs="+", default=["mini"])
     parser.add_argument("--weights", type=Path, help="a folder with the two networks of the engine mini")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scorer", type=Path, help="default: CASES/score.py; no scoring where it is missing")

@@ -44,9 +44,9 @@ class ShapeRecipe:
     """Views become a field."""
 
     engine: Literal["mini", "hull", "hunyuan2mv"] = knob(
-        "hull",
-        "what turns the views into a shape: hull rounds the outlines, mini is a small network that looks at shading "
-        "too, hunyuan2mv the official one",
+        "mini",
+        "what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which "
+        "rounds outlines and knows nothing else; hunyuan2mv, the official network",
     )
     variant: Literal["base", "fast", "turbo"] | None = knob(
         None,

@@ -174,7 +174,7 @@ def test_a_dry_run_tells_price_and_plan_and_does_nothing(client):
 
     assert answer.status_code == 200
     plan = answer.json()
-    assert (plan["object"], plan["engine"], plan["cost"]) == ("plan", "hull", 0.08)
+    assert (plan["object"], plan["engine"], plan["cost"]) == ("plan", "mini", 0.08)
     assert plan["recipe"] == flat(Recipe.of(texture="off"))
     assert [stage["name"] for stage in plan["stages"]][:2] == ["fetch", "matte"]
     assert "texture" not in [stage["name"] for stage in plan["stages"]]

@@ -91,7 +91,7 @@ def test_the_lines_of_the_first_start_work_as_they_are_printed(start, tmp_path):
         assert keys.check_key(tx, text, time.time()) == key
         assert ledger.balance(tx, accounts.find_account(tx, "default").id) < 7 * ledger.CREDIT
         (job,) = jobs.list_jobs(tx, key.account_id, 2).jobs
-    assert (job.engine, job.status, sorted(job.inputs)) == ("hull", "succeeded", ["back", "front", "left", "right"])
+    assert (job.engine, job.status, sorted(job.inputs)) == ("mini", "succeeded", ["back", "front", "left", "right"])
     assert job.result["mesh"]["watertight"]
     with server.store.begin() as tx:
         assert signin.use_link(tx, word, time.time()) == key.id

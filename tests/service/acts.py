@@ -13,7 +13,7 @@ from fourview.service.store.outputs import Output
 
 RESULT = {
     "version": "1.0",
-    "engine": {"name": "hull", "version": "1.0", "licence": "Apache-2.0", "device": "cpu"},
+    "engine": {"name": "mini", "version": "1.0", "licence": "Apache-2.0", "device": "cpu"},
     "timings_s": {"matte": 0.25, "export": 0.0104},
     "mesh": {
         "faces": 996, "vertices": 500, "watertight": True, "manifold": True, "components": 1, "euler": 2,
@@ -43,10 +43,10 @@ def stl():
 def add_worker(store, *engines):
     """Somebody is there who runs jobs."""
     with store.begin() as tx:
-        workers.register(tx, "w", list(engines or ("hull", "mesh")), {"device": "cpu"}, time.time())
+        workers.register(tx, "w", list(engines or ("mini", "hull", "mesh")), {"device": "cpu"}, time.time())
 
 
-def claim(store, engines=("hull", "mesh")):
+def claim(store, engines=("mini", "hull", "mesh")):
     with store.begin() as tx:
         return queue.claim(tx, "w", list(engines), time.time(), 30)
 

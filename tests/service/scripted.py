@@ -15,7 +15,7 @@ from fourview.work import Ability, MadeFile, Outcome
 
 
 class ScriptedRunner:
-    def __init__(self, *scripts, engines=("hull", "mesh"), is_deaf=False, starts=()):
+    def __init__(self, *scripts, engines=("mini", "hull", "mesh"), is_deaf=False, starts=()):
         self.scripts, self.engines, self.is_deaf = list(scripts), engines, is_deaf
         self.starts = list(starts)  # what each further start raises, None where it works
         self.works, self.calls = [], []
@@ -79,4 +79,4 @@ def make(work):
         path = work.folder / name
         path.write_bytes(f"{name} {time.time_ns()}".encode())
         made.append(MadeFile(name, format, path))
-    return Outcome("done", tuple(made), {"engine": {"name": "hull"}, "mesh": {"faces": 4}}, seed_used=7)
+    return Outcome("done", tuple(made), {"engine": {"name": "mini"}, "mesh": {"faces": 4}}, seed_used=7)

@@ -112,7 +112,7 @@ def test_a_job_goes_from_the_queue_to_its_files_and_its_charge(hall):
     with hall.store.read() as tx:
         made = {output.name: output for output in list_outputs(tx, job_id)}
     assert (job.status, job.progress, job.seed_used, job.attempts) == ("succeeded", 1.0, 11, 1)
-    assert job.result["engine"]["name"] == "hull"
+    assert job.result["engine"]["name"] == "mini"
     assert job.result["mesh"]["faces"] == 12
     assert {name: output.format for name, output in made.items()} == {
         "model.glb": "glb", "model.stl": "stl", "preview.png": "png",

@@ -179,7 +179,7 @@ def test_a_service_without_any_worker_is_starting(client, store):
 
 def test_an_engine_that_no_worker_has_is_refused_and_one_whose_worker_just_left_is_not(client, store):
     with store.begin() as tx:
-        workers.register(tx, "gone", ["hull"], {}, time.time() - 60)
+        workers.register(tx, "gone", ["mini"], {}, time.time() - 60)
 
     assert post(client).status_code == 201
     answer = post(client, json={"front": base64_png(), "recipe": {"engine": "hunyuan2mv"}})

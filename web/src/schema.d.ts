@@ -2804,8 +2804,8 @@ export interface operations {
                          */
                         matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
                         /**
-                         * @description what turns the views into a shape: hull rounds the outlines, mini is a small network that looks at shading too, hunyuan2mv the official one
-                         * @default hull
+                         * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which rounds outlines and knows nothing else; hunyuan2mv, the official network
+                         * @default mini
                          * @enum {string}
                          */
                         engine?: "mini" | "hull" | "hunyuan2mv";
@@ -2931,8 +2931,8 @@ export interface operations {
                      */
                     matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
                     /**
-                     * @description what turns the views into a shape: hull rounds the outlines, mini is a small network that looks at shading too, hunyuan2mv the official one
-                     * @default hull
+                     * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which rounds outlines and knows nothing else; hunyuan2mv, the official network
+                     * @default mini
                      * @enum {string}
                      */
                     engine?: "mini" | "hull" | "hunyuan2mv";

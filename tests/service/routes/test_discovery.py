@@ -80,19 +80,19 @@ def test_the_type_of_every_problem_is_a_page_with_its_cure(stranger):
 def test_an_engine_is_installed_where_a_runner_that_lives_says_so(client, store, settings):
     now, gone = time.time(), time.time() - BEATS * settings.heartbeat_s - 1
     with store.begin() as tx:
-        workers.register(tx, "a", ["hull"], {"engines": {"hull": ENGINE}}, now)
+        workers.register(tx, "a", ["mini"], {"engines": {"mini": ENGINE}}, now)
         lacking = ENGINE | {"installed": False, "lacks": "its weights"}
-        workers.register(tx, "b", ["hull"], {"engines": {"hull": lacking, "hunyuan2mv": lacking}}, now)
+        workers.register(tx, "b", ["mini"], {"engines": {"mini": lacking, "hunyuan2mv": lacking}}, now)
         workers.register(tx, "c", ["hunyuan2mv"], {"engines": {"hunyuan2mv": ENGINE}}, gone)
 
     found = {model["id"]: model for model in client.get("/api/v1/models").json()["data"]}
 
-    assert found["hull"]["installed"]
-    assert found["hull"]["is_default"]
-    assert found["hull"]["price"] == 0.1
+    assert found["mini"]["installed"]
+    assert found["mini"]["is_default"]
+    assert found["mini"]["price"] == 0.1
     assert (found["hunyuan2mv"]["installed"], found["hunyuan2mv"]["lacks"]) == (False, "its weights")
     assert "guidance_scale" in found["hunyuan2mv"]["knobs"]
-    assert "guidance_scale" not in found["hull"]["knobs"]
+    assert "guidance_scale" not in found["mini"]["knobs"]
 
 
 def test_a_key_sees_its_own_limits(client, store, key):

@@ -104,7 +104,7 @@ def test_a_job_that_succeeded_shows_what_it_made(client, store, job, desk):
     (file,) = shown["outputs"]
     assert (file["name"], file["format"], file["bytes"], file["sha256"]) == ("model.glb", "glb", 10, output.digest)
     assert httpx.URL(file["url"]).path == f"{JOBS}/{job['id']}/files/model.glb"
-    assert shown["engine"] == {"name": "hull", "version": "1.0", "device": "cpu", "licence": "Apache-2.0"}
+    assert shown["engine"] == {"name": "mini", "version": "1.0", "device": "cpu", "licence": "Apache-2.0"}
     assert shown["timings"] == {"matte": 250, "export": 10}
     assert (shown["mesh"]["faces"], shown["mesh"]["faces_target"]) == (996, 10_000)
     assert shown["mesh"]["bbox"] == [[-1, -0.5, -0.5], [1, 0.5, 0.5]]
