@@ -94,6 +94,15 @@ def test_a_network_that_doubts_all_along_a_ray_leaves_the_likeliest_place() -> N
     assert kept.sum() < 0.6 * hull.sum()
 
 
+def test_nothing_is_added_that_does_not_meet_the_hull() -> None:
+    behind = Says(3, lambda p: np.linalg.norm(p - np.float32([0, 0, -0.45]), axis=1) < 0.06)
+    at_all = Says(3, lambda p: np.linalg.norm(p - np.float32([0, 0, -0.35]), axis=1) < 0.1)
+    line = np.stack([np.zeros(200), np.zeros(200), np.linspace(-0.75, -1.1, 200)], axis=1).astype(np.float32)
+
+    assert (corrected(behind, {}, HULL, FILL_DEEP, is_deep_known=False)(line) < 0).all()
+    assert (corrected(at_all, {}, HULL, FILL_DEEP, is_deep_known=False)(line) > 0).any()
+
+
 def test_what_falls_between_the_nodes_is_left_alone() -> None:
     thin = replace(HULL, parts=lambda p: np.stack([stick(p) + np.float32(0.05), stick(p)], 1))
     z = np.linspace(0.05, 0.59, 50, dtype=np.float32)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import mahotas
 import numpy as np
 
 from fourview.arrays import Float
@@ -74,13 +75,20 @@ def _lattice(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: b
         smooth = smooth / 2 + (before + after) / 4
     wanted = smooth[..., :2] / np.maximum(smooth[..., 2:], np.float32(1e-6))
     parts = parts.reshape(wanted.shape)
-    return _filled(_limited(wanted, parts), parts, axes=(2, 0) if is_deep_known else (2,))
+    return _filled(_rooted(_limited(wanted, parts), parts), parts, axes=(2, 0) if is_deep_known else (2,))
 
 
 def _limited(more: Float, parts: Float) -> Float:
     """Corrections `(.., 2)` with the body's limited: it is a mere edge where it meets the outlines."""
     most = np.maximum(np.float32(THIN) * parts[..., 0], 0)
     return np.stack([more[..., 0], np.clip(more[..., 1], -most, most)], axis=-1)
+
+
+def _rooted(more: Float, parts: Float) -> Float:
+    """Corrections without the pieces that they would add and that nowhere meet the hull."""
+    labels, _ = mahotas.label((np.clip(parts, -1, 1) + more).min(axis=-1) > 0)
+    is_loose = (labels > 0) & ~np.isin(labels, labels[parts.min(axis=-1) > 0])
+    return np.where(is_loose[..., None], np.minimum(more, 0), more)
 
 
 def _away_from(box: Float, points: Float) -> Float:
