@@ -32,6 +32,7 @@ THIN = 0.9  # most that is made of the body's, as a share of how far the point l
 # places whose values are less by up to so much are left with it.
 KEPT, FLOOR, ALIKE = 0.8, 0.1, 0.3
 BESIDE = 0.25  # truncations from an outline up to which a ray counts as one that it holds
+FAR = 1.5  # truncations off the hull from which on nothing is added
 EDGE = 0.06  # how far from the box of the outlines corrections are made in full: the tips of a thing tell its size
 
 
@@ -85,7 +86,8 @@ def _limited(more: Float, parts: Float) -> Float:
 
 
 def _rooted(more: Float, parts: Float) -> Float:
-    """Corrections without the pieces that they would add and that nowhere meet the hull."""
+    """Corrections without the pieces that they would add far off the hull, or that nowhere meet it."""
+    more = np.where(parts.min(axis=-1, keepdims=True) < -FAR, np.minimum(more, 0), more)
     labels, _ = mahotas.label((np.clip(parts, -1, 1) + more).min(axis=-1) > 0)
     is_loose = (labels > 0) & ~np.isin(labels, labels[parts.min(axis=-1) > 0])
     return np.where(is_loose[..., None], np.minimum(more, 0), more)
