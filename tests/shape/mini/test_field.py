@@ -12,7 +12,7 @@ import pytest
 from fourview.arrays import Float
 from fourview.shape.hull import Hull
 from fourview.shape.mini.encoder import network_pictures
-from fourview.shape.mini.field import EDGE, TILE, corrected
+from fourview.shape.mini.field import EDGE, FAR, TILE, corrected
 from fourview.shape.mini.frame import CELLS, FILL_DEEP, FILL_KNOWN, LIMIT, TRUNCATION, cells, fill_of
 from fourview.views.camera import AZIMUTH_DEG, side_camera
 from fourview.views.view import View
@@ -128,7 +128,7 @@ def test_where_depth_is_a_guess_the_box_holds_what_the_network_adds() -> None:
     field = corrected(Says(3), {}, HULL, FILL_DEEP, is_deep_known=False)
 
     low, high = field.bounds
-    assert high[2] > 0.7 + 3 * TRUNCATION / FILL_DEEP
+    assert high[2] > 0.7 + FAR * TRUNCATION / FILL_DEEP
     assert low[2] == -high[2]
     assert np.array_equal(field.bounds[:, :2], HULL.bounds[:, :2])
 
