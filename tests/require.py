@@ -20,6 +20,11 @@ PROGRAMS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "blender": ("blender",),
     "curl": ("curl",),
+    "java": ("java",),
+    "prlimit": ("prlimit",),
+    "caddy": ("caddy",),
+    "nginx": ("nginx", "/usr/sbin/nginx"),
+    "haproxy": ("haproxy", "/usr/sbin/haproxy"),
 }
 INSTALL = {
     "node": "apt-get install nodejs npm && npm ci --prefix tests",
@@ -27,6 +32,11 @@ INSTALL = {
     "chromium": "apt-get install chromium",
     "blender": "apt-get install blender",
     "curl": "apt-get install curl",
+    "java": "apt-get install default-jdk-headless",
+    "prlimit": "apt-get install util-linux",
+    "caddy": "apt-get install caddy",
+    "nginx": "apt-get install nginx",
+    "haproxy": "apt-get install haproxy",
 }
 
 

@@ -20,10 +20,11 @@ END_S = 60
 class Server:
     """One service. It may be stopped or killed, and started again on the same port; `log` is all that it printed.
 
-    `words` begin its command line: `serve` where there are none, or `work`.
+    `words` begin its command line: `serve` where there are none, or `work`. `wrapper` is the command that starts it.
     """
 
-    def __init__(self, database, folder, *words, **knobs):
+    def __init__(self, database, folder, *words, wrapper=(), **knobs):
+        self._wrapper = wrapper
         self.database, self.folder, self._words = database, folder, words or ("serve",)
         self.log = folder / "serve.log"
         self.port, self.base_url, self.process = 0, "", None
@@ -39,7 +40,8 @@ class Server:
         printed = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fourview", *self._words, *where, *flags], stdout=log, stderr=log,
+                [*self._wrapper, sys.executable, "-m", "fourview", *self._words, *where, *flags],
+                stdout=log, stderr=log,
                 env={name: value for name, value in os.environ.items() if not name.startswith("FOURVIEW_")},
                 start_new_session=True,
             )  # fmt: skip

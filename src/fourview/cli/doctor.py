@@ -37,7 +37,7 @@ EXTRAS = {  # extra -> what it is for, the distributions it brings
         [
             "fastapi",
             "uvicorn",
-            "httptools",
+            "h11",
             "uvloop",
             "sqlalchemy",
             "alembic",

@@ -106,8 +106,9 @@ def _desk(settings: "Settings") -> "Iterator[Desk]":
 def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
     import uvicorn  # noqa: F401 - where it is missing nothing is to begin
 
-    from fourview.service import logs
+    from fourview.service import handles, logs
 
+    handles.raise_limit()
     logs.configure(desk.settings)
     hands = Hands(desk.settings, desk.store, desk.files, desk.news, is_working)
     hands.start()  # runners load while this process still does
@@ -122,9 +123,10 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
     import uvicorn
 
     from fourview.cli.welcome import open_page, welcome
+    from fourview.service import handles
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
-    from fourview.service.protocol import protocol
+    from fourview.service.protocol import HEAD_MAX, protocol
     from fourview.service.store.database import AWAY
 
     settings, deliverer = desk.settings, Deliverer(desk)
@@ -184,8 +186,9 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
                 os._exit(INTERRUPTED)
 
     config = uvicorn.Config(
-        create_app(desk), http=protocol(settings.base_url), ws="none", lifespan="on", log_config=None, access_log=False,
-        proxy_headers=False, server_header=False, timeout_keep_alive=IDLE_S, backlog=BACKLOG,
+        create_app(desk), http=protocol(settings.base_url, handles.connections_max()), ws="none", lifespan="on",
+        h11_max_incomplete_event_size=HEAD_MAX, log_config=None, access_log=False, proxy_headers=False,
+        server_header=False, timeout_keep_alive=IDLE_S, backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_grace_s) + ANSWERS_S,
     )  # fmt: skip
     server = Server(config)

@@ -34,6 +34,7 @@ from fourview.service.routes import (
     views,
     webhooks,
 )
+from fourview.service.streams import Streams
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -42,6 +43,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.desk = desk
     app.state.metrics = Metrics(time.time())
     app.state.read_buckets = ReadBuckets()
+    app.state.streams = Streams(desk.settings)
     app.state.checks = float("-inf"), {}  # when readiness was looked at last, and what was found
     app.state.checking = asyncio.Lock()
     app.state.openapi = None  # the document, once somebody has asked for it

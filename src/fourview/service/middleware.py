@@ -3,8 +3,9 @@
 """What every request passes on its way to a route, and every answer on its way back.
 
 Owns      the request's id, its one line in the log and its place in the metrics, errors that nobody foresaw; which
-          hosts and origins may call, how large a request may be; the headers that every answer has.
-Not here  keys and rates (`auth`), what an error looks like (`problems`).
+          hosts and origins may call; the headers that every answer has.
+Not here  keys and rates (`auth`), what an error looks like (`problems`), how large and slow a body may be
+          (`body_limits`).
 
 Written against ASGI itself, so that streams stay streams. From the outside in: `Reception`, `Guard`, the routes.
 """
@@ -15,12 +16,12 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fourview.service.auth import account_headers
+from fourview.service.body_limits import BodyLimits, LimitedBody
 from fourview.service.problems import PRIVATE, Refused, answer
 from fourview.service.settings import Settings
 from fourview.service.store.database import AWAY
@@ -118,7 +119,7 @@ class Guard:
         self._app = app
         self._hosts, self._origins = settings.hosts, frozenset(settings.allowed_origins)
         self._own_origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.base_url)).lower()
-        self._max_mib = settings.body_max_mib
+        self._limits = BodyLimits(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -133,7 +134,10 @@ class Guard:
                 raise Refused("invalid_field", "the URL holds NUL; send it without")
             if origin is not None and not is_welcome:
                 self._check_origin(scope, headers, origin.lower())
-            self._check_length(headers)
+            _check_framing(scope, headers)
+            body = LimitedBody(self._limits, scope, receive, send)
+            if body.is_too_large:
+                raise body.too_large().refused
         except Refused as refused:
             await answer(Request(scope), refused)(scope, receive, send)
             return
@@ -141,7 +145,11 @@ class Guard:
             may = {"access-control-allow-methods": CORS_METHODS, "access-control-allow-headers": CORS_HEADERS}
             await Response(status_code=204, headers={**may, "access-control-max-age": "600"})(scope, receive, send)
             return
-        await self._app(scope, self._counting(receive), send)
+        scope["state"]["body"] = body
+        try:
+            await self._app(scope, body.receive, body.send)
+        finally:
+            body.release()
 
     def _check_host(self, scope: Scope, headers: Headers) -> None:
         """A web page whose name was pointed to this machine sends its own name. Probes of health may use any."""
@@ -157,29 +165,12 @@ class Guard:
         if origin not in (own, self._own_origin) and (scope["method"] in UNSAFE or is_preflight):
             raise Refused("origin_refused", f"pages of {origin} may not call this service; see allowed_origins")
 
-    def _check_length(self, headers: Headers) -> None:
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > self._max_mib * 2**20:
-            raise self._too_large()
 
-    def _counting(self, receive: Receive) -> Receive:
-        count = 0
-
-        async def receive_counted() -> Message:
-            nonlocal count
-            message = await receive()
-            count += len(message.get("body", b""))
-            if count > self._max_mib * 2**20:
-                refused = self._too_large()
-                # The framework lets errors of its own pass while a body is read, and makes a 400 of all others.
-                raise HTTPException(413, refused.detail)
-            return message
-
-        return receive_counted
-
-    def _too_large(self) -> Refused:
-        detail = f"the request is larger than {self._max_mib} MiB; send less, or pictures as URLs or uploads"
-        return Refused("too_large", detail)  # the server throws away what still comes of the body
+def _check_framing(scope: Scope, headers: Headers) -> None:
+    """Refuse a body whose end two servers may see in two places (RFC 9112, 6.1), and end the connection."""
+    if "transfer-encoding" in headers and ("content-length" in headers or scope["http_version"] == "1.0"):
+        sentence = "Transfer-Encoding came with Content-Length or with HTTP/1.0; send one of the two lengths"
+        raise Refused("malformed_request", sentence, headers={"connection": "close"})
 
 
 async def _account_headers(scope: Scope) -> list[tuple[str, str]]:

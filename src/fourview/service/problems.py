@@ -60,6 +60,7 @@ PROBLEMS: dict[str, Problem] = {
     "origin_refused": Problem(403, "Pages of other origins may not call this"),
     "not_found": Problem(404, "There is no such thing"),
     "method_not_allowed": Problem(405, "The method is not allowed here"),
+    "too_slow": Problem(408, "The body came too slowly", is_retryable=True),
     "job_final": Problem(409, "The job has ended"),
     "job_not_final": Problem(409, "The job has not ended"),
     "canceled": Problem(409, "The job was canceled"),
@@ -97,6 +98,7 @@ CURES: dict[str, str] = {  # what to do about it
     "origin_refused": "Whoever runs the service can name the page's origin in the setting allowed_origins.",
     "not_found": "Look at the address; what was kept for its time is gone, and others' things are not shown.",
     "method_not_allowed": "Use one of the methods in the header Allow.",
+    "too_slow": "Send the body in one go, or pictures as URLs; over a slow line one by one to /api/v1/uploads.",
     "job_final": "A job that has ended stays as it is; make a new one.",
     "job_not_final": "Cancel the job, or wait for its end.",
     "canceled": "Nothing is wrong; make a new job.",
@@ -160,6 +162,14 @@ class Refused(ServiceError):
         super().__init__(detail)
         self.code, self.detail, self.errors = code, detail, tuple(errors)
         self.headers, self.more = dict(headers or {}), dict(more or {})
+
+
+class BodyRefused(HTTPException):
+    """A `Refused` in the one form that the framework lets pass while it reads a body."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(PROBLEMS[code].status, detail)
+        self.refused = Refused(code, detail)
 
 
 def code_of(error: type[errors.FourviewError]) -> str:
@@ -242,6 +252,8 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error, BodyRefused):
+        return answer(request, error.refused)
     method, path = request.method, request.url.path
     if error.status_code == 404:
         return answer(request, Refused("not_found", f"nothing is at {path}; /openapi.json names what there is"))

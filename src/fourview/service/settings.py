@@ -76,9 +76,14 @@ class Settings(BaseSettings):
         (), "networks of the proxies in front, 10.0.0.0/24, whose X-Forwarded-For is believed; needs public_url"
     )
     body_max_mib: int = _of(48, "how large a request may be: four pictures in base64 and a little", 1, 1024)
+    bodies_max_mib: int = _of(
+        1024, "how much the bodies of all requests may hold at once; more are refused with 503", 1, 1_000_000
+    )
     wait_max_s: float = _of(600, "how long a request may wait for its job (v1, Prefer: wait)", 1, 3600)
     events_heartbeat_s: float = _of(15, "how often a silent event stream shows that it lives", 1, 300)
     streams_max: int = _of(1000, "event streams that a process serves at once; more are refused with 503", 1, 100_000)
+    streams_max_per_key: int = _of(100, "the same of one key, and of the signed URLs of its jobs", 1, 100_000)
+    streams_max_per_address: int = _of(200, "the same of one client address, unless it is the loopback", 1, 100_000)
     shutdown_grace_s: float = _of(30, "how long running jobs may go on when the service is asked to end", 0, 3600)
     open_browser: bool = _of(True, "the first start opens its sign-in link, where a person sits at terminal and screen")
     log_level: Literal["debug", "info", "warning", "error"] = _of("info", "from which weight on a line is logged")
@@ -273,6 +278,8 @@ def _against(s: Settings) -> Iterator[str]:
         yield f"lease_s is {s.lease_s:g} and heartbeat_s {s.heartbeat_s:g}: a lease must hold three beats, lengthen it"
     if s.body_max_mib < s.picture_max_mib * 4 / 3:
         yield f"body_max_mib is {s.body_max_mib}: a picture of picture_max_mib {s.picture_max_mib:g} needs more as text"
+    if s.bodies_max_mib < s.body_max_mib:
+        yield f"bodies_max_mib is {s.bodies_max_mib}: one body may have body_max_mib {s.body_max_mib}, raise it"
     if s.webhook_first_delay_s > s.webhook_max_delay_s:
         yield "webhook_first_delay_s is longer than webhook_max_delay_s: shorten it"
     if missing := [engine for engine in PRICES if engine not in s.prices]:

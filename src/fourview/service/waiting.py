@@ -27,6 +27,7 @@ async def wait_for_end(request: Request, job_id: str, limit_s: float) -> Job:
     """
     desk, until = desk_of(request), time.monotonic() + limit_s
     request.state.job_id = job_id
+    request.state.body.release()  # the job has its inputs
 
     def find(tx: Connection) -> Job:
         job = find_job(tx, job_id)

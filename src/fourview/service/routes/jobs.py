@@ -29,6 +29,7 @@ from fourview.service.store import events, jobs, queue
 from fourview.service.store.database import AWAY
 from fourview.service.store.events import Event
 from fourview.service.store.jobs import Status
+from fourview.service.streams import CountedStream
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -134,12 +135,8 @@ async def stream_events(request: Request, job_id: str, last_event_id: str | None
     job = (await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, desk, job_id, account_id))).job
     if job.is_final and int(text) >= job.last_event:
         return Response(status_code=204)
-    if desk.news.listeners >= desk.settings.streams_max:
-        raise Refused(
-            "busy", f"{desk.news.listeners} requests wait for news here, the most there may be; ask again soon"
-        )
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(desk, job.id, int(text)), media_type="text/event-stream", headers=headers)
+    address = request.client.host if request.client else None
+    return CountedStream(_events(desk, job.id, int(text)), request.app.state.streams, job.key_id, address)
 
 
 async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[str]:
