@@ -91,7 +91,9 @@ async def admit(request: Request) -> Caller:
 async def admit_with(request: Request, query: Callable[[Connection, Caller], T]) -> T:
     """What `query` finds for the caller of a request that reads, in the transaction that also reads key and balance."""
     desk, state, now = desk_of(request), request.state, time.time()
-    is_read = request.method in READS
+    is_read, text = request.method in READS, key_text(request.headers)
+    if not desk.settings.no_auth:
+        keys.check_text(text)  # a stranger costs no transaction
 
     def run(tx: Connection) -> T:
         if desk.settings.no_auth:
@@ -100,7 +102,7 @@ async def admit_with(request: Request, query: Callable[[Connection, Caller], T])
                 raise Refused("not_ready", "the service is starting; try again soon")
             state.caller = Caller(key, pays=False)
             return query(tx, state.caller)
-        key = keys.check_key(tx, key_text(request.headers), now)
+        key = keys.check_key(tx, text, now)
         state.caller, state.balance = Caller(key, pays=True), ledger.balance(tx, key.account_id)
         per_min = key.rate_per_min or desk.settings.rate_per_min
         if is_read:

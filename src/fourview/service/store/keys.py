@@ -20,7 +20,8 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from fourview.errors import KeyInvalidError, KeyMissingError
 from fourview.service.store.tables import keys
 
-ID_LENGTH = len("fv_") + 8
+PREFIX = "fv_"
+ID_LENGTH = len(PREFIX) + 8
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,25 @@ def add_key(
     expires_at: float | None = None, concurrency: int | None = None, rate_per_min: int | None = None,
 ) -> tuple[Key, str]:  # fmt: skip
     """A new key of an account, and its text: the only time that it can be read."""
-    text = "fv_" + secrets.token_urlsafe(24)
+    text = PREFIX + secrets.token_urlsafe(24)
     salt = secrets.token_bytes(16)
     key = Key(text[:ID_LENGTH], account_id, name, now, expires_at, None, concurrency, rate_per_min)
     tx.execute(insert(keys).values(**vars(key), salt=salt, hash=_hash(salt, text), turn=0))
     return key, text
 
 
-def check_key(tx: Connection, text: str | None, now: float) -> Key:
-    """The key that `text` is; raises `KeyMissingError` or `KeyInvalidError`, whose `why` is for the log alone."""
+def check_text(text: str | None) -> str:
+    """`text` where it may be a key; raises as `check_key` does, without a look into the database."""
     if not text:
         raise KeyMissingError("the key is missing; send it in the header x-api-key")
+    if not text.startswith(PREFIX):
+        raise KeyInvalidError("unknown")
+    return text
+
+
+def check_key(tx: Connection, text: str | None, now: float) -> Key:
+    """The key that `text` is; raises `KeyMissingError` or `KeyInvalidError`, whose `why` is for the log alone."""
+    text = check_text(text)
     row = tx.execute(_TO_CHECK, {"key_id": text[:ID_LENGTH]}).one_or_none()
     if row is None or not hmac.compare_digest(row.hash, _hash(row.salt, text)):
         raise KeyInvalidError("unknown")
