@@ -91,18 +91,40 @@ def test_a_form_that_is_not_percent_encoded_utf_8_is_refused(content):
     refused("malformed_body", content, "application/x-www-form-urlencoded")
 
 
-@pytest.mark.parametrize("text", ['"\\u0000"', '"\\ud800"', '["a", {"b": "\\udc00"}]', '{"\\u0000": 1}'])
-def test_nul_and_half_surrogates_are_refused_wherever_they_stand(text):
-    refused("malformed_body", f'{{"a": {text}}}'.encode())
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [('"\\u0000"', "NUL"), ('"\\ud800"', "U+D800"), ('["a", {"b": "\\udc00"}]', "U+DC00"), ('{"\\u0000": 1}', "NUL")],
+)
+def test_the_field_that_holds_nul_or_half_a_surrogate_pair_is_named(text, fault):
+    detail = refused("malformed_body", f'{{"fine": "é", "bad": {text}}}'.encode())
+
+    assert "'bad'" in detail
+    assert fault in detail
+
+
+def test_a_name_with_nul_or_half_a_surrogate_pair_is_refused():
+    assert "name of a field" in refused("malformed_body", b'{"a\\u0000": 1}')
+    assert "name of a field" in refused("malformed_body", b'{"a\\udfff": 1}')
+    assert "name of a field" in refused("malformed_body", b"a%00=1", "application/x-www-form-urlencoded")
 
 
 def test_a_whole_surrogate_pair_is_a_character():
     assert read(b'{"a": "\\ud83d\\ude00"}').fields == {"a": "\U0001f600"}
 
 
-def test_nul_in_a_form_is_refused():
-    refused("malformed_body", b"a=%00", "application/x-www-form-urlencoded")
-    refused("malformed_body", multipart(("a", "\0")), f"multipart/form-data; boundary={BOUNDARY}")
+def test_the_field_of_a_form_that_holds_nul_or_other_text_than_utf_8_is_named():
+    urlencoded, form = "application/x-www-form-urlencoded", f"multipart/form-data; boundary={BOUNDARY}"
+
+    for detail in (
+        refused("malformed_body", b"b=1&a=%00", urlencoded),
+        refused("malformed_body", multipart(("b", "1"), ("a", "\0")), form),
+    ):
+        assert "'a' holds NUL" in detail
+    for detail in (
+        refused("malformed_body", b"b=1&a=%ED%A0%80", urlencoded),
+        refused("malformed_body", multipart(("b", "1"), ("a", "xy")).replace(b"xy", b"f\xfcr"), form),
+    ):
+        assert "'a' is not UTF-8" in detail
 
 
 def test_other_media_types_charsets_and_compression_are_refused():
@@ -121,8 +143,66 @@ def test_a_broken_form_is_refused(content):
     refused("malformed_body", content, f"multipart/form-data; boundary={BOUNDARY}")
 
 
-def test_a_form_without_a_boundary_is_refused():
-    refused("malformed_body", b"", "multipart/form-data")
+def test_a_form_that_was_cut_off_anywhere_is_refused():
+    whole = multipart(("front", b"\x89PNG\r\n--" + BOUNDARY[:-1].encode() + b"\0"), ("steps", "5"))
+    form = f"multipart/form-data; boundary={BOUNDARY}"
+    end = len(whole) - len("\r\n")
+
+    assert read(whole[:end], form).fields == read(whole, form, pieces=len(whole)).fields
+    for length in range(end):
+        assert "breaks off" in refused("malformed_body", whole[:length], form, pieces=3)
+
+
+def test_what_stands_before_and_after_the_parts_is_passed_over():
+    form, noise = multipart(("a", "1")), b"This is MIME.\r\n--\r\n" + b"\r\n" * 10_000
+
+    assert read(noise + form + noise, f"multipart/form-data; boundary={BOUNDARY}", pieces=9).fields == {"a": "1"}
+
+
+def test_a_form_without_a_boundary_is_told_where_it_belongs():
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=", 'multipart/form-data; boundary=""'):
+        assert "boundary=..." in refused("malformed_body", multipart(("a", "1")), kind)
+
+
+@pytest.mark.parametrize("written", ['"{}"', "{}; charset=utf-8", ' "{}" ;a=b'])
+def test_a_boundary_is_read_however_it_is_written(written):
+    kind = "Multipart/Form-Data; Boundary=" + written.format(BOUNDARY)
+
+    assert read(multipart(("a", "1")), kind).fields == {"a": "1"}
+
+
+PNG, OBJ = b"\x89PNG\r\n\x1a\n", b"v 0 0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "content", "value"),
+    [
+        ('; filename="f.png"', b"text", b"text"),
+        ("; filename=", b"text", "text"),  # no file name that can be read
+        ('; filename=""', b"", b""),
+        ("\r\nContent-Type: image/png", PNG, PNG),
+        ("\r\nContent-Type: application/octet-stream", OBJ, OBJ),
+        ("\r\nContent-Type: text/plain", PNG, PNG),
+        ("; filename*=utf-8''f.png", PNG, PNG),
+        ("", PNG, PNG),
+        ("", b"ascii\0", b"ascii\0"),
+        ("", b"aGk=", "aGk="),
+        ("\r\nContent-Type: text/plain; charset=utf-8", "é".encode(), "é"),
+    ],
+)
+def test_the_field_of_a_file_is_a_file_where_anything_says_so(head, content, value):
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="front"{head}\r\n\r\n'.encode()
+    whole = part + content + f"\r\n--{BOUNDARY}--".encode()
+
+    found = asyncio.run(body.read(request_of(whole, f"multipart/form-data; boundary={BOUNDARY}"), ["front", "mesh"]))
+
+    assert found.fields == {"front": value}
+
+
+def test_a_field_that_takes_no_file_is_text_whatever_its_content_type():
+    head = '"\r\nContent-Type: application/octet-stream\r\nx-a: "'
+
+    assert read_form(("steps" + head, "5")).fields == {"steps": "5"}
 
 
 def test_a_body_that_breaks_off_is_not_waited_for_for_ever(monkeypatch):

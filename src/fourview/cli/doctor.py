@@ -43,7 +43,7 @@ EXTRAS = {  # extra -> what it is for, the distributions it brings
             "alembic",
             "psycopg",
             "pydantic-settings",
-            "python-multipart",
+            "multipart",
             "httpx",
             "structlog",
             "obstore",

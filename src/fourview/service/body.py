@@ -7,8 +7,14 @@ Owns      JSON, multipart/form-data, x-www-form-urlencoded; what no field may ho
 Not here  which fields a door has (`routes`), what a picture's field holds (`pictures`), how large a body may be
           (`middleware`).
 
-A field is a JSON value, the text of a form, or bytes: a part with a file name. Neither a database nor a log can hold
-NUL or half a surrogate pair, so no text here does. Large bodies are taken apart in a thread: the event loop goes on.
+A field is a JSON value, the text of a form, or bytes: a file. A part of a form is a file where it has a file name. Some
+clients send none: in a field that takes files, a part is also a file where its Content-Type or its bytes are no text's.
+
+`multipart` parses forms, piece by piece. It notices that a form was cut off, which the framework's own parser does not:
+a form without its closing boundary is refused. A preamble and an epilogue are ignored (RFC 2046).
+
+Neither a database nor a log can hold NUL or half a surrogate pair, so no text here does. Large bodies are taken apart
+in a thread: the event loop goes on.
 """
 
 import asyncio
@@ -16,29 +22,32 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, NoReturn
 
 from anyio import to_thread
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from starlette.requests import Request
 from starlette.types import Message
 
 from fourview.errors import RecipeError
 from fourview.recipe import Recipe, knobs
-from fourview.service.desk import desk_of
 from fourview.service.problems import Refused
 
 FIELDS_MAX = 100  # no door has half as many
 PIECES_MAX = 100_000  # brackets and commas: 48 MiB of nothing else would be a gigabyte of empty lists
 LARGE = 1 << 16  # bytes: less is read faster than a thread is found
+PIECE = 1 << 13  # bytes of a form that are parsed at once
 SILENCE_S = 30.0  # a form that broke off, or a client that wants to hold a connection, sends no more
 SHOWN = 40  # characters of a value that an error repeats
 
+FILE_TYPE = re.compile(r"(image|model)/.+|application/(octet-stream|zip)")  # media types that only files have
+
 _JSON, _FORM, _MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
 _NOT_ENCODED = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^ -~]")
 _WORD = re.compile(r"[!-~]{1,255}", re.ASCII)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
@@ -74,16 +83,16 @@ def patience(request: Request) -> Iterator[Request]:
         ) from None
 
 
-async def read(request: Request) -> Body:
-    """The body of a request; raises `Refused` where it cannot be read."""
+async def read(request: Request, files: Collection[str] = ()) -> Body:
+    """The body of a request whose fields `files` take files; raises `Refused` where it cannot be read."""
     kind, word, path = _media_type(request), _word(request), request.url.path
 
     with patience(request) as impatient:
-        content = await (_multipart(impatient) if kind == _MULTIPART else impatient.body())
+        content = await (_parts(impatient) if kind == _MULTIPART else impatient.body())
 
     def take_apart() -> Body:
-        if isinstance(content, dict):
-            fields = content
+        if isinstance(content, list):
+            fields = _once([_field(part, data, files) for part, data in content])
         elif kind == _FORM:
             fields = _urlencoded(content)
         else:
@@ -91,7 +100,7 @@ async def read(request: Request) -> Body:
         _check(fields)
         return Body(fields, kind in (_FORM, _MULTIPART), word, _fingerprint(path, fields) if word else "")
 
-    size = sum(map(len, content.values())) if isinstance(content, dict) else len(content)
+    size = sum(len(data) for _, data in content) if isinstance(content, list) else len(content)
     return take_apart() if size < LARGE else await to_thread.run_sync(take_apart)
 
 
@@ -184,10 +193,15 @@ def _urlencoded(data: bytes) -> dict[str, Any]:
         raise Refused(
             "malformed_body", f"the form cannot be read; it takes {FIELDS_MAX} fields in percent-encoded UTF-8"
         )
+    return _once([_decoded_pair(pair) for pair in pairs if pair])
+
+
+def _decoded_pair(pair: bytes) -> tuple[str, str]:
+    name, _, value = pair.partition(b"=")
     try:
-        return _once([(_decoded(name), _decoded(value)) for name, _, value in (p.partition(b"=") for p in pairs if p)])
+        return _decoded(name), _decoded(value)
     except UnicodeDecodeError:
-        raise Refused("malformed_body", "a text in the form is not UTF-8; encode it so") from None
+        _refuse_field(name.decode(), "is not UTF-8; encode name and text so")
 
 
 def _decoded(data: bytes) -> str:
@@ -196,16 +210,59 @@ def _decoded(data: bytes) -> str:
     return binascii.a2b_qp(plain).decode()
 
 
-async def _multipart(request: Request) -> dict[str, Any]:
-    largest = desk_of(request).settings.body_max_mib * 2**20
+async def _parts(request: Request) -> list[tuple[MultipartSegment, bytes]]:
+    """The parts of a form, each with its content."""
+    found = _BOUNDARY.search(request.headers["content-type"])
+    if found is None:
+        cure = f"let the library that writes the form set it: {_MULTIPART}; boundary=..."
+        raise Refused("malformed_body", f"the Content-Type names no boundary between the parts of the form; {cure}")
+    boundary = found[1] or found[2]
+    parser = PushMultipartParser(boundary, max_segment_count=FIELDS_MAX, header_charset="latin-1")
+    parts: list[tuple[MultipartSegment, bytes]] = []
     try:
-        async with request.form(max_files=FIELDS_MAX, max_fields=FIELDS_MAX, max_part_size=largest) as form:
-            parts = form.multi_items()
-            return _once([(name, await v.read() if isinstance(v, UploadFile) else v) for name, v in parts])
-    except HTTPException as error:
-        if error.status_code != 400:
-            raise
-        raise Refused("malformed_body", f"the form cannot be read: {error.detail}") from None
+        async for piece in _pieces(request):  # the last is empty, and the parser objects where the form is not over
+            for event in parser.parse(piece):
+                if isinstance(event, MultipartSegment):
+                    part, content = event, BytesIO()
+                elif event is None:
+                    parts.append((part, content.getvalue()))
+                else:
+                    content.write(event)
+    except MultipartError as error:
+        _refuse_form(str(error) if piece else f"it breaks off before its closing boundary, --{shorten(boundary)}--")
+    if not parts:
+        _refuse_form("there is no part in it")
+    return parts
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces between which other requests get their turn: heads may be slow to parse."""
+    async for received in request.stream():
+        for begin in range(0, len(received) or 1, PIECE):
+            yield received[begin : begin + PIECE]
+            await asyncio.sleep(0)
+
+
+def _refuse_form(why: str) -> NoReturn:
+    limits = f"a form has up to {FIELDS_MAX} parts with up to 8 lines of 4 KiB before the content, which end with CRLF"
+    raise Refused("malformed_body", f"the form cannot be read: {why}; {limits}, and ends with its closing boundary")
+
+
+def _field(part: MultipartSegment, data: bytes, files: Collection[str]) -> tuple[str, str | bytes]:
+    """Name and value of the field that is a part of a form."""
+    name = part.name.encode("latin-1").decode("utf-8", "replace")
+    if not name:
+        _refuse_form("a part of it has no name")
+    if part.filename is not None:
+        return name, data
+    if name in files and (FILE_TYPE.fullmatch(part.content_type or "") or b"\0" in data):
+        return name, data
+    try:
+        return name, data.decode()
+    except UnicodeDecodeError as error:
+        if name in files:
+            return name, data
+        _refuse_field(name, f"is not UTF-8 from byte {error.start} on; encode it so, or give the part a file name")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -226,30 +283,39 @@ def _check(fields: dict[str, Any]) -> None:
     """Raises `Refused` where a text is in it that cannot be kept, or where there is too much."""
     if len(fields) > FIELDS_MAX:
         raise Refused("malformed_body", f"the body has {len(fields)} fields; at most {FIELDS_MAX} are read")
-    values: list[Any] = [fields]
+    if fault := next(filter(None, map(_fault_of, fields)), None):
+        raise Refused("malformed_body", f"the name of a field holds {fault}; send it without")
+    for name, value in fields.items():
+        if fault := next(filter(None, map(_fault_of, _texts(value))), None):
+            _refuse_field(name, f"holds {fault}, which no text may; send it without, or give a file its file name")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, names included."""
+    values = [value]
     while values:
         value = values.pop()
         if isinstance(value, dict):
             values += [*value, *value.values()]
         elif isinstance(value, list):
             values += value
-        elif isinstance(value, str) and not value.isascii():
-            _check_text(value)
-        elif isinstance(value, str) and "\0" in value:
-            _refuse_text()
+        elif isinstance(value, str):
+            yield value
 
 
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        _refuse_text()
+def _fault_of(text: str) -> str | None:
+    """What neither a database nor a log can hold, where it is in a text."""
     if "\0" in text:
-        _refuse_text()
+        return "NUL (U+0000)"
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError as error:
+        return f"half a surrogate pair (U+{ord(text[error.start]):04X})"
+    return None
 
 
-def _refuse_text() -> NoReturn:
-    raise Refused("malformed_body", "a text in the body holds NUL or half a surrogate pair; send it without")
+def _refuse_field(name: str, why: str) -> NoReturn:
+    refuse([(name, f"the field '{shorten(name)}' {why}")], "malformed_body")
 
 
 def _fingerprint(path: str, fields: dict[str, Any]) -> str:

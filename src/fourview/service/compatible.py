@@ -118,7 +118,7 @@ _ENDED = {"canceled": "the job was canceled", "expired": "the job's deadline pas
 
 async def read(request: Request, surface: Literal["v1", "v2"]) -> Asked:
     """What a request asks for; raises `Refused` that names each field that cannot be used."""
-    found = await body.read(request)
+    found = await body.read(request, PICTURES)
     fields = {name: value for name, value in found.fields.items() if not _is_absent(value)}
     sources, wrong_pictures = _sources(fields)
     values, wrong = _values(fields)

@@ -31,7 +31,7 @@ SECRETS = (
     (re.compile(r"[\w+/=-]{120,}"), ".."),  # base64, nothing else is so long without a space
     (re.compile(r"\bb(['\"])[^\n]{16,}?\1"), "b'..'"),
 )
-QUIET = ("httpx", "httpcore", "asyncio", "alembic", "sqlalchemy", "PIL", "python_multipart")  # warnings alone
+QUIET = ("httpx", "httpcore", "asyncio", "alembic", "sqlalchemy", "PIL")  # warnings alone
 
 
 class _Stderr:

@@ -113,9 +113,9 @@ async def show(
 
 async def read(request: Request, kind: Kind) -> Asked:
     """What a request asks for; raises `Refused` that names each field that cannot be used."""
-    desk, found = desk_of(request), await body.read(request)
+    desk, names = desk_of(request), _files(kind)
+    found = await body.read(request, names)
     wrong: Wrong = []
-    names = _files(kind)
     sources, wrong_files = read_sources(found, names)
     recipe = read_recipe(desk, found, KNOBS[kind], wrong)
     tags, keep_h = _tags(found, wrong), _keep_h(found, desk.settings.job_keep_h, wrong)

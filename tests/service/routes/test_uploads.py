@@ -120,7 +120,7 @@ def test_what_cannot_be_used_is_refused_with_its_field_and_reason(client, desk):
         ({"json": {}}, "invalid_field", "/file", "0 files"),
         ({"json": {"data": "x", "file": "y"}}, "invalid_field", "/file", "2 files"),
         ({"json": {"image": base64_png()}}, "invalid_field", "/image", "no field 'image'"),
-        ({"json": {"data": "a\0b"}}, "malformed_body", None, "NUL"),
+        ({"json": {"data": "a\0b"}}, "malformed_body", "/data", "NUL"),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, "malformed_body", None, "JSON"),
     ]
 

@@ -43,7 +43,6 @@ MEDIA_TYPES = {
     "zip": "application/zip",
 }
 RETRY_S = 60  # when to ask again where there is no room
-_RAW = re.compile(r"(image|model)/.+|application/(octet-stream|zip)")
 _FIELDS = ("file", "data")  # the part of a form, and what JSON has; either does in both
 _ID = re.compile(r"upl_[0-9a-f]{24}", re.ASCII)
 _FILE = {"type": "string", "format": "binary", "description": "PNG, JPEG, WebP, GLB, OBJ, PLY or STL"}
@@ -130,10 +129,10 @@ async def delete_upload(request: Request, upload_id: str, caller: Admitted) -> R
 async def _source(request: Request) -> tuple[str, Source]:
     """What the request holds, and the name of the field where it does."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if _RAW.fullmatch(media_type) and "content-encoding" not in request.headers:
+    if body.FILE_TYPE.fullmatch(media_type) and "content-encoding" not in request.headers:
         with body.patience(request) as impatient:
             return "file", Source("file", await impatient.body())
-    fields = (await body.read(request)).fields
+    fields = (await body.read(request, _FIELDS)).fields
     if unknown := [name for name in fields if name not in _FIELDS]:
         body.refuse((name, f"there is no field '{body.shorten(name)}'; send the one field 'file'") for name in unknown)
     if len(fields) != 1:

@@ -41,7 +41,7 @@ class Preview(TypedDict):
 )
 async def preview(request: Request, caller: Admitted) -> Response:
     """What is cut out of each picture, and what the pictures disagree on."""
-    desk, found = desk_of(request), await body.read(request)
+    desk, found = desk_of(request), await body.read(request, SIDES)
     wrong: native.Wrong = []
     sources, wrong_files = native.read_sources(found, SIDES)
     recipe = native.read_recipe(desk, found, MATTE, wrong)
