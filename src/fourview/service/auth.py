@@ -148,8 +148,8 @@ async def account_headers(scope: Scope) -> list[tuple[str, str]]:
 
 def key_text(headers: Headers) -> str | None:
     """The key that a request shows; a browser never sends either header by itself."""
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    return headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else None)
+    scheme, _, bearer = headers.get("authorization", "").strip().partition(" ")
+    return headers.get("x-api-key", "").strip() or (bearer.strip() if scheme.lower() == "bearer" else None)
 
 
 def _balance_of(tx: Connection, text: str, now: float) -> int | None:
