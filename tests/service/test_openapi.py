@@ -10,6 +10,7 @@ from fourview.recipe import knobs
 from fourview.service.openapi import PUBLIC
 from fourview.service.problems import PROBLEMS
 from fourview.service.routes import page
+from fourview.service.schema import JSON
 
 HEAVY = ("torch", "onnxruntime", "scipy", "cv2", "mahotas", "trimesh")
 
@@ -71,7 +72,7 @@ def test_every_reference_leads_somewhere(document):
 
 
 def test_a_job_takes_every_knob_with_the_range_and_the_sentence_of_the_recipe(document):
-    body = document["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    body = document["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"][JSON]["schema"]
     told = body["properties"]["recipe"]["properties"]
     for knob in knobs():
         schema = told[knob.name]

@@ -22,7 +22,7 @@ export function Docs() {
   const found = document_.value;
   if (!found) return <main id="main" class="plain"><h1>Documentation</h1><p>Loading …</p></main>;
   const native = found["paths"]["/api/v1/jobs"].post.requestBody.content["multipart/form-data"].schema;
-  const hosted = found["paths"][HOSTED]?.post?.requestBody?.content?.["application/json"]?.schema;
+  const hosted = found["paths"][HOSTED]?.post?.requestBody?.content?.["application/json ; charset=utf-8"]?.schema;
   const errors = Object.entries<any>(found["components"].responses).filter(([name]) => !name.endsWith("_here"));
   return (
     <main id="main" class="plain docs">

@@ -2036,7 +2036,10 @@ export interface components {
             };
         };
     };
-    parameters: never;
+    parameters: {
+        /** @description an id of the caller's own, which the log keeps beside the request */
+        sent_id: string;
+    };
     requestBodies: never;
     headers: {
         /** @description what to name in a report */
@@ -2051,68 +2054,15 @@ export interface operations {
     generate_v1_hunyuan3d_2mv_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    front_image: string | null;
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    back_image?: string | null;
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    left_image?: string | null;
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    right_image?: string | null;
-                    /**
-                     * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
-                     * @default -1
-                     */
-                    seed?: number;
-                    /**
-                     * @description true draws a fresh seed, whatever seed says
-                     * @default true
-                     */
-                    randomize_seed?: boolean;
-                    /**
-                     * @description sampling steps; turbo weights take 5 where nothing is set (engine hunyuan2mv)
-                     * @default 30
-                     */
-                    steps?: number;
-                    /**
-                     * @description classifier-free guidance (engine hunyuan2mv)
-                     * @default 5
-                     */
-                    guidance_scale?: number;
-                    /**
-                     * @description cells along the longest side of the field's box
-                     * @default 256
-                     */
-                    octree_resolution?: number;
-                    /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
-                     * @default 200000
-                     */
-                    num_chunks?: number;
-                    /**
-                     * @description faces after simplification
-                     * @default 10000
-                     */
-                    target_face_num?: number;
-                    /**
-                     * @description format of the model's file
-                     * @default glb
-                     * @enum {string}
-                     */
-                    file_type?: "glb" | "obj" | "ply" | "stl";
-                    /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
-                     * @default true
-                     */
-                    remove_background?: boolean;
-                };
                 "multipart/form-data": {
                     /**
                      * Format: binary
@@ -2181,7 +2131,7 @@ export interface operations {
                      */
                     remove_background?: boolean;
                 };
-                "application/x-www-form-urlencoded": {
+                "application/json ; charset=utf-8": {
                     /** @description a URL, base64, a data URI, an upload id or a file part */
                     front_image: string | null;
                     /** @description a URL, base64, a data URI, an upload id or a file part */
@@ -2190,6 +2140,62 @@ export interface operations {
                     left_image?: string | null;
                     /** @description a URL, base64, a data URI, an upload id or a file part */
                     right_image?: string | null;
+                    /**
+                     * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
+                     * @default -1
+                     */
+                    seed?: number;
+                    /**
+                     * @description true draws a fresh seed, whatever seed says
+                     * @default true
+                     */
+                    randomize_seed?: boolean;
+                    /**
+                     * @description sampling steps; turbo weights take 5 where nothing is set (engine hunyuan2mv)
+                     * @default 30
+                     */
+                    steps?: number;
+                    /**
+                     * @description classifier-free guidance (engine hunyuan2mv)
+                     * @default 5
+                     */
+                    guidance_scale?: number;
+                    /**
+                     * @description cells along the longest side of the field's box
+                     * @default 256
+                     */
+                    octree_resolution?: number;
+                    /**
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @default 200000
+                     */
+                    num_chunks?: number;
+                    /**
+                     * @description faces after simplification
+                     * @default 10000
+                     */
+                    target_face_num?: number;
+                    /**
+                     * @description format of the model's file
+                     * @default glb
+                     * @enum {string}
+                     */
+                    file_type?: "glb" | "obj" | "ply" | "stl";
+                    /**
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @default true
+                     */
+                    remove_background?: boolean;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    front_image: string;
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    back_image?: string;
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    left_image?: string;
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    right_image?: string;
                     /**
                      * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
                      * @default -1
@@ -2364,68 +2370,15 @@ export interface operations {
     enqueue_v2_hunyuan3d_2mv_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    front_image: string | null;
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    back_image?: string | null;
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    left_image?: string | null;
-                    /** @description a URL, base64, a data URI, an upload id or a file part */
-                    right_image?: string | null;
-                    /**
-                     * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
-                     * @default -1
-                     */
-                    seed?: number;
-                    /**
-                     * @description true draws a fresh seed, whatever seed says
-                     * @default true
-                     */
-                    randomize_seed?: boolean;
-                    /**
-                     * @description sampling steps; turbo weights take 5 where nothing is set (engine hunyuan2mv)
-                     * @default 30
-                     */
-                    steps?: number;
-                    /**
-                     * @description classifier-free guidance (engine hunyuan2mv)
-                     * @default 5
-                     */
-                    guidance_scale?: number;
-                    /**
-                     * @description cells along the longest side of the field's box
-                     * @default 256
-                     */
-                    octree_resolution?: number;
-                    /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
-                     * @default 200000
-                     */
-                    num_chunks?: number;
-                    /**
-                     * @description faces after simplification
-                     * @default 10000
-                     */
-                    target_face_num?: number;
-                    /**
-                     * @description format of the model's file
-                     * @default glb
-                     * @enum {string}
-                     */
-                    file_type?: "glb" | "obj" | "ply" | "stl";
-                    /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
-                     * @default true
-                     */
-                    remove_background?: boolean;
-                };
                 "multipart/form-data": {
                     /**
                      * Format: binary
@@ -2494,7 +2447,7 @@ export interface operations {
                      */
                     remove_background?: boolean;
                 };
-                "application/x-www-form-urlencoded": {
+                "application/json ; charset=utf-8": {
                     /** @description a URL, base64, a data URI, an upload id or a file part */
                     front_image: string | null;
                     /** @description a URL, base64, a data URI, an upload id or a file part */
@@ -2503,6 +2456,62 @@ export interface operations {
                     left_image?: string | null;
                     /** @description a URL, base64, a data URI, an upload id or a file part */
                     right_image?: string | null;
+                    /**
+                     * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
+                     * @default -1
+                     */
+                    seed?: number;
+                    /**
+                     * @description true draws a fresh seed, whatever seed says
+                     * @default true
+                     */
+                    randomize_seed?: boolean;
+                    /**
+                     * @description sampling steps; turbo weights take 5 where nothing is set (engine hunyuan2mv)
+                     * @default 30
+                     */
+                    steps?: number;
+                    /**
+                     * @description classifier-free guidance (engine hunyuan2mv)
+                     * @default 5
+                     */
+                    guidance_scale?: number;
+                    /**
+                     * @description cells along the longest side of the field's box
+                     * @default 256
+                     */
+                    octree_resolution?: number;
+                    /**
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @default 200000
+                     */
+                    num_chunks?: number;
+                    /**
+                     * @description faces after simplification
+                     * @default 10000
+                     */
+                    target_face_num?: number;
+                    /**
+                     * @description format of the model's file
+                     * @default glb
+                     * @enum {string}
+                     */
+                    file_type?: "glb" | "obj" | "ply" | "stl";
+                    /**
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @default true
+                     */
+                    remove_background?: boolean;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    front_image: string;
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    back_image?: string;
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    left_image?: string;
+                    /** @description a URL, base64, a data URI, an upload id or a file part */
+                    right_image?: string;
                     /**
                      * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
                      * @default -1
@@ -2775,13 +2784,143 @@ export interface operations {
             query?: {
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description a file, or what JSON takes
+                     */
+                    front: string;
+                    /**
+                     * Format: binary
+                     * @description a file, or what JSON takes
+                     */
+                    left?: string;
+                    /**
+                     * Format: binary
+                     * @description a file, or what JSON takes
+                     */
+                    back?: string;
+                    /**
+                     * Format: binary
+                     * @description a file, or what JSON takes
+                     */
+                    right?: string;
+                    /**
+                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                     * @default auto
+                     * @enum {string}
+                     */
+                    remove_background?: "auto" | "always" | "never";
+                    /**
+                     * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
+                     * @default u2netp
+                     * @enum {string}
+                     */
+                    matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
+                    /**
+                     * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which rounds outlines and knows nothing else; hunyuan2mv, the official network
+                     * @default mini
+                     * @enum {string}
+                     */
+                    engine?: "mini" | "hull" | "hunyuan2mv";
+                    /**
+                     * @description which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first (engine hunyuan2mv)
+                     * @enum {string}
+                     */
+                    variant?: "base" | "fast" | "turbo";
+                    /**
+                     * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
+                     * @default -1
+                     */
+                    seed?: number;
+                    /**
+                     * @description sampling steps; turbo weights take 5 where nothing is set (engine hunyuan2mv)
+                     * @default 30
+                     */
+                    steps?: number;
+                    /**
+                     * @description classifier-free guidance (engine hunyuan2mv)
+                     * @default 5
+                     */
+                    guidance_scale?: number;
+                    /**
+                     * @description cells along the longest side of the field's box
+                     * @default 256
+                     */
+                    octree_resolution?: number;
+                    /**
+                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @default 200000
+                     */
+                    num_chunks?: number;
+                    /**
+                     * @description half the side of the cube that is decoded, box units (engine hunyuan2mv)
+                     * @default 1.01
+                     */
+                    box_v?: number;
+                    /**
+                     * @description the value on the surface; higher is thinner (engine hunyuan2mv)
+                     * @default 0
+                     */
+                    level?: number;
+                    /**
+                     * @description faces after simplification
+                     * @default 10000
+                     */
+                    target_face_num?: number;
+                    /**
+                     * @description project paints the given pictures on the model
+                     * @default project
+                     * @enum {string}
+                     */
+                    texture?: "project" | "off";
+                    /**
+                     * @description side of the texture, texels
+                     * @default 1024
+                     */
+                    texture_size?: number;
+                    /**
+                     * @description format of the model's file
+                     * @default glb
+                     * @enum {string}
+                     */
+                    file_type?: "glb" | "obj" | "ply" | "stl";
+                    /**
+                     * @description how a GLB carries its texture; webp is smaller, lossless too
+                     * @default png
+                     * @enum {string}
+                     */
+                    texture_format?: "png" | "webp";
+                    /** @description height of the model, metres; unset: the longest side is 1 m */
+                    height_m?: number;
+                    /**
+                     * @description where the model's origin lies: its middle, or under its feet
+                     * @default center
+                     * @enum {string}
+                     */
+                    origin?: "center" | "bottom";
+                    /**
+                     * @description the axis that points up; unset: y, but z in STL
+                     * @enum {string}
+                     */
+                    up?: "y" | "z";
+                    /** @description texts with commas between them */
+                    tags?: string;
+                    /** @description is told of every change of state */
+                    webhook_url?: string;
+                    /** @description how long the job is kept after its end, hours */
+                    keep_h?: number;
+                };
+                "application/json ; charset=utf-8": {
                     /** @description a URL, base64, a data URI or an upload id */
                     front: string | null;
                     /** @description a URL, base64, a data URI or an upload id */
@@ -2891,132 +3030,6 @@ export interface operations {
                          */
                         up?: "y" | "z" | null;
                     };
-                    tags?: string[];
-                    /** @description is told of every change of state */
-                    webhook_url?: string | null;
-                    /** @description how long the job is kept after its end, hours */
-                    keep_h?: number | null;
-                };
-                "multipart/form-data": {
-                    /**
-                     * Format: binary
-                     * @description a file, or what JSON takes
-                     */
-                    front: string;
-                    /**
-                     * Format: binary
-                     * @description a file, or what JSON takes
-                     */
-                    left?: string;
-                    /**
-                     * Format: binary
-                     * @description a file, or what JSON takes
-                     */
-                    back?: string;
-                    /**
-                     * Format: binary
-                     * @description a file, or what JSON takes
-                     */
-                    right?: string;
-                    /**
-                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
-                     * @default auto
-                     * @enum {string}
-                     */
-                    remove_background?: "auto" | "always" | "never";
-                    /**
-                     * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
-                     * @default u2netp
-                     * @enum {string}
-                     */
-                    matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
-                    /**
-                     * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which rounds outlines and knows nothing else; hunyuan2mv, the official network
-                     * @default mini
-                     * @enum {string}
-                     */
-                    engine?: "mini" | "hull" | "hunyuan2mv";
-                    /**
-                     * @description which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first (engine hunyuan2mv)
-                     * @enum {string|null}
-                     */
-                    variant?: "base" | "fast" | "turbo" | null;
-                    /**
-                     * @description -1 draws a fresh seed; the seed that was used is in the report (engine hunyuan2mv)
-                     * @default -1
-                     */
-                    seed?: number;
-                    /**
-                     * @description sampling steps; turbo weights take 5 where nothing is set (engine hunyuan2mv)
-                     * @default 30
-                     */
-                    steps?: number;
-                    /**
-                     * @description classifier-free guidance (engine hunyuan2mv)
-                     * @default 5
-                     */
-                    guidance_scale?: number;
-                    /**
-                     * @description cells along the longest side of the field's box
-                     * @default 256
-                     */
-                    octree_resolution?: number;
-                    /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
-                     * @default 200000
-                     */
-                    num_chunks?: number;
-                    /**
-                     * @description half the side of the cube that is decoded, box units (engine hunyuan2mv)
-                     * @default 1.01
-                     */
-                    box_v?: number;
-                    /**
-                     * @description the value on the surface; higher is thinner (engine hunyuan2mv)
-                     * @default 0
-                     */
-                    level?: number;
-                    /**
-                     * @description faces after simplification
-                     * @default 10000
-                     */
-                    target_face_num?: number;
-                    /**
-                     * @description project paints the given pictures on the model
-                     * @default project
-                     * @enum {string}
-                     */
-                    texture?: "project" | "off";
-                    /**
-                     * @description side of the texture, texels
-                     * @default 1024
-                     */
-                    texture_size?: number;
-                    /**
-                     * @description format of the model's file
-                     * @default glb
-                     * @enum {string}
-                     */
-                    file_type?: "glb" | "obj" | "ply" | "stl";
-                    /**
-                     * @description how a GLB carries its texture; webp is smaller, lossless too
-                     * @default png
-                     * @enum {string}
-                     */
-                    texture_format?: "png" | "webp";
-                    /** @description height of the model, metres; unset: the longest side is 1 m */
-                    height_m?: number | null;
-                    /**
-                     * @description where the model's origin lies: its middle, or under its feet
-                     * @default center
-                     * @enum {string}
-                     */
-                    origin?: "center" | "bottom";
-                    /**
-                     * @description the axis that points up; unset: y, but z in STL
-                     * @enum {string|null}
-                     */
-                    up?: "y" | "z" | null;
                     tags?: string[];
                     /** @description is told of every change of state */
                     webhook_url?: string | null;
@@ -3324,22 +3337,25 @@ export interface operations {
     upload_api_v1_uploads_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description a URL, base64 or a data URI */
-                    data: string;
-                };
                 "multipart/form-data": {
                     /**
                      * Format: binary
                      * @description PNG, JPEG, WebP, GLB, OBJ, PLY or STL
                      */
                     file: string;
+                };
+                "application/json ; charset=utf-8": {
+                    /** @description a URL, base64 or a data URI */
+                    data: string;
                 };
                 "application/octet-stream": string;
                 "image/*": string;
@@ -3464,36 +3480,15 @@ export interface operations {
     preview_api_v1_views_preview_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description a URL, base64, a data URI or an upload id */
-                    front: string | null;
-                    /** @description a URL, base64, a data URI or an upload id */
-                    left?: string | null;
-                    /** @description a URL, base64, a data URI or an upload id */
-                    back?: string | null;
-                    /** @description a URL, base64, a data URI or an upload id */
-                    right?: string | null;
-                    recipe?: {
-                        /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
-                         * @default auto
-                         * @enum {string}
-                         */
-                        remove_background?: "auto" | "always" | "never";
-                        /**
-                         * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
-                         * @default u2netp
-                         * @enum {string}
-                         */
-                        matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
-                    };
-                };
                 "multipart/form-data": {
                     /**
                      * Format: binary
@@ -3527,6 +3522,30 @@ export interface operations {
                      * @enum {string}
                      */
                     matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
+                };
+                "application/json ; charset=utf-8": {
+                    /** @description a URL, base64, a data URI or an upload id */
+                    front: string | null;
+                    /** @description a URL, base64, a data URI or an upload id */
+                    left?: string | null;
+                    /** @description a URL, base64, a data URI or an upload id */
+                    back?: string | null;
+                    /** @description a URL, base64, a data URI or an upload id */
+                    right?: string | null;
+                    recipe?: {
+                        /**
+                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                         * @default auto
+                         * @enum {string}
+                         */
+                        remove_background?: "auto" | "always" | "never";
+                        /**
+                         * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
+                         * @default u2netp
+                         * @enum {string}
+                         */
+                        matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
+                    };
                 };
             };
         };
@@ -3570,73 +3589,15 @@ export interface operations {
             query?: {
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description a URL, base64, a data URI or an upload id */
-                    mesh: string | null;
-                    /** @description a URL, base64, a data URI or an upload id */
-                    front: string | null;
-                    /** @description a URL, base64, a data URI or an upload id */
-                    left?: string | null;
-                    /** @description a URL, base64, a data URI or an upload id */
-                    back?: string | null;
-                    /** @description a URL, base64, a data URI or an upload id */
-                    right?: string | null;
-                    recipe?: {
-                        /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
-                         * @default auto
-                         * @enum {string}
-                         */
-                        remove_background?: "auto" | "always" | "never";
-                        /**
-                         * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
-                         * @default u2netp
-                         * @enum {string}
-                         */
-                        matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
-                        /**
-                         * @description side of the texture, texels
-                         * @default 1024
-                         */
-                        texture_size?: number;
-                        /**
-                         * @description format of the model's file
-                         * @default glb
-                         * @enum {string}
-                         */
-                        file_type?: "glb" | "obj" | "ply" | "stl";
-                        /**
-                         * @description how a GLB carries its texture; webp is smaller, lossless too
-                         * @default png
-                         * @enum {string}
-                         */
-                        texture_format?: "png" | "webp";
-                        /** @description height of the model, metres; unset: the longest side is 1 m */
-                        height_m?: number | null;
-                        /**
-                         * @description where the model's origin lies: its middle, or under its feet
-                         * @default center
-                         * @enum {string}
-                         */
-                        origin?: "center" | "bottom";
-                        /**
-                         * @description the axis that points up; unset: y, but z in STL
-                         * @enum {string|null}
-                         */
-                        up?: "y" | "z" | null;
-                    };
-                    tags?: string[];
-                    /** @description is told of every change of state */
-                    webhook_url?: string | null;
-                    /** @description how long the job is kept after its end, hours */
-                    keep_h?: number | null;
-                };
                 "multipart/form-data": {
                     /**
                      * Format: binary
@@ -3693,7 +3654,7 @@ export interface operations {
                      */
                     texture_format?: "png" | "webp";
                     /** @description height of the model, metres; unset: the longest side is 1 m */
-                    height_m?: number | null;
+                    height_m?: number;
                     /**
                      * @description where the model's origin lies: its middle, or under its feet
                      * @default center
@@ -3702,9 +3663,71 @@ export interface operations {
                     origin?: "center" | "bottom";
                     /**
                      * @description the axis that points up; unset: y, but z in STL
-                     * @enum {string|null}
+                     * @enum {string}
                      */
-                    up?: "y" | "z" | null;
+                    up?: "y" | "z";
+                    /** @description texts with commas between them */
+                    tags?: string;
+                    /** @description is told of every change of state */
+                    webhook_url?: string;
+                    /** @description how long the job is kept after its end, hours */
+                    keep_h?: number;
+                };
+                "application/json ; charset=utf-8": {
+                    /** @description a URL, base64, a data URI or an upload id */
+                    mesh: string | null;
+                    /** @description a URL, base64, a data URI or an upload id */
+                    front: string | null;
+                    /** @description a URL, base64, a data URI or an upload id */
+                    left?: string | null;
+                    /** @description a URL, base64, a data URI or an upload id */
+                    back?: string | null;
+                    /** @description a URL, base64, a data URI or an upload id */
+                    right?: string | null;
+                    recipe?: {
+                        /**
+                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                         * @default auto
+                         * @enum {string}
+                         */
+                        remove_background?: "auto" | "always" | "never";
+                        /**
+                         * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
+                         * @default u2netp
+                         * @enum {string}
+                         */
+                        matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
+                        /**
+                         * @description side of the texture, texels
+                         * @default 1024
+                         */
+                        texture_size?: number;
+                        /**
+                         * @description format of the model's file
+                         * @default glb
+                         * @enum {string}
+                         */
+                        file_type?: "glb" | "obj" | "ply" | "stl";
+                        /**
+                         * @description how a GLB carries its texture; webp is smaller, lossless too
+                         * @default png
+                         * @enum {string}
+                         */
+                        texture_format?: "png" | "webp";
+                        /** @description height of the model, metres; unset: the longest side is 1 m */
+                        height_m?: number | null;
+                        /**
+                         * @description where the model's origin lies: its middle, or under its feet
+                         * @default center
+                         * @enum {string}
+                         */
+                        origin?: "center" | "bottom";
+                        /**
+                         * @description the axis that points up; unset: y, but z in STL
+                         * @enum {string|null}
+                         */
+                        up?: "y" | "z" | null;
+                    };
                     tags?: string[];
                     /** @description is told of every change of state */
                     webhook_url?: string | null;
@@ -3764,13 +3787,70 @@ export interface operations {
             query?: {
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description a file, or what JSON takes
+                     */
+                    mesh: string;
+                    /**
+                     * @description faces after simplification
+                     * @default 10000
+                     */
+                    target_face_num?: number;
+                    /**
+                     * @description project paints the given pictures on the model
+                     * @default project
+                     * @enum {string}
+                     */
+                    texture?: "project" | "off";
+                    /**
+                     * @description side of the texture, texels
+                     * @default 1024
+                     */
+                    texture_size?: number;
+                    /**
+                     * @description format of the model's file
+                     * @default glb
+                     * @enum {string}
+                     */
+                    file_type?: "glb" | "obj" | "ply" | "stl";
+                    /**
+                     * @description how a GLB carries its texture; webp is smaller, lossless too
+                     * @default png
+                     * @enum {string}
+                     */
+                    texture_format?: "png" | "webp";
+                    /** @description height of the model, metres; unset: the longest side is 1 m */
+                    height_m?: number;
+                    /**
+                     * @description where the model's origin lies: its middle, or under its feet
+                     * @default center
+                     * @enum {string}
+                     */
+                    origin?: "center" | "bottom";
+                    /**
+                     * @description the axis that points up; unset: y, but z in STL
+                     * @enum {string}
+                     */
+                    up?: "y" | "z";
+                    /** @description texts with commas between them */
+                    tags?: string;
+                    /** @description is told of every change of state */
+                    webhook_url?: string;
+                    /** @description how long the job is kept after its end, hours */
+                    keep_h?: number;
+                };
+                "application/json ; charset=utf-8": {
                     /** @description a URL, base64, a data URI or an upload id */
                     mesh: string | null;
                     recipe?: {
@@ -3816,59 +3896,6 @@ export interface operations {
                          */
                         up?: "y" | "z" | null;
                     };
-                    tags?: string[];
-                    /** @description is told of every change of state */
-                    webhook_url?: string | null;
-                    /** @description how long the job is kept after its end, hours */
-                    keep_h?: number | null;
-                };
-                "multipart/form-data": {
-                    /**
-                     * Format: binary
-                     * @description a file, or what JSON takes
-                     */
-                    mesh: string;
-                    /**
-                     * @description faces after simplification
-                     * @default 10000
-                     */
-                    target_face_num?: number;
-                    /**
-                     * @description project paints the given pictures on the model
-                     * @default project
-                     * @enum {string}
-                     */
-                    texture?: "project" | "off";
-                    /**
-                     * @description side of the texture, texels
-                     * @default 1024
-                     */
-                    texture_size?: number;
-                    /**
-                     * @description format of the model's file
-                     * @default glb
-                     * @enum {string}
-                     */
-                    file_type?: "glb" | "obj" | "ply" | "stl";
-                    /**
-                     * @description how a GLB carries its texture; webp is smaller, lossless too
-                     * @default png
-                     * @enum {string}
-                     */
-                    texture_format?: "png" | "webp";
-                    /** @description height of the model, metres; unset: the longest side is 1 m */
-                    height_m?: number | null;
-                    /**
-                     * @description where the model's origin lies: its middle, or under its feet
-                     * @default center
-                     * @enum {string}
-                     */
-                    origin?: "center" | "bottom";
-                    /**
-                     * @description the axis that points up; unset: y, but z in STL
-                     * @enum {string|null}
-                     */
-                    up?: "y" | "z" | null;
                     tags?: string[];
                     /** @description is told of every change of state */
                     webhook_url?: string | null;
@@ -3928,13 +3955,65 @@ export interface operations {
             query?: {
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description a file, or what JSON takes
+                     */
+                    mesh: string;
+                    /**
+                     * @description project paints the given pictures on the model
+                     * @default project
+                     * @enum {string}
+                     */
+                    texture?: "project" | "off";
+                    /**
+                     * @description side of the texture, texels
+                     * @default 1024
+                     */
+                    texture_size?: number;
+                    /**
+                     * @description format of the model's file
+                     * @default glb
+                     * @enum {string}
+                     */
+                    file_type?: "glb" | "obj" | "ply" | "stl";
+                    /**
+                     * @description how a GLB carries its texture; webp is smaller, lossless too
+                     * @default png
+                     * @enum {string}
+                     */
+                    texture_format?: "png" | "webp";
+                    /** @description height of the model, metres; unset: the longest side is 1 m */
+                    height_m?: number;
+                    /**
+                     * @description where the model's origin lies: its middle, or under its feet
+                     * @default center
+                     * @enum {string}
+                     */
+                    origin?: "center" | "bottom";
+                    /**
+                     * @description the axis that points up; unset: y, but z in STL
+                     * @enum {string}
+                     */
+                    up?: "y" | "z";
+                    /** @description texts with commas between them */
+                    tags?: string;
+                    /** @description is told of every change of state */
+                    webhook_url?: string;
+                    /** @description how long the job is kept after its end, hours */
+                    keep_h?: number;
+                };
+                "application/json ; charset=utf-8": {
                     /** @description a URL, base64, a data URI or an upload id */
                     mesh: string | null;
                     recipe?: {
@@ -3975,54 +4054,6 @@ export interface operations {
                          */
                         up?: "y" | "z" | null;
                     };
-                    tags?: string[];
-                    /** @description is told of every change of state */
-                    webhook_url?: string | null;
-                    /** @description how long the job is kept after its end, hours */
-                    keep_h?: number | null;
-                };
-                "multipart/form-data": {
-                    /**
-                     * Format: binary
-                     * @description a file, or what JSON takes
-                     */
-                    mesh: string;
-                    /**
-                     * @description project paints the given pictures on the model
-                     * @default project
-                     * @enum {string}
-                     */
-                    texture?: "project" | "off";
-                    /**
-                     * @description side of the texture, texels
-                     * @default 1024
-                     */
-                    texture_size?: number;
-                    /**
-                     * @description format of the model's file
-                     * @default glb
-                     * @enum {string}
-                     */
-                    file_type?: "glb" | "obj" | "ply" | "stl";
-                    /**
-                     * @description how a GLB carries its texture; webp is smaller, lossless too
-                     * @default png
-                     * @enum {string}
-                     */
-                    texture_format?: "png" | "webp";
-                    /** @description height of the model, metres; unset: the longest side is 1 m */
-                    height_m?: number | null;
-                    /**
-                     * @description where the model's origin lies: its middle, or under its feet
-                     * @default center
-                     * @enum {string}
-                     */
-                    origin?: "center" | "bottom";
-                    /**
-                     * @description the axis that points up; unset: y, but z in STL
-                     * @enum {string|null}
-                     */
-                    up?: "y" | "z" | null;
                     tags?: string[];
                     /** @description is told of every change of state */
                     webhook_url?: string | null;
@@ -4200,7 +4231,10 @@ export interface operations {
     sign_in_api_v1_signin_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description an id of the caller's own, which the log keeps beside the request */
+                "x-request-id"?: components["parameters"]["sent_id"];
+            };
             path?: never;
             cookie?: never;
         };

@@ -60,7 +60,7 @@ export const job = computed(() => (chosen.value ? (jobs.value[chosen.value] ?? n
 
 export const fields = computed<Field[]>(() => {
   const post = document_.value?.paths?.["/api/v1/jobs"]?.post;
-  const properties = post?.requestBody?.content?.["application/json"]?.schema?.properties?.recipe?.properties ?? {};
+  const properties = post?.requestBody?.content?.["application/json ; charset=utf-8"]?.schema?.properties?.recipe?.properties ?? {};
   return Object.entries<any>(properties).map(([name, schema]) => {
     const types: string[] = [schema.type].flat();
     return {

@@ -22,7 +22,7 @@ from fourview.service import body, pictures, present
 from fourview.service.desk import Desk, desk_of
 from fourview.service.pictures import Source
 from fourview.service.present import Seen
-from fourview.service.schema import recipe_properties
+from fourview.service.schema import JSON, in_form, recipe_properties
 from fourview.service.store.jobs import Job
 from fourview.service.store.ledger import CREDIT
 from fourview.service.store.outputs import Output
@@ -228,16 +228,20 @@ def properties() -> dict[str, dict[str, Any]]:
 
 
 def request_body() -> dict[str, Any]:
-    """The request for the OpenAPI document; other fields are ignored with a warning."""
+    """The request for the OpenAPI document; other fields are ignored with a warning.
+
+    The form comes first, as in `native.request_body`.
+    """
     schema = {"type": "object", "properties": properties(), "required": ["front_image"]}
     part = {"type": "string", "format": "binary", "description": "a file, or the text that JSON takes"}
-    form = schema | {"properties": properties() | dict.fromkeys(PICTURES, part)}
+    text = schema | {"properties": in_form(properties())}
+    form = schema | {"properties": in_form(properties()) | dict.fromkeys(PICTURES, part)}
     return {
         "required": True,
         "content": {
-            "application/json": {"schema": schema},
             "multipart/form-data": {"schema": form},
-            "application/x-www-form-urlencoded": {"schema": schema},
+            JSON: {"schema": schema},
+            "application/x-www-form-urlencoded": {"schema": text},
         },
     }
 

@@ -28,7 +28,7 @@ from fourview.service.body import Body
 from fourview.service.desk import Desk, desk_of
 from fourview.service.pictures import Source
 from fourview.service.problems import Refused
-from fourview.service.schema import recipe_properties
+from fourview.service.schema import JSON, in_form, recipe_properties
 from fourview.service.store import ledger
 from fourview.service.store.jobs import Kind
 from fourview.service.submit import Asked, check_addresses, price_of_request, submit
@@ -222,22 +222,25 @@ def route_of(kind: Kind) -> dict[str, Any]:
 def request_body(
     files: tuple[str, ...], allowed: tuple[str, ...], options: Mapping[str, Any], needed: tuple[str, ...]
 ) -> dict[str, Any]:
-    """A request for the OpenAPI document: as JSON, and as a form whose files are parts and whose knobs are fields."""
+    """A request for the OpenAPI document: as a form whose files are parts and whose knobs are fields, and as JSON.
+
+    The form comes first: generators of clients that know one way to send a request take the first that is named.
+    JSON, which holds no file, comes after it.
+    """
     properties = recipe_properties()
     knobs = {name: properties[name] for name in allowed}
     where = {"type": ["string", "null"], "description": "a URL, base64, a data URI or an upload id"}
     part = {"type": "string", "format": "binary", "description": "a file, or what JSON takes"}
     recipe = {"type": "object", "properties": knobs, "additionalProperties": False}
 
-    def schema(file: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-        fields = {**dict.fromkeys(files, file), **more, **options}
+    def schema(fields: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": "object", "properties": fields, "required": list(needed), "additionalProperties": False}
 
     return {
         "required": True,
         "content": {
-            "application/json": {"schema": schema(where, {"recipe": recipe})},
-            "multipart/form-data": {"schema": schema(part, knobs)},
+            "multipart/form-data": {"schema": schema(dict.fromkeys(files, part) | in_form({**knobs, **options}))},
+            JSON: {"schema": schema(dict.fromkeys(files, where) | {"recipe": recipe, **options})},
         },
     }
 

@@ -42,6 +42,12 @@ HEADERS = {
     "x-request-id": {"description": "what to name in a report", "schema": {"type": "string"}},
     "x-remaining-credits": {"description": "what the account can spend now", "schema": {"type": "number"}},
 }
+SENT_ID = {  # openapi-python-client 0.29 needs something optional beside several bodies: it forgets an import without
+    "name": "x-request-id",
+    "in": "header",
+    "description": "an id of the caller's own, which the log keeps beside the request",
+    "schema": {"type": "string", "maxLength": 64},
+}
 PROBLEM = {
     "type": "object",
     "description": "An error (RFC 9457).",
@@ -101,7 +107,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             for method in route.methods or ():
                 made["paths"][route.path][method.lower()] |= route.openapi_extra
     parts = made.setdefault("components", {})
-    parts["headers"], parts["securitySchemes"] = HEADERS, SCHEMES
+    parts["headers"], parts["securitySchemes"], parts["parameters"] = HEADERS, SCHEMES, {"sent_id": SENT_ID}
     parts["responses"] = {code: _response(code, PROBLEMS[code].status, base_url) for code in PROBLEMS}
     parts["responses"] |= {f"{code}_here": _response(code, status, base_url) for code, status in COMPATIBLE.items()}
     schemas = parts.setdefault("schemas", {})
@@ -123,6 +129,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], no_auth: bool) 
         operation["security"] = [{"key": []}, {"bearer": []}, *([{}] if path in SIGNED or path == "/metrics" else [])]
     if "requestBody" in operation:
         codes += OF_BODY
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/sent_id"})
     if is_change:
         codes += OF_CHANGE + (OF_COMPATIBLE_CHANGE if is_compatible else OF_NATIVE_CHANGE)
     responses = operation["responses"]

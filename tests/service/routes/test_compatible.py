@@ -14,6 +14,7 @@ from fourview.mesh.mesh import Mesh
 from fourview.service import compatible
 from fourview.service.auth import open_house
 from fourview.service.problems import PROBLEMS
+from fourview.service.schema import JSON
 from fourview.service.store import accounts, keys, queue
 from fourview.service.store.outputs import Output
 
@@ -284,7 +285,7 @@ def test_the_document_has_every_field_and_every_answer(client):
     bodies = [paths[path]["post"]["requestBody"]["content"] for path in (V1, V2)]
 
     assert bodies[0] == bodies[1]
-    for kind in ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"):
+    for kind in (JSON, "multipart/form-data", "application/x-www-form-urlencoded"):
         assert sorted(bodies[0][kind]["schema"]["properties"]) == sorted(compatible.FIELDS)
     assert {"model/gltf-binary", "application/json"} <= paths[V1]["post"]["responses"]["200"]["content"].keys()
     assert {"400", "401", "404", "406", "413", "429", "500", "503"} <= paths[V1]["post"]["responses"].keys()

@@ -24,6 +24,7 @@ from fourview.service.desk import Desk, desk_of
 from fourview.service.pictures import Source
 from fourview.service.present import moment
 from fourview.service.problems import Refused
+from fourview.service.schema import JSON
 from fourview.service.store import accounts
 from fourview.service.store.uploads import Upload, add_upload, drop_upload, find_upload, kept_bytes
 from fourview.service.submit import check_disk
@@ -57,8 +58,8 @@ def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 _BODY = {
     "required": True,
     "content": {
-        "application/json": _object("data", _TEXT),
-        "multipart/form-data": _object("file", _FILE),
+        "multipart/form-data": _object("file", _FILE),  # first, as in `native.request_body`
+        JSON: _object("data", _TEXT),
         "application/octet-stream": {"schema": _FILE},
         "image/*": {"schema": _FILE},
         "model/*": {"schema": _FILE},
