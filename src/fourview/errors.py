@@ -11,7 +11,6 @@
     ├── MemoryShortError  the network does not fit into the memory
     ├── DownloadError     weights cannot be fetched
     ├── OutputError       the result cannot be written where it was asked for
-    │   └── DiskFullError     there is no room for it
     ├── MissingExtraError an optional part is not installed
     ├── ChildError        a part of the work that runs in its own process died
     ├── RunnerDiedError   the process that does the work is gone
@@ -21,12 +20,17 @@
     │   ├── CreditError       the balance does not cover the price
     │   ├── SettingsError     the settings cannot be read, or do not go together
     │   ├── AddressError      a URL leads where the service does not go
-    │   └── SignatureError    a signed URL has expired, or was not signed here
+    │   ├── SignatureError    a signed URL has expired, or was not signed here
+    │   └── DependencyAwayError  the database or the file store cannot be used for now
     └── CanceledError     the caller asked to stop
 
 A message carries the value, the expectation and the cure, in one line:
 `the 'left' picture is 1 x 1 pixels; at least 16 x 16 are needed: send a larger picture`.
 """
+
+from typing import Literal
+
+Dependency = Literal["database", "file store"]
 
 
 class FourviewError(Exception):
@@ -63,10 +67,6 @@ class DownloadError(FourviewError):
 
 class OutputError(FourviewError):
     """The result cannot be written where it was asked for."""
-
-
-class DiskFullError(OutputError):
-    """There is no room for it."""
 
 
 class MissingExtraError(FourviewError):
@@ -116,6 +116,18 @@ class AddressError(ServiceError):
 
 class SignatureError(ServiceError):
     """A signed URL has expired, or is not one that this service signed."""
+
+
+class DependencyAwayError(ServiceError):
+    """The service is well, and something that it depends on cannot be used for now: wait and try again.
+
+    `name` says which, `is_full` that it answers and has no room left.
+    """
+
+    def __init__(self, name: Dependency, reason: str, *, is_full: bool = False) -> None:
+        super().__init__(f"the {name} cannot be used now: {' '.join(reason.split())}")
+        self.name = name
+        self.is_full = is_full
 
 
 class CanceledError(FourviewError):

@@ -515,7 +515,7 @@ def test_a_database_that_throws_everybody_out_loses_no_job_and_charges_none_twic
     with hall.working(LocalRunner("instant:0.1")):
         thread = threading.Thread(target=throw_out)
         thread.start()
-        hall.until(lambda: len(thrown) >= 20)
+        hall.until(lambda: len(thrown) >= 8)
         over.set()
         thread.join()
         jobs = hall.until_final(*job_ids)

@@ -123,18 +123,18 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
     import uvicorn
 
     from fourview.cli.welcome import open_page, welcome
+    from fourview.errors import DependencyAwayError
     from fourview.service import handles
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
     from fourview.service.protocol import HEAD_MAX, protocol
-    from fourview.service.store.database import AWAY
 
     settings, deliverer = desk.settings, Deliverer(desk)
 
     def is_ready() -> bool:
         try:
             return hands.is_ready()
-        except AWAY:
+        except DependencyAwayError:
             return False
 
     class Server(uvicorn.Server):

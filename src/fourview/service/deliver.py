@@ -25,12 +25,11 @@ from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
 from fourview import __version__
-from fourview.errors import AddressError
+from fourview.errors import AddressError, DependencyAwayError
 from fourview.service.desk import Desk
 from fourview.service.present import job_object, moment, see
 from fourview.service.settings import Settings
 from fourview.service.store import webhooks
-from fourview.service.store.database import AWAY
 from fourview.service.store.instance import secret
 from fourview.service.store.jobs import find_job
 from fourview.service.store.webhooks import Delivery
@@ -97,8 +96,8 @@ class Deliverer:
                     taken = await self._desk.change(self._take)
                     if taken is not None:
                         return taken
-            except AWAY as error:
-                log.warning("database_away", error=str(error).partition("\n")[0])
+            except DependencyAwayError as error:
+                log.warning("dependency_away", dependency=error.name, error=str(error))
                 await asyncio.sleep(AWAY_S)
             except Exception:
                 log.exception("webhooks_not_read")

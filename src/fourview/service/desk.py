@@ -4,13 +4,18 @@
 
 Owns      the one object that is made at start and handed to everything. Not here: making it (`cli.serve`).
 
-The event loop never waits for the disk or the database: `look` and `change` run their queries in a thread. Queries that
-read take turns: reading SQLite is all Python, and threads that fight for the interpreter halve what it gets done.
+The event loop never waits for the disk, the database or the file store: `look`, `change` and `with_files` work in
+threads, which each of the three has for itself, so that one that hangs holds up no other. Queries that read take turns:
+reading SQLite is all Python, and threads that fight for the interpreter halve what it gets done.
+
+A request waits for PostgreSQL as long as that answers somebody, however many requests stand before it. Once it has
+answered nothing for a while, it is away for all who have waited so long, whether their turn has come or not.
 """
 
 import asyncio
 import contextvars
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,18 +24,21 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from anyio import to_thread
 from sqlalchemy import Connection
 from starlette.requests import HTTPConnection
 
+from fourview.errors import DependencyAwayError
 from fourview.service.aside import Aside
 from fourview.service.files import Files
 from fourview.service.line import Line
 from fourview.service.news import News
 from fourview.service.settings import Settings
-from fourview.service.store.database import Store
+from fourview.service.store.database import CLIENT_S, REQUEST_S, Store
 
 READERS = {"sqlite": 1, "postgresql": 4}  # threads; of two on SQLite each waits for the other more than it reads
+WRITERS = {"sqlite": 40, "postgresql": 8}  # with the readers fewer than connections, so that the workers have some too
+FILERS = 20
+SILENT_S = REQUEST_S + 2 * CLIENT_S  # how long a request waits for a database that is silent
 
 T = TypeVar("T")
 
@@ -50,10 +58,23 @@ class Desk:
         """What a query finds, in a transaction that only reads. It is short, since others wait for it."""
 
         def run() -> T:
-            with self.store.read() as tx:
+            with self.store.read(REQUEST_S) as tx:
                 return query(tx)
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, contextvars.copy_context().run, run)
+        return await self._answered(self._readers, run)
+
+    async def change(self, query: Callable[[Connection], T]) -> T:
+        """Do what a query does, in a transaction of its own."""
+
+        def run() -> T:
+            with self.store.begin(REQUEST_S) as tx:
+                return query(tx)
+
+        return await self._answered(self._writers, run)
+
+    async def with_files(self, act: Callable[[Files], T]) -> T:
+        """What `act` does with the file store, in a thread."""
+        return await _in_thread(self._filers, lambda: act(self.files))
 
     def free_mib(self) -> float:
         """How much fits where there is least: where files lie, where jobs run, or where SQLite writes."""
@@ -65,18 +86,34 @@ class Desk:
         in_files = self.files.free_mib()
         return min(free) if in_files is None else min(*free, in_files)
 
-    async def change(self, query: Callable[[Connection], T]) -> T:
-        """Do what a query does, in a transaction of its own."""
-
-        def run() -> T:
-            with self.store.begin() as tx:
-                return query(tx)
-
-        return await to_thread.run_sync(run)
+    async def _answered(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
+        """What `run` gives; raises `DependencyAwayError` once the database has been silent for too long."""
+        running, pulse, began = _in_thread(threads, run), self.store.pulse, time.monotonic()
+        try:
+            while pulse is not None and not running.done():
+                left_s = max(began, pulse.answered_at) + SILENT_S - time.monotonic()
+                if left_s <= 0:
+                    raise DependencyAwayError("database", f"it was silent for {SILENT_S:g} s")
+                await asyncio.wait((running,), timeout=left_s)
+            return await running
+        finally:
+            running.cancel()  # what has not begun by now never does
 
     @cached_property
     def _readers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(READERS[self.store.engine.dialect.name], "reader")
+
+    @cached_property
+    def _writers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(WRITERS[self.store.engine.dialect.name], "writer")
+
+    @cached_property
+    def _filers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(FILERS, "files")
+
+
+def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> "asyncio.Future[T]":
+    return asyncio.get_running_loop().run_in_executor(threads, contextvars.copy_context().run, run)
 
 
 def _free_mib(place: Path) -> float:

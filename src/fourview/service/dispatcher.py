@@ -13,31 +13,35 @@ A job that was claimed ends in exactly one of these ways, each a transaction of 
     it died                                 report_death: once more, or failed the second time
     it ran longer than `job_max_s`          fail, `time_limit` (a mesh: `mesh_job_max_s`)
     the service is stopping, grace is over  release_lease: unharmed, back into the queue
+    the file store stays away               release_lease; nothing is claimed until the store can be written to
     the lease is lost (expired, reaped)     nothing: the job is somebody else's, or final
-    this file is wrong, or a disk is full   fail, `internal`
+    this file is wrong, scratch is full     fail, `internal`
 
 A database that is away for a while delays all this and changes nothing: what has to be written is written once it is
-back, and where an answer got lost, the lease tells whether it was heard.
+back, and where an answer got lost, the lease tells whether it was heard. A file store that is away, or full, is tried
+again as long as the job may wait; meanwhile the lease is kept, and a cancel is heard.
 """
 
 import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import structlog
 from sqlalchemy import Connection
 
-from fourview.errors import RunnerDiedError
-from fourview.service.files import Files
+from fourview.errors import DependencyAwayError, RunnerDiedError
+from fourview.service.dependency import pauses
+from fourview.service.files import PROBE, Files
 from fourview.service.news import POLL_S, News
 from fourview.service.problems import PRIVATE, PROBLEMS, said_of
 from fourview.service.runner import Runner
 from fourview.service.settings import Settings
 from fourview.service.store import queue, workers
-from fourview.service.store.database import AWAY, Store
+from fourview.service.store.database import Store
 from fourview.service.store.jobs import Job, Lease
 from fourview.service.store.outputs import Output
 from fourview.work import Ability, Failure, Kind, Outcome, Step, Work
@@ -46,12 +50,21 @@ LOOK_S = 0.2  # how often the store is asked whether somebody wants the running 
 BATCH_S = 0.2  # how long new stages and steps are gathered before they are written: each commit waits for the disk
 SILENCE_S = 1.0  # the longest time between two events of a running job
 PATIENCE_S = {"cancel": 60.0, "limit": 10.0, "lost": 10.0, "shutdown": 2.0}  # a step, before a runner is killed
+FILES_S = 600.0  # how long a job waits for a file store that is away, before it goes back into the queue
 LAST_WORDS_S = 5.0  # how long after the grace a database may still be away before what is to be written is given up
 RESTART_MAX_S = 30.0  # the longest pause between two tries to bring a runner up
 
 T = TypeVar("T")
-Reason = Literal["cancel", "limit", "lost", "shutdown"]
+Reason = Literal["cancel", "limit", "lost", "shutdown", "away"]
 log = structlog.get_logger(__name__)
+
+
+class _Interrupted(Exception):
+    """A job stops waiting for the file store."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Dispatcher:
@@ -64,19 +77,30 @@ class Dispatcher:
         self.name = name
         self._runner, self._settings, self._store, self._files, self._news = runner, settings, store, files, news
         self._log = log.bind(worker=name)
-        self._thread = threading.Thread(target=self._run, name=f"dispatcher {name}", daemon=True)
+        self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._grace_until = float("inf")  # monotonic
         self._ability: Ability | None = None  # None: the runner has to be started
         self._tries = 0  # to bring the runner up since it last did some work
         self._seen_at = 0.0  # monotonic: when the store was last told that this worker is there
-        self._complained_at = float("-inf")  # monotonic: of the database
+        self._complained_at = float("-inf")  # monotonic: of the database or the file store
+        self._quiet_until = float("-inf")  # monotonic: the database was away, and is asked again then
+        self._is_without_files = False  # whether the file store was away too long for the last job
         self._is_in_doubt = False  # whether a claim may have happened whose answer got lost
         self._jobs_came = 0
 
     def start(self) -> None:
-        """Begin, and come back at once."""
+        """Begin, and come back at once; also after the thread died, of whose job nothing is known then."""
+        if self._thread is not None:
+            self._ability = None
+            self._runner.kill()
+            self._is_in_doubt = True
+        self._thread = threading.Thread(target=self._run, name=f"dispatcher {self.name}", daemon=True)
         self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
 
     def stop(self, grace_s: float) -> None:
         """Claim nothing more, and come back at once; what runs may go on for `grace_s`, then it is put back.
@@ -91,9 +115,11 @@ class Dispatcher:
 
     def join(self) -> None:
         """Wait until everything has ended. To stop several: `stop` each, then `join` each."""
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
+        waits = pauses()
         while not self._stopping.is_set():
             try:
                 if self._ability is None:
@@ -102,12 +128,13 @@ class Dispatcher:
                     self._attend(job)
                 else:
                     self._idle(self._ability)
+                waits = pauses()
             except RunnerDiedError as error:
                 self._log.warning("runner_died", error=str(error), tries=self._tries)
                 self._end_runner()
-            except AWAY as error:
+            except DependencyAwayError as error:
                 self._complain(error)
-                self._stopping.wait(1)
+                self._stopping.wait(next(waits))
             except Exception:
                 self._log.exception("dispatcher_failed")
                 self._end_runner()
@@ -129,26 +156,31 @@ class Dispatcher:
         self._log.info("runner_ready", engines=ability.engines)
 
     def _end_runner(self) -> None:
-        """Nobody may count on it any more; the next round starts another one."""
+        """Nobody may count on it any more; the next round starts another one. Never raises: it is called in need."""
         self._ability = None
-        self._runner.kill()
         try:
+            self._runner.kill()
             with self._store.begin() as tx:
                 workers.leave(tx, self.name)
-        except AWAY as error:  # then it is not seen any more, which tells the same a little later
+        except DependencyAwayError as error:  # then it is not seen any more, which tells the same a little later
             self._complain(error)
+        except Exception:
+            self._log.exception("runner_not_ended")
 
     def _register(self, tx: Connection, ability: Ability, now: float) -> None:
         workers.register(tx, self.name, list(ability.engines), ability.about, now)
 
     def _idle(self, ability: Ability) -> None:
         """Wait for a job, and let the store know that somebody does."""
+        self._show_presence(ability)
+        self._jobs_came = self._news.wait_for_job(self._jobs_came, POLL_S)
+
+    def _show_presence(self, ability: Ability) -> None:
         if time.monotonic() - self._seen_at >= self._settings.heartbeat_s:
             with self._store.begin() as tx:
                 if not workers.seen(tx, self.name, time.time()):
                     self._register(tx, ability, time.time())
             self._seen_at = time.monotonic()
-        self._jobs_came = self._news.wait_for_job(self._jobs_came, POLL_S)
 
     # One job
 
@@ -161,6 +193,10 @@ class Dispatcher:
                 with self._store.begin() as tx:
                     queue.release_lease(tx, lost.lease, time.time())
             self._is_in_doubt = False
+        if self._is_without_files:
+            self._show_presence(ability)
+            self._files.put(PROBE)
+            self._is_without_files = False
         engines = list(ability.engines)
         with self._store.read() as tx:  # so that workers without work take no lock that others need
             if not queue.is_waiting(tx, engines, time.time()):
@@ -181,11 +217,18 @@ class Dispatcher:
         progress = Progress()
         is_spent = True  # whether the runner is to be replaced
         try:
-            self._runner.begin(self._prepare(job, folder))
+            try:
+                work = self._with_files(job, progress, lambda: self._prepare(job, folder))
+            except _Interrupted:
+                is_spent = False
+                raise
+            self._runner.begin(work)
             outcome, reason = self._follow(job, progress)
             self._tries = 0
             is_spent = outcome is None or outcome.is_poisoned
             ending = self._settle(job, folder, progress, outcome, reason)
+        except _Interrupted as interrupted:
+            ending = self._settle(job, folder, progress, None, interrupted.reason)
         except RunnerDiedError as error:
             told.warning("runner_died", error=str(error))
             is_spent = True
@@ -206,7 +249,7 @@ class Dispatcher:
 
     def _prepare(self, job: Job, folder: Path) -> Work:
         """The order for the runner, its inputs in the folder."""
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         knobs = dict(job.recipe)
         mesh_type = knobs.pop("mesh_type", "glb")
         inputs = {name: folder / (f"mesh.{mesh_type}" if name == "mesh" else name) for name in job.inputs}
@@ -247,9 +290,42 @@ class Dispatcher:
                     reason = found if reason is None or found == "lost" else reason
                     patience_until = min(patience_until, now + PATIENCE_S[found])
 
+    def _with_files(self, job: Job, progress: "Progress", act: Callable[[], T]) -> T:
+        """What `act` gives, which uses the file store: again and again while that is away or full.
+
+        It runs in a thread of its own, since a store may hang: the lease is kept meanwhile. Raises `_Interrupted`.
+        """
+        until, waits = time.monotonic() + FILES_S, pauses()
+        while True:
+            attempt: Future[T] = Future()
+            threading.Thread(target=_fulfil, args=(attempt, act), name=f"files {self.name}", daemon=True).start()
+            while not wait((attempt,), LOOK_S).done:
+                self._mind(job.lease, progress, until)
+            try:
+                return attempt.result()
+            except DependencyAwayError as error:
+                self._complain(error)
+            again_at = time.monotonic() + next(waits)
+            while (left_s := again_at - time.monotonic()) > 0:
+                time.sleep(min(LOOK_S, left_s))
+                self._mind(job.lease, progress, until)
+
+    def _mind(self, lease: Lease, progress: "Progress", until: float) -> None:
+        """Keep the lease; raises `_Interrupted` where the job is not to wait any longer."""
+        reason = self._speak(lease, progress)
+        now = time.monotonic()
+        if reason is None and now > self._grace_until:
+            reason = "shutdown"
+        if reason is None and now > until:
+            reason = "away"
+        if reason is not None:
+            raise _Interrupted(reason)
+
     def _speak(self, lease: Lease, progress: "Progress") -> Reason | None:
         """Write how far it is and that the worker lives, where that is due; whether the store wants it stopped."""
         now = time.monotonic()
+        if now < self._quiet_until:
+            return None
         try:
             if progress.is_due(now) or now - self._seen_at >= self._settings.heartbeat_s:
                 with self._store.begin() as tx:
@@ -262,9 +338,11 @@ class Dispatcher:
             else:
                 with self._store.read() as tx:
                     told = queue.told(tx, lease)
-        except AWAY as error:
+        except DependencyAwayError as error:
             self._complain(error)
+            self._quiet_until = time.monotonic() + next(progress.waits)
             return None
+        progress.waits = pauses()
         reasons: dict[queue.Told, Reason | None] = {"go on": None, "stop": "cancel", "lost": "lost"}
         return reasons[told]
 
@@ -278,9 +356,8 @@ class Dispatcher:
         if outcome is not None and outcome.status == "done":
             outputs = []
             for made in outcome.files:
-                artifact = self._files.put(made.path)
+                artifact = self._with_files(job, progress, lambda path=made.path: self._files.put(path))  # type: ignore[misc]
                 outputs.append(Output(made.name, made.format, artifact.bytes, artifact.digest))
-                self._speak(lease, progress)  # a bucket may be far away
 
             def finish(tx: Connection, now: float) -> bool:
                 _report(tx, lease, progress.unwritten, now)
@@ -292,7 +369,8 @@ class Dispatcher:
             return self._end("failed", lambda tx, now: queue.fail(tx, lease, error, now))
         if reason == "cancel":
             return self._end("canceled", lambda tx, now: queue.stop(tx, lease, now))
-        if reason == "shutdown":
+        if reason in ("shutdown", "away"):
+            self._is_without_files = reason == "away"
             return self._end("released", lambda tx, now: queue.release_lease(tx, lease, now))
         if reason == "limit":
             error = _error("time_limit", f"the job ran for {self._limit_s(job):g} s, the most it is given here")
@@ -316,21 +394,23 @@ class Dispatcher:
 
     def _surely(self, change: Callable[[Connection, float], T]) -> T:
         """Do it in a transaction of its own, if need be once the database is back."""
+        waits = pauses()
         while True:
             try:
                 with self._store.begin() as tx:
                     return change(tx, time.time())
-            except AWAY as error:
-                if time.monotonic() > self._grace_until + LAST_WORDS_S:
-                    raise
+            except DependencyAwayError as error:
                 self._complain(error)
-                time.sleep(LOOK_S)
+                left_s = self._grace_until + LAST_WORDS_S - time.monotonic()
+                if left_s <= 0:
+                    raise
+                time.sleep(min(next(waits), left_s))
 
-    def _complain(self, error: Exception) -> None:
-        """Log that the database is away, not more than now and then."""
+    def _complain(self, error: DependencyAwayError) -> None:
+        """Log that something is away, not more than now and then."""
         if time.monotonic() - self._complained_at > 5:
             self._complained_at = time.monotonic()
-            self._log.warning("database_away", error=str(error).partition("\n")[0])
+            self._log.warning("dependency_away", dependency=error.name, error=str(error))
 
 
 class Progress:
@@ -340,6 +420,7 @@ class Progress:
         self.last = Step("fetch", 0.0)
         self.unwritten = [self.last]
         self._written_at = time.monotonic()
+        self.waits = pauses()  # while the database is away
 
     def hear(self, step: Step) -> None:
         if (step.stage, step.step) != (self.last.stage, self.last.step):
@@ -353,6 +434,13 @@ class Progress:
 
     def was_written(self, now: float) -> None:
         self.unwritten, self._written_at = [], now
+
+
+def _fulfil(attempt: "Future[T]", act: Callable[[], T]) -> None:
+    try:
+        attempt.set_result(act())
+    except BaseException as error:
+        attempt.set_exception(error)
 
 
 def _report(tx: Connection, lease: Lease, steps: list[Step], now: float) -> None:

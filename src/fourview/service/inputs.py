@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from anyio import to_thread
-
 from fourview.errors import AddressError, FourviewError, MeshError, OutputError, PictureError
 from fourview.service import addresses, fetch, meshes, pictures
 from fourview.service.desk import Desk
@@ -92,11 +90,7 @@ async def gather_any(desk: Desk, account_id: str, field: str, source: Source) ->
 
 async def keep(desk: Desk, inputs: Mapping[str, Input]) -> dict[str, str]:
     """Put the files where files lie; the digest of each."""
-
-    def put() -> dict[str, str]:
-        return {side: desk.files.put(found.data).digest for side, found in inputs.items()}
-
-    return await to_thread.run_sync(put)
+    return await desk.with_files(lambda files: {side: files.put(found.data).digest for side, found in inputs.items()})
 
 
 def _limits(desk: Desk, side: str) -> Limits:
@@ -124,7 +118,7 @@ async def _fetched(desk: Desk, account_id: str, side: str, field: str, source: S
         upload = await desk.look(lambda tx: find_upload(tx, account_id, upload_id, time.time()))
         try:
             if upload is not None:
-                return await to_thread.run_sync(desk.files.read, upload.digest)
+                return await desk.with_files(lambda files: files.read(upload.digest))
         except OutputError:
             """Its file is gone, which is as good as no upload."""
         raise PictureError(f"the '{field}' picture is the upload {upload_id}, which is not there (any more): send it")

@@ -6,8 +6,10 @@ Owns      what is swept and how often.
 Not here  what a sweep does to a job (`store.queue`), the folders of living work (`dispatcher`, `aside`).
 
 Everything is safe to do twice and by several at once: one janitor may run in each process of many on one database and
-one bucket. An artifact that no job and no upload names goes an hour after it was put there last: who is about to name
-it (a request that still fetches its other pictures, a job that writes its outputs down) is done long before.
+one bucket. A lease that ran out while the database was away says nothing about its worker: after an outage leases are
+left alone for as long as one lasts, so that every worker that lives can show it.
+An artifact that no job and no upload names goes an hour after it was put there last: who is about to name it (a request
+that still fetches its other pictures, a job that writes its outputs down) is done long before.
 """
 
 import re
@@ -21,16 +23,18 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
+from fourview.errors import DependencyAwayError
 from fourview.service.files import Files
 from fourview.service.news import News
 from fourview.service.settings import Settings
 from fourview.service.store import jobs, queue, workers
-from fourview.service.store.database import AWAY, Store
+from fourview.service.store.database import Store
 from fourview.service.store.idempotency import forget_old
 from fourview.service.store.outputs import digests_in_use
 from fourview.service.store.uploads import drop_expired_uploads
 
 OFTEN_S = 1.0  # leases and deadlines
+OUTAGE_S = 3.0  # the database did not answer for so long: it was away
 SELDOM = 60  # rounds of the above: what is old
 RARELY = 600  # rounds: artifacts, all of which are listed
 UNNAMED_S = 3600.0  # how long an artifact may lie there before somebody names it
@@ -47,25 +51,37 @@ class Janitor:
 
     def __init__(self, settings: Settings, store: Store, files: Files, news: News) -> None:
         self._settings, self._store, self._files, self._news = settings, store, files, news
-        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+        self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._answered_at: float | None = None  # monotonic: when the database answered last
+        self._reaps_from = float("-inf")  # monotonic: when leases that ran out say something again
 
     def start(self) -> None:
-        """Sweep what dead processes left, and go on sweeping, in a thread."""
+        """Sweep what dead processes left, and go on sweeping, in a thread; also after that died."""
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
         self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
 
     def stop(self) -> None:
         """End the thread, and wait for it."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def sweep_leases(self, now: float) -> None:
         """Jobs whose worker died or whose deadline passed."""
         with self._store.read() as tx:
-            if not queue.is_overdue(tx, now):
-                return
-        with self._store.begin() as tx:
-            reaped = queue.reap_leases(tx, now)
+            is_overdue = queue.is_overdue(tx, now)
+        may_reap = self._may_reap()
+        if not is_overdue:
+            return
+        reaped = []
+        if may_reap:
+            with self._store.begin() as tx:
+                reaped = queue.reap_leases(tx, now)
         with self._store.begin() as tx:
             late = queue.expire_due(tx, now)
         for job in reaped + late:
@@ -110,6 +126,15 @@ class Janitor:
             shutil.rmtree(path, ignore_errors=True)
             log.info("scratch_removed", folder=path.name)
 
+    def _may_reap(self) -> bool:
+        """Whether leases that ran out mean dead workers: not until a lease's time after the database was away."""
+        answered_at, now = self._answered_at, time.monotonic()
+        self._answered_at = now
+        if answered_at is not None and now - answered_at > OUTAGE_S:
+            self._reaps_from = now + self._settings.lease_s
+            log.warning("database_back", away_s=round(now - answered_at, 1), leases_left_alone_s=self._settings.lease_s)
+        return now >= self._reaps_from
+
     def _outlived(self, now: float) -> list[str]:
         with self._store.read() as tx:
             return [] if self._stopping.is_set() else jobs.outlived(tx, now, AT_ONCE)
@@ -137,7 +162,7 @@ class Janitor:
         """What does not work now may work in the next round."""
         try:
             sweep(time.time())
-        except AWAY as error:
-            log.warning("database_away", sweep=sweep.__name__, error=str(error).partition("\n")[0])
+        except DependencyAwayError as error:
+            log.warning("dependency_away", dependency=error.name, sweep=sweep.__name__, error=str(error))
         except Exception:
             log.exception("sweep_failed", sweep=sweep.__name__)

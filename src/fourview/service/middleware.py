@@ -20,11 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fourview.errors import DependencyAwayError
 from fourview.service.auth import account_headers
 from fourview.service.body_limits import BodyLimits, LimitedBody
 from fourview.service.problems import PRIVATE, Refused, answer
 from fourview.service.settings import Settings
-from fourview.service.store.database import AWAY
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 EVERY_ANSWER = {
@@ -176,7 +176,7 @@ def _check_framing(scope: Scope, headers: Headers) -> None:
 async def _account_headers(scope: Scope) -> list[tuple[str, str]]:
     try:
         return await account_headers(scope)
-    except AWAY:  # the answer has to do without them
+    except DependencyAwayError:  # the answer has to do without them
         return []
     except Exception:
         log.exception("account_headers_failed")

@@ -24,8 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from fourview import errors
-from fourview.errors import CreditError, FourviewError, ServiceError
-from fourview.service.store.database import AWAY, is_full
+from fourview.errors import CreditError, DependencyAwayError, FourviewError, ServiceError
 from fourview.service.store.ledger import CREDIT
 from fourview.work import Failure
 
@@ -135,7 +134,6 @@ CODES: tuple[tuple[type[errors.FourviewError], str], ...] = (
     (errors.CreditError, "credits_short"),
     (errors.SignatureError, "signature_invalid"),
     (errors.CanceledError, "canceled"),
-    (errors.DiskFullError, "disk_full"),
     (errors.CheckpointError, "engine_not_ready"),
     (errors.DownloadError, "engine_not_ready"),
     (errors.MissingExtraError, "engine_not_ready"),
@@ -194,8 +192,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
-    for kind in AWAY:
-        app.add_exception_handler(kind, _answer_away)
+    app.add_exception_handler(DependencyAwayError, _answer_away)
 
 
 def answer(request: Request, refused: Refused) -> Response:
@@ -283,15 +280,16 @@ async def _answer_nobody(request: Request, error: Exception) -> Response:
 
 
 async def _answer_away(request: Request, error: Exception) -> Response:
-    """The database is away or full: of a job that was taken this says so, of a new one nobody knows."""
-    log.warning("database_away", error=str(error).partition("\n")[0])
+    """The database or the file store is away or full. The job of this request is named if it was accepted for sure."""
+    assert isinstance(error, DependencyAwayError)
+    log.warning("dependency_away", dependency=error.name, error=str(error))
     job_id = getattr(request.state, "job_id", None)
     if job_id is not None:
-        sentence = f"the job {job_id} was taken and goes on, but the database is away: ask for it later"
+        sentence = f"the job {job_id} was taken and is not lost, but the {error.name} is away: ask for it later"
         return answer(request, Refused("still_running", sentence, more={"job_id": job_id}))
-    if is_full(error):
+    if error.is_full:
         return answer(request, Refused("disk_full", PRIVATE["disk_full"]))
-    sentence = "the database is away; if this was to make a job, send it again with the Idempotency-Key that it had"
+    sentence = f"the {error.name} is away; if this was to make a job, send it again with its Idempotency-Key"
     return answer(request, Refused("not_ready", sentence))
 
 

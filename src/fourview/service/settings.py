@@ -261,7 +261,7 @@ def _against(s: Settings) -> Iterator[str]:
     if s.bind_host in ("0.0.0.0", "::") and not s.public_url:
         yield f"bind_host is {s.bind_host} and public_url is not set: name the URL that clients use, answers hold it"
     if s.public_url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", s.public_url):
-        yield f"public_url is '{_masked(s.public_url)}'; https://NAME without user, query and fragment is needed"
+        yield f"public_url is '{masked(s.public_url)}'; https://NAME without user, query and fragment is needed"
     if any(map(_is_wildcard, s.allowed_hosts)):
         yield "allowed_hosts holds a *, which lets any web page in by DNS rebinding: name the hosts"
     if any(not re.fullmatch(r"https?://[^\s/?#@*]+", origin) for origin in s.allowed_origins):
@@ -271,9 +271,9 @@ def _against(s: Settings) -> Iterator[str]:
     if any(len(secret.get_secret_value().encode()) < 32 for secret in s.signing_secrets):
         yield "signing_secrets holds one of fewer than 32 characters: make one with `openssl rand -base64 32`"
     if not s.database.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")) or ":memory:" in s.database:
-        yield f"database_url is '{_masked(s.database)}'; sqlite:///FILE or postgresql://... is needed"
+        yield f"database_url is '{masked(s.database)}'; sqlite:///FILE or postgresql://... is needed"
     if not s.files.startswith(("file:///", "s3://")):
-        yield f"files_url is '{_masked(s.files)}'; file:///FOLDER or s3://BUCKET/PREFIX is needed"
+        yield f"files_url is '{masked(s.files)}'; file:///FOLDER or s3://BUCKET/PREFIX is needed"
     if 3 * s.heartbeat_s > s.lease_s:
         yield f"lease_s is {s.lease_s:g} and heartbeat_s {s.heartbeat_s:g}: a lease must hold three beats, lengthen it"
     if s.body_max_mib < s.picture_max_mib * 4 / 3:
@@ -300,7 +300,7 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, SecretStr):
-        return _masked(value.get_secret_value())
+        return masked(value.get_secret_value())
     if isinstance(value, tuple | frozenset):
         if any(isinstance(item, SecretStr) for item in value):
             return f"{len(value)} set"
@@ -310,6 +310,6 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _masked(url: str) -> str:
+def masked(url: str) -> str:
     """`url` without its password and without the values of its query."""
     return re.sub(r"=[^&#]*", "=***", re.sub(r"(?<=://)([^:@/]*):.*@", r"\1:***@", url, flags=re.DOTALL))

@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import structlog
-from anyio import to_thread
 from sqlalchemy import Connection
 
 from fourview.errors import AddressError, CreditError
@@ -199,7 +198,7 @@ def _check_workers(tx: Connection, engine: str) -> None:
 
 async def check_disk(desk: Desk) -> None:
     """Raises `Refused` where nothing more is to be put on the disk."""
-    free_mib, least = await to_thread.run_sync(desk.free_mib), desk.settings.disk_free_min_mib
+    free_mib, least = await desk.with_files(lambda _: desk.free_mib()), desk.settings.disk_free_min_mib
     if free_mib < least:
         raise Refused(
             "disk_full",

@@ -12,9 +12,9 @@ import time
 from sqlalchemy import Connection
 from starlette.requests import ClientDisconnect, Request
 
+from fourview.errors import DependencyAwayError
 from fourview.service.desk import desk_of
 from fourview.service.problems import Refused
-from fourview.service.store.database import AWAY
 from fourview.service.store.jobs import Job, find_job
 from fourview.service.store.queue import request_cancel
 
@@ -41,7 +41,7 @@ async def wait_for_end(request: Request, job_id: str, limit_s: float) -> Job:
             is_over = desk.news.is_closing or left_s <= 0
             try:
                 job = await desk.look(find)
-            except AWAY:
+            except DependencyAwayError:
                 if is_over:
                     raise
             else:

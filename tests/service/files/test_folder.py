@@ -14,7 +14,7 @@ from contextlib import aclosing
 
 import pytest
 
-from fourview.errors import DiskFullError, OutputError
+from fourview.errors import DependencyAwayError, OutputError
 from fourview.service.files import open_files
 from fourview.service.files.folder import PIECE, Folder
 from fourview.service.settings import Settings
@@ -150,8 +150,10 @@ def test_a_disk_that_takes_no_more_is_an_error_with_its_reason(folder, tmp_path,
 
     monkeypatch.setattr("os.fsync", fsync)
 
-    with pytest.raises(DiskFullError, match=r"takes no more files \(No space left on device\)"):
+    with pytest.raises(DependencyAwayError, match=r"takes no more files \(No space left on device\)") as caught:
         folder.put(b"picture")
+
+    assert caught.value.is_full
 
     assert list(folder.each()) == []
     assert list((tmp_path / "files" / "partial").iterdir()) == []

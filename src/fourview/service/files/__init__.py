@@ -15,6 +15,8 @@ from urllib.request import url2pathname
 
 from fourview.service.settings import Settings
 
+PROBE = b"fourview looks whether it can write"  # put to see whether files can be written
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -26,7 +28,10 @@ class Artifact:
 
 
 class Files(Protocol):
-    """A place for artifacts. What is there is whole; putting the same bytes twice is one artifact. Any thread calls."""
+    """A place for artifacts. What is there is whole; putting the same bytes twice is one artifact. Any thread calls.
+
+    Every method raises `DependencyAwayError` while the place cannot be reached, or is full.
+    """
 
     def put(self, source: bytes | Path) -> Artifact:
         """Keep these bytes, or those of that file; they are on the disk when this returns."""

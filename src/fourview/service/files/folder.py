@@ -5,6 +5,9 @@
 Owns      the layout (`ab/abcdef..`, the name is the SHA-256), writing so that a power cut leaves all or nothing.
 Not here  a bucket (`bucket`), which artifacts may go (`janitor`).
 
+A folder that cannot be reached is away (`DependencyAwayError`): the disk fails, a share is not mounted, nothing can be
+written. An artifact that is not there, in a folder that is, is lost (`OutputError`).
+
 An artifact is written under a name of its own in `partial/`, synced, renamed into its place, and the folder is synced:
 so what stands under a digest is whole. What a killed process leaves is in `partial/`, which nobody ever reads.
 """
@@ -16,13 +19,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from anyio import to_thread
 
-from fourview.errors import DiskFullError, OutputError
+from fourview.errors import DependencyAwayError, OutputError
 from fourview.service.files import Artifact
 
 PIECE = 1 << 18  # bytes: of a file that is handed out, read at once
@@ -47,29 +50,34 @@ class Folder:
         with _opened(source) as data:
             digest = hashlib.file_digest(data, "sha256").hexdigest()
             size, path = data.seek(0, os.SEEK_END), self._path(digest)  # bytes are hashed without being read
-            if not self._touch(path, size):
-                data.seek(0)
-                self._write(data, path)
-        return Artifact(digest, size, path.stat().st_mtime)
+            with self._reached():
+                if not self._touch(path, size):
+                    data.seek(0)
+                    self._write(data, path)
+                return Artifact(digest, size, path.stat().st_mtime)
 
     def find(self, digest: str) -> Artifact | None:
         """What is known of an artifact; None where it is not there."""
-        try:
-            status = self._path(digest).stat()
-        except FileNotFoundError:
-            return None
+        path = self._path(digest)
+        with self._reached():
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                path.parent.stat()
+                return None
         return Artifact(digest, status.st_size, status.st_mtime)
 
     def read(self, digest: str) -> bytes:
         """The whole artifact; raises `OutputError` where it is not there."""
-        with self._open(digest) as data:
+        with self._open(digest) as data, self._reached():
             return data.read()
 
     def save(self, digest: str, path: Path) -> None:
         """Write the artifact to `path`, whole or not at all; raises `OutputError` where it is not there."""
         partial = path.with_name(f"{path.name}.partial")
         with self._open(digest) as data, partial.open("wb") as out:
-            shutil.copyfileobj(data, out, PIECE)
+            while piece := self._piece(data, PIECE):
+                out.write(piece)
         partial.replace(path)
 
     async def stream(self, digest: str, begin: int, end: int) -> AsyncGenerator[bytes, None]:
@@ -78,7 +86,7 @@ class Folder:
         try:
             data.seek(begin)
             while begin < end:
-                piece = await to_thread.run_sync(data.read, min(PIECE, end - begin))
+                piece = await to_thread.run_sync(self._piece, data, min(PIECE, end - begin))
                 if not piece:
                     raise OutputError(f"the artifact {digest} ends at {begin} of {end} bytes: restore it from a backup")
                 begin += len(piece)
@@ -88,27 +96,43 @@ class Folder:
 
     def drop(self, digest: str) -> None:
         """Forget an artifact; nothing happens where it is not there."""
-        self._path(digest).unlink(missing_ok=True)
+        with self._reached():
+            self._path(digest).unlink(missing_ok=True)
 
     def drop_partial(self, before: float) -> int:
         """Remove what killed processes began to write before then (unix seconds); how many."""
         count = 0
-        for path in self._partial.iterdir():
-            with suppress(FileNotFoundError):  # it was finished or removed meanwhile
-                if path.stat().st_mtime <= before:
-                    path.unlink()
-                    count += 1
+        with self._reached():
+            for path in self._partial.iterdir():
+                with suppress(FileNotFoundError):  # it was finished or removed meanwhile
+                    if path.stat().st_mtime <= before:
+                        path.unlink()
+                        count += 1
         return count
 
     def each(self) -> Iterator[Artifact]:
         """All of them, in no order."""
+        with self._reached():
+            self._partial.stat()
         for path in self._root.glob("[0-9a-f][0-9a-f]/*"):
             if _DIGEST.fullmatch(path.name) and (artifact := self.find(path.name)) is not None:
                 yield artifact
 
     def free_mib(self) -> float:
         """How much more fits."""
-        return shutil.disk_usage(self._root).free / 2**20
+        with self._reached():
+            return shutil.disk_usage(self._root).free / 2**20
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Whatever the system says against it, the folder is away."""
+        try:
+            yield
+        except OSError as error:
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "takes no more files" if is_full else "cannot be used"
+            reason = f"{self._root} {what} ({error.strerror}); it needs to be mounted, writable and to have room"
+            raise DependencyAwayError("file store", reason, is_full=is_full) from error
 
     def _path(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
@@ -116,10 +140,17 @@ class Folder:
         return self._root / digest[:2] / digest
 
     def _open(self, digest: str) -> BufferedReader:
-        try:
-            return self._path(digest).open("rb")
-        except FileNotFoundError:
-            raise OutputError(f"the artifact {digest} is not in {self._root}: restore it from a backup") from None
+        path = self._path(digest)
+        with self._reached():
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                path.parent.stat()
+        raise OutputError(f"the artifact {digest} is not in {self._root}: restore it from a backup")
+
+    def _piece(self, data: BufferedReader, size: int) -> bytes:
+        with self._reached():
+            return data.read(size)
 
     def _touch(self, path: Path, size: int) -> bool:
         """Whether the artifact is there already; if so it was put there now."""
@@ -130,23 +161,17 @@ class Folder:
             return False
 
     def _write(self, data: BufferedReader | BytesIO, path: Path) -> None:
+        handle, name = tempfile.mkstemp(dir=self._partial)
         try:
-            handle, name = tempfile.mkstemp(dir=self._partial)
-            try:
-                with os.fdopen(handle, "wb") as out:
-                    shutil.copyfileobj(data, out, PIECE)
-                    out.flush()
-                    os.fsync(handle)
-                os.replace(name, path)
-            except BaseException:
-                os.unlink(name)
-                raise
-            _sync(path.parent)
-        except OSError as error:
-            kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else OutputError
-            raise kind(
-                f"{self._root} takes no more files ({error.strerror}): free some of its disk, or let it be written to"
-            ) from error
+            with os.fdopen(handle, "wb") as out:
+                shutil.copyfileobj(data, out, PIECE)
+                out.flush()
+                os.fsync(handle)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+        _sync(path.parent)
 
 
 def _opened(source: bytes | Path) -> BufferedReader | BytesIO:

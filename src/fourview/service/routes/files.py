@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from anyio import to_thread
 from fastapi import APIRouter
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -98,7 +97,7 @@ async def _answer(desk: Desk, request: Request, output: Output, inline: bool) ->
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
-    artifact = await to_thread.run_sync(desk.files.find, output.digest)
+    artifact = await desk.with_files(lambda files: files.find(output.digest))
     if artifact is None or artifact.bytes != output.bytes:
         what = "missing" if artifact is None else f"{artifact.bytes} bytes long and not {output.bytes}"
         raise OutputError(f"the artifact {output.digest} ({output.name}) is {what}: restore it from a backup")
@@ -169,7 +168,7 @@ async def _made(desk: Desk, job: Job, name: str, source: Output) -> Output:
             return output
         async with desk.aside.run(order) as outcome:
             (made,) = outcome.files
-            artifact = await to_thread.run_sync(desk.files.put, made.path)
+            artifact = await desk.with_files(lambda files: files.put(made.path))
         output = Output(made.name, made.format, artifact.bytes, artifact.digest)
         with suppress(IntegrityError):  # another process made it too, or the job was deleted meanwhile
             await desk.change(lambda tx: add_outputs(tx, job.id, [output]))

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from typing_extensions import TypedDict
 
+from fourview.errors import DependencyAwayError
 from fourview.service import native, present
 from fourview.service.auth import Admitted, Caller, admit_signed, admit_with
 from fourview.service.caching import is_known
@@ -26,7 +27,6 @@ from fourview.service.desk import Desk, desk_of
 from fourview.service.present import EVENTS, JobObject, Seen, find, job_object, moment, see
 from fourview.service.problems import Refused
 from fourview.service.store import events, jobs, queue
-from fourview.service.store.database import AWAY
 from fourview.service.store.events import Event
 from fourview.service.store.jobs import Status
 from fourview.service.streams import CountedStream
@@ -148,7 +148,7 @@ async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[str]:
             after = seen
             try:
                 found, is_open = await desk.look(lambda tx: _look(tx, job_id, after))  # noqa: B023
-            except AWAY:
+            except DependencyAwayError:
                 found, is_open = [], True
             for event in found:
                 seen = event.seq

@@ -10,7 +10,6 @@ import re
 import time
 from typing import Any, Literal
 
-from anyio import to_thread
 from fastapi import APIRouter
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -90,7 +89,7 @@ async def upload(request: Request, caller: Admitted) -> Response:
     field, source = await _source(request)
     found = await inputs.gather_any(desk, caller.account_id, field, source)
     await desk.look(lambda tx: _check_room(tx, desk, caller.account_id, len(found.data)))
-    artifact = await to_thread.run_sync(desk.files.put, found.data)
+    artifact = await desk.with_files(lambda files: files.put(found.data))
 
     def add(tx: Connection) -> Upload:
         accounts.lock_account(tx, caller.account_id)

@@ -7,7 +7,6 @@ import time
 import zipfile
 from typing import Any
 
-from anyio import to_thread
 from fastapi import APIRouter
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -124,7 +123,7 @@ async def _file(desk: Desk, seen: Seen, headers: dict[str, str], is_head: bool =
         "content-type": MEDIA_TYPES[file_type],
     }
     if output.format == "zip":
-        return Response(await to_thread.run_sync(lambda: _obj_alone(desk.files.read(output.digest))), headers=headers)
+        return Response(await desk.with_files(lambda files: _obj_alone(files.read(output.digest))), headers=headers)
     headers["content-length"] = str(output.bytes)
     if is_head:
         return Response(headers=headers)

@@ -2,64 +2,106 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database behind the store: SQLite in a file, or PostgreSQL by URL.
 
-Owns      connections, transactions, bringing the tables to the newest form (Alembic).
-Not here  any query.
+Owns      connections, transactions, how long PostgreSQL may stay silent, which errors mean that the database is away,
+          bringing the tables to the newest form (Alembic).
+Not here  any query, what is done while the database is away (`dependency`).
 
 On SQLite a transaction that may write takes the one write lock when it begins (BEGIN IMMEDIATE), so it never has to
 be done again; readers see the state before it and wait for nobody (WAL). Every commit reaches the disk.
 SQLite lets who waits for that lock sleep longer and longer, and wakes nobody; so the threads of one process take turns
 before they ask for it. With eight that write all the time that doubled what they got done, and the 99th percentile of
 a transaction fell from 335 to 36 ms, the longest from 2.5 s to 0.15 s.
+
+PostgreSQL's URL goes to libpq as it is, so that several hosts and every option of libpq work. Nothing is bound to a
+session: settings hold for one transaction, locks too, and statements are not prepared on the server unless the URL
+says `prepare_threshold=N`. So a pooler in transaction mode may stand in between.
+A server that is stopped keeps its connections open and answers nothing, and no time limit of its own helps then: so
+`_Connection` stops waiting by itself. That is our code because no driver has a time limit for the client's side.
 """
 
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from fourview.errors import ServiceError
+from fourview.errors import DependencyAwayError, ServiceError
+from fourview.service.settings import masked
 
-AWAY = (OperationalError, InterfaceError, NoConnectionError)  # what it raises while it is down, locked or full
 READERS = 50  # connections to SQLite that are kept: as many as the threads of a server, they cost next to nothing
-CONNECT_S = 10  # how long PostgreSQL may take to let us in, unless the URL says otherwise (connect_timeout)
 BUSY_S = 30  # how long SQLite waits for the write lock
+REQUEST_S = 2.0  # how long PostgreSQL may stay silent while a request waits for it
+WORK_S = 10.0  # the same for work that no request waits for
+OPEN_S = 10.0  # how long PostgreSQL may take to let us in at the start
+CLIENT_S = 0.2  # how much later than the server's own limit the client gives up: it is for servers that cannot answer
+POOL = 15  # connections to PostgreSQL, at most
 FORGOTTEN_S = 60  # PostgreSQL ends a transaction whose owner was silent for so long, and frees its locks
 MIGRATION_LOCK = 0x66767701  # PostgreSQL's advisory locks are numbers; "fvw" and a count
 READS: dict[str, dict[str, Any]] = {
     "sqlite": {"reads_only": True},  # for `_sqlite` below
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
+# Unless the URL says otherwise: a host that is gone without a word is noticed within half a minute.
+KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "10000"}
+# Errors that our own statements cause; every other one says that the database is away.
+OUR_FAULTS = ("21", "22", "23", "25P02", "42")  # SQLSTATE, or its class: data, integrity, a failed transaction, syntax
+OUR_FAULTS_SQLITE = {
+    sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE,
+    sqlite3.SQLITE_RANGE, sqlite3.SQLITE_TOOBIG,
+}  # fmt: skip
+# What a server says that takes no writes, or is on its way up or down: such a connection is of no use any more.
+UNUSABLE = ("25006", "0A000", "55000", "57P01", "57P02", "57P03")
+# For this transaction alone: a pooler gives the session to others after it.
+LIMITS = text(
+    "SELECT set_config('statement_timeout', CAST(:statement AS text), true), "
+    "set_config('idle_in_transaction_session_timeout', CAST(:forgotten AS text), true)"
+)
+
+
+class Pulse:
+    """When the server answered anything last, on any connection of this process (`time.monotonic()`)."""
+
+    answered_at = float("-inf")
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open database whose tables are of the newest form."""
+    """An open database whose tables are of the newest form.
+
+    `begin` and `read` raise `DependencyAwayError` while it is away; the errors of our own statements stay as they are.
+    PostgreSQL may be silent for `silent_s` in their block, seconds; SQLite is a file and does not stop.
+    """
 
     engine: Engine
     turn: AbstractContextManager[Any]  # of those who write
+    pulse: Pulse | None = None  # of PostgreSQL
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, silent_s: float = WORK_S) -> Iterator[Connection]:
         """A transaction that may write: everything in the block happens, or nothing."""
-        with self.turn, self.engine.begin() as tx:
+        with _translated(), _silent_for(silent_s), self.turn, self.engine.begin() as tx:
             yield tx
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self, silent_s: float = WORK_S) -> Iterator[Connection]:
         """A transaction that only reads, one state of everything; it waits for no writer."""
-        with self.engine.connect() as tx, tx.execution_options(**READS[self.engine.dialect.name]).begin():
+        options = READS[self.engine.dialect.name]
+        with _translated(), _silent_for(silent_s), self.engine.connect() as tx, tx.execution_options(**options).begin():
             yield tx
 
     def close(self) -> None:
@@ -68,27 +110,55 @@ class Store:
 
 def open_store(url: str) -> Store:
     """The store at `url` (`sqlite:///state.db`, `postgresql://user@host/name`), migrated if it has to be."""
-    address = _address(url)
-    is_sqlite = address.get_backend_name() == "sqlite"
-    engine = _sqlite(address) if is_sqlite else _postgresql(address)
+    if url.partition("://")[0] in ("postgresql", "postgres", "postgresql+psycopg"):
+        pulse = Pulse()
+        store = Store(_postgresql(url, pulse), nullcontext(), pulse)
+    else:
+        store = Store(_sqlite(_address(url)), threading.Lock())
     try:
-        _migrate(engine)
+        _migrate(store.engine)
     except ServiceError:
-        engine.dispose()
+        store.close()
         raise
     except DBAPIError as error:
-        engine.dispose()
-        shown, why = address.render_as_string(hide_password=True), " ".join(str(error.orig).split())
-        raise ServiceError(f"the database '{shown}' cannot be opened ({why}); name one that can be written") from error
-    return Store(engine, threading.Lock() if is_sqlite else nullcontext())
+        store.close()
+        why = " ".join(str(error.orig).split())
+        raise ServiceError(
+            f"the database '{masked(url)}' cannot be opened ({why}); name one that can be written"
+        ) from error
+    return store
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether one of `AWAY` says that the database's disk is full."""
-    cause = getattr(error, "orig", None)
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the driver and the pool raise because the database is away is raised as `DependencyAwayError`."""
+    try:
+        yield
+    except NoConnectionError as error:
+        raise DependencyAwayError("database", "no connection came free in time") from error
+    except DBAPIError as error:
+        if _is_our_fault(error.orig):
+            raise
+        raise DependencyAwayError("database", str(error.orig), is_full=_is_full(error.orig)) from error
+
+
+def _is_our_fault(cause: BaseException | None) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", None)  # without one Python's side refused the statement
+        return code is None or code & 0xFF in OUR_FAULTS_SQLITE
+    if isinstance(cause, psycopg.Error) and cause.sqlstate is not None:
+        return cause.sqlstate.startswith(OUR_FAULTS)
+    return not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def _is_full(cause: BaseException | None) -> bool:
+    """Whether the database's disk is full."""
     return (
         getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", None) == "53100"
     )
+
+
+# SQLite
 
 
 def _address(url: str) -> URL:
@@ -96,11 +166,8 @@ def _address(url: str) -> URL:
         address = make_url(url)
     except ArgumentError:
         raise ServiceError("the database's URL cannot be read; write sqlite:///FILE or postgresql://...") from None
-    if address.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
-        return address.set(drivername="postgresql+psycopg")
     if address.drivername != "sqlite" or address.database in (None, "", ":memory:"):
-        shown = address.render_as_string(hide_password=True)
-        raise ServiceError(f"the database's URL is '{shown}'; it takes sqlite:///FILE or postgresql://...")
+        raise ServiceError(f"the database's URL is '{masked(url)}'; it takes sqlite:///FILE or postgresql://...")
     return address
 
 
@@ -129,16 +196,103 @@ def _sqlite(address: URL) -> Engine:
     return engine
 
 
-def _postgresql(address: URL) -> Engine:
-    query = {"connect_timeout": str(CONNECT_S), **address.query}
-    engine = create_engine(address.set(query=query), pool_pre_ping=True)
+# PostgreSQL
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{FORGOTTEN_S}s'")
-        connection.commit()
+
+class _Limit(threading.local):
+    """How long the server may be silent towards this thread now, and whether it was silent for longer already."""
+
+    silent_s: float | None = None  # None: as long as it likes
+    was_silent = False
+
+
+_limit = _Limit()
+
+
+@contextmanager
+def _silent_for(seconds: float) -> Iterator[None]:
+    before = _limit.silent_s
+    _limit.silent_s, _limit.was_silent = seconds, False
+    try:
+        yield
+    finally:
+        _limit.silent_s, _limit.was_silent = before, False
+
+
+class _Connection(psycopg.Connection[Any]):
+    """Gives up, and is closed, when the server is silent for longer than the thread may wait."""
+
+    pulse = Pulse()  # replaced by that of the store
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """What the driver calls for every answer it waits for."""
+        if timeout is None and _limit.silent_s is not None:
+            timeout = _limit.silent_s + CLIENT_S
+        began = time.monotonic()
+        try:
+            result = super().wait(gen, interval, timeout)
+        except psycopg.OperationalError as error:
+            if timeout is None or time.monotonic() < began + timeout:
+                raise
+            _limit.was_silent = True
+            self.pgconn.finish()  # nobody knows what it is at
+            raise psycopg.OperationalError(f"the server was silent for {timeout:.1f} s") from error
+        self.pulse.answered_at = time.monotonic()
+        return result
+
+
+def _postgresql(url: str, pulse: Pulse) -> Engine:
+    options, prepare_threshold = _options(url)
+
+    def connect() -> _Connection:
+        if _limit.was_silent:  # the ping of an older connection had no answer: one wait is enough
+            raise psycopg.OperationalError("the server is silent")
+        patience = {"connect_timeout": int(min(OPEN_S, _limit.silent_s or OPEN_S))}
+        connection = _Connection.connect(**patience | options, prepare_threshold=prepare_threshold)
+        connection.pulse = pulse
+        return connection
+
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=POOL - 5,
+        pool_timeout=REQUEST_S,
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if _limit.silent_s is not None:
+            connection.execute(LIMITS, {"statement": int(_limit.silent_s * 1000), "forgotten": FORGOTTEN_S * 1000})
+
+    @event.listens_for(engine, "handle_error")
+    def throw_out(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) in UNUSABLE:
+            context.is_disconnect = True
 
     return engine
+
+
+def _options(url: str) -> tuple[dict[str, Any], int | None]:
+    """What libpq makes of the URL, ours where it says nothing; after how many uses a statement is prepared."""
+    place, mark, query = url.partition("?")
+    given = dict(parse_qsl(query))
+    word = given.get("prepare_threshold", "none")
+    if word != "none" and not word.isdecimal():
+        raise ServiceError(f"prepare_threshold in the database's URL is '{word[:40]}'; it takes a number, or none")
+    rest = "&".join(pair for pair in query.split("&") if not pair.startswith("prepare_threshold="))
+    try:
+        options = conninfo_to_dict(f"postgresql://{place.partition('://')[2]}{mark}{rest}")
+    except psycopg.ProgrammingError as error:
+        option = f" ({str(error).strip()})" if "query parameter" in str(error) else ""  # all else may hold a password
+        raise ServiceError(
+            f"the database's URL '{masked(url)}' cannot be read{option}; write postgresql://USER:PASSWORD@HOST:PORT/NAME?OPTION"
+            "=VALUE with options of libpq, and %-codes for signs that a URL does not hold"
+        ) from error
+    if "," in str(options.get("host", "")):
+        options.setdefault("target_session_attrs", "read-write")
+    return KEEPALIVE | options, None if word == "none" else int(word)
 
 
 def _migrate(engine: Engine) -> None:
