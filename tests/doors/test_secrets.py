@@ -58,7 +58,7 @@ def test_no_log_line_has_a_secret_or_a_picture_and_each_request_has_its_line(log
         ask("GET", "/api/v1/keys/self", headers={"x-api-key": "", "authorization": f"Bearer {key}"})
         ask("GET", "/nowhere", params={"key": key})
         ask("GET", f"/errors/{key}")
-    assert httpx.get(f"{server.base_url}/metrics").status_code == 200
+    assert httpx.get(f"{server.base_url}/metrics", headers={"x-api-key": key}).status_code == 200
     server.stop()
 
     log = server.log.read_text()

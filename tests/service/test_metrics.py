@@ -8,15 +8,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from fourview.service.routes.health import LATE_S
+from fourview.service.probes import LATE_S
 from fourview.service.store import queue, workers
 from fourview.service.store.jobs import NewJob, add_job
 
 
 @pytest.fixture
-def numbers(app):
+def numbers(app, key):
     """What Prometheus reads: name and labels -> number."""
-    here = TestClient(app, "http://testserver", client=("127.0.0.1", 1))
+    here = TestClient(app, "http://testserver", headers={"x-api-key": key[1]})
 
     def read():
         families = text_string_to_metric_families(here.get("/metrics").text)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fourview.cli.state import serve_extra
-from fourview.cli.work import INTERRUPTED, LOOK_S, Hands, settings_of, settings_options
+from fourview.cli.work import INTERRUPTED, LOOK_S, OUR_FAULT, WorkerPool, listening, settings_of, settings_options
 from fourview.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ def serve(no_runners: bool, show_settings: bool, **given: Any) -> int:
         for name, value in describe(settings).items():
             click.echo(f"{name} = {value}")
         return 0
+    with serve_extra():
+        from fourview.service import handles, logs
+    logs.configure(settings)
+    handles.raise_limit()
     with closing(_listener(settings)) as listener:
         settings = settings.model_copy(update={"bind_port": listener.getsockname()[1]})
         with serve_extra(), _desk(settings) as desk:
@@ -106,36 +110,25 @@ def _desk(settings: "Settings") -> "Iterator[Desk]":
 def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
     import uvicorn  # noqa: F401 - where it is missing nothing is to begin
 
-    from fourview.service import handles, logs
-
-    handles.raise_limit()
-    logs.configure(desk.settings)
-    hands = Hands(desk.settings, desk.store, desk.files, desk.news, is_working)
-    hands.start()  # runners load while this process still does
+    pool = WorkerPool(desk.settings, desk.store, desk.files, desk.news, desk.supervisor, is_working)
+    pool.start()  # runners load while this process still does
     try:
-        return _listen(desk, listener, hands)
+        return _listen(desk, listener, pool)
     finally:
-        hands.stop(0)
-        hands.join()
+        pool.stop(0)
+        pool.join()
 
 
-def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
+def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
     import uvicorn
 
     from fourview.cli.welcome import open_page, welcome
-    from fourview.errors import DependencyAwayError
     from fourview.service import handles
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
     from fourview.service.protocol import HEAD_MAX, protocol
 
     settings, deliverer = desk.settings, Deliverer(desk)
-
-    def is_ready() -> bool:
-        try:
-            return hands.is_ready()
-        except DependencyAwayError:
-            return False
 
     class Server(uvicorn.Server):
         """Starts and ends what belongs to it, in our order; the signals it got it does not send itself once more."""
@@ -144,12 +137,26 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            self.delivering = asyncio.create_task(deliverer.run())
+            loop = asyncio.get_running_loop()
+            self.deliver()
+            desk.supervisor.add(
+                "webhooks", lambda: not self.delivering.done(), lambda: loop.call_soon_threadsafe(self.deliver)
+            )
+            self.watching = asyncio.create_task(self.watch())
             self.announcing = asyncio.create_task(self.announce())
+
+        def deliver(self) -> None:
+            self.delivering = asyncio.create_task(deliverer.run())
+
+        async def watch(self) -> None:
+            """Where a part dies again and again, end in order, so that whatever runs this process starts another."""
+            while not desk.supervisor.gave_up.is_set():
+                await asyncio.sleep(LOOK_S)
+            self.should_exit = True
 
         async def announce(self) -> None:
             """What is printed works from the moment when it is read: a worker is there, too."""
-            while not await asyncio.to_thread(is_ready):
+            while not await asyncio.to_thread(pool.is_ready):
                 await asyncio.sleep(LOOK_S)
             gc.collect()
             gc.freeze()  # what is loaded by now stays: a look at all of it takes a tenth of a second, again and again
@@ -162,6 +169,8 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             self.announcing.cancel()
+            self.watching.cancel()
+            desk.supervisor.stop()
             draining = asyncio.create_task(self.drain())
             await super().shutdown(sockets)
             await draining
@@ -171,12 +180,12 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
 
         async def drain(self) -> None:
             """Let jobs end or put them back, then wake who waits for others."""
-            hands.stop(settings.shutdown_grace_s)
-            ending = asyncio.create_task(asyncio.to_thread(hands.join))
+            pool.stop(settings.shutdown_grace_s)
+            ending = asyncio.create_task(asyncio.to_thread(pool.join))
             while not ending.done():
                 await asyncio.wait((ending,), timeout=LOOK_S)
                 if self.force_exit:
-                    hands.stop(0)
+                    pool.stop(0)
             desk.news.close()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -185,12 +194,16 @@ def _listen(desk: "Desk", listener: socket.socket, hands: Hands) -> int:
             if self.signals > 2:
                 os._exit(INTERRUPTED)
 
+    app = create_app(desk)
     config = uvicorn.Config(
-        create_app(desk), http=protocol(settings.base_url, handles.connections_max()), ws="none", lifespan="on",
+        app, http=protocol(settings.base_url, handles.connections_max()), ws="none", lifespan="on",
         h11_max_incomplete_event_size=HEAD_MAX, log_config=None, access_log=False, proxy_headers=False,
         server_header=False, timeout_keep_alive=IDLE_S, backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_grace_s) + ANSWERS_S,
     )  # fmt: skip
     server = Server(config)
-    server.run(sockets=[listener])
-    return INTERRUPTED if server.force_exit else 0
+    with listening(settings, lambda: app.state.probes):
+        server.run(sockets=[listener])
+    if server.force_exit:
+        return INTERRUPTED
+    return OUR_FAULT if desk.supervisor.gave_up.is_set() else 0

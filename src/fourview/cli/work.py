@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,17 +21,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fourview.cli.state import serve_extra
-from fourview.errors import ServiceError, SettingsError
+from fourview.errors import DependencyAwayError, ServiceError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fourview.service.files import Files
     from fourview.service.news import News
+    from fourview.service.probes import Probes
     from fourview.service.runner import Runner
     from fourview.service.settings import Settings
     from fourview.service.store.database import Store
+    from fourview.service.supervisor import Supervisor
 
+OUR_FAULT = 1
 INTERRUPTED = 130
 LOOK_S = 0.05  # how often somebody looks whether a worker is ready, or a signal came
 
@@ -45,6 +48,7 @@ def settings_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
         click.option("--state", "state_dir", help="The folder of database and files."),
         click.option("--device", "devices", multiple=True, help="auto, cpu, cuda:N, mps, instant; may be repeated."),
         click.option("--workers", "workers_per_device", help="Processes for each device."),
+        click.option("--health-port", help="A port for health and metrics without a key, 0 for a free one."),
         click.option("--log-level", help="debug, info, warning or error."),
         click.option("--log-format", help="text or json."),
         click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="Any setting; may be repeated."),
@@ -79,10 +83,13 @@ def work(**given: Any) -> int:
     """Do the jobs of a service that runs elsewhere, on the same database and files, until Ctrl-C or SIGTERM."""
     settings = settings_of(**given)
     with serve_extra():
-        from fourview.service import logs
+        from fourview.service import handles, logs
         from fourview.service.files import open_files
         from fourview.service.news import News
         from fourview.service.store.database import open_store
+        from fourview.service.supervisor import Supervisor
+    logs.configure(settings)
+    handles.raise_limit()
     if settings.database.startswith("postgresql") and settings.files.startswith("file:"):
         click.echo(
             f"warning: {settings.files} is a folder; if the service runs on another machine it must be the same one "
@@ -90,13 +97,40 @@ def work(**given: Any) -> int:
             err=True,
         )
     with closing(open_store(settings.database)) as store:
-        hands = Hands(settings, store, open_files(settings), News(), is_working=True)
-        logs.configure(settings)
-        return _work(hands, settings.shutdown_grace_s)
+        files, supervisor = open_files(settings), Supervisor()
+        pool = WorkerPool(settings, store, files, News(), supervisor, is_working=True)
+        with listening(settings, lambda: _probes(settings, store, files, supervisor, pool)):
+            return _work(pool, supervisor, settings.shutdown_grace_s)
 
 
-def _work(hands: "Hands", grace_s: float) -> int:
-    """Until a signal comes; the second ends what the first let go on, the third does not even put it back."""
+def _probes(
+    settings: "Settings", store: "Store", files: "Files", supervisor: "Supervisor", pool: "WorkerPool"
+) -> "Probes":
+    from fourview.service.metrics import Metrics
+    from fourview.service.probes import Probes
+
+    return Probes(settings, store, files, Metrics(time.time()), supervisor, pool.name)
+
+
+@contextmanager
+def listening(settings: "Settings", probes: "Callable[[], Probes]") -> "Iterator[None]":
+    """Health and metrics are to be had at `health_port`, where that is set."""
+    from fourview.service.health_port import HealthPort
+
+    if settings.health_port is None:
+        yield
+        return
+    with closing(HealthPort(settings.bind_host, settings.health_port, probes())) as port:
+        port.start()
+        click.echo(f"health {port.url}")
+        yield
+
+
+def _work(pool: "WorkerPool", supervisor: "Supervisor", grace_s: float) -> int:
+    """Until a signal comes; the second ends what the first let go on, the third does not even put it back.
+
+    It also ends where a thread dies again and again, with 1, so that whatever runs this process starts another one.
+    """
     signals = 0
 
     def count(number: int, frame: FrameType | None) -> None:
@@ -108,28 +142,33 @@ def _work(hands: "Hands", grace_s: float) -> int:
 
     signal.signal(signal.SIGINT, count)
     signal.signal(signal.SIGTERM, count)
-    hands.start()
-    is_told = False
-    while not signals:
+    pool.start()
+    is_announced = False
+    while not signals and not supervisor.gave_up.is_set():
         time.sleep(LOOK_S)
-        if not is_told and hands.is_ready():
+        if not is_announced and pool.is_ready():
             click.echo("ready")
-            is_told = True
-    hands.stop(grace_s)
+            is_announced = True
+    pool.stop(grace_s)
     click.echo("stopping")
-    ending = threading.Thread(target=hands.join)
+    ending = threading.Thread(target=pool.join)
     ending.start()
     while ending.is_alive():
         ending.join(LOOK_S)
         if signals > 1:
-            hands.stop(0)
-    return INTERRUPTED if signals > 1 else 0
+            pool.stop(0)
+    if signals > 1:
+        return INTERRUPTED
+    return OUR_FAULT if supervisor.gave_up.is_set() else 0
 
 
-class Hands:
-    """The workers of this process, and its janitor."""
+class WorkerPool:
+    """The workers of this process, and its janitor; `name` begins the names of the workers."""
 
-    def __init__(self, settings: "Settings", store: "Store", files: "Files", news: "News", is_working: bool) -> None:
+    def __init__(
+        self, settings: "Settings", store: "Store", files: "Files", news: "News", supervisor: "Supervisor",
+        is_working: bool,
+    ) -> None:  # fmt: skip
         from fourview.runners.local import LocalRunner
         from fourview.service.dispatcher import Dispatcher
         from fourview.service.janitor import Janitor
@@ -140,8 +179,8 @@ class Hands:
             raise ServiceError(
                 f"the folder {settings.scratch} cannot be made ({error.strerror}): set scratch_dir to one that can"
             ) from None
-        here = self._here = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-        self._store = store
+        here = self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._store, self._supervisor = store, supervisor
         count = len(settings.devices) * settings.workers_per_device
         threads = None if count == 1 else max(1, (os.cpu_count() or 1) // count)
         self._janitor: Janitor = Janitor(settings, store, files, news)
@@ -155,18 +194,25 @@ class Hands:
     def start(self) -> None:
         """Sweep up, then work; comes back at once."""
         self._janitor.start()
+        self._supervisor.add("janitor", self._janitor.is_alive, self._janitor.start)
         for dispatcher in self._dispatchers:
             dispatcher.start()
+            self._supervisor.add(f"dispatcher {dispatcher.name}", dispatcher.is_alive, dispatcher.start)
+        self._supervisor.start()
 
     def is_ready(self) -> bool:
-        """Whether one of them can take a job; nobody waits where there are to be none."""
+        """Whether one of them can take a job, as far as the database tells; nobody waits where there are to be none."""
         from fourview.service.store.workers import present
 
-        with self._store.read() as tx:
-            return not self._dispatchers or any(worker.id.startswith(self._here) for worker in present(tx, 0.0))
+        try:
+            with self._store.read() as tx:
+                return not self._dispatchers or any(worker.id.startswith(self.name) for worker in present(tx, 0.0))
+        except DependencyAwayError:
+            return False
 
     def stop(self, grace_s: float) -> None:
         """Take no more jobs; what runs may go on for so long. Comes back at once, and may be called with less."""
+        self._supervisor.stop()
         for dispatcher in self._dispatchers:
             dispatcher.stop(grace_s)
 

@@ -20,6 +20,7 @@ from fourview.service.auth import ReadBuckets
 from fourview.service.desk import Desk
 from fourview.service.metrics import Metrics
 from fourview.service.middleware import Guard, Reception
+from fourview.service.probes import Probes
 from fourview.service.routes import (
     discovery,
     files,
@@ -44,7 +45,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.metrics = Metrics(time.time())
     app.state.read_buckets = ReadBuckets()
     app.state.streams = Streams(desk.settings)
-    app.state.checks = float("-inf"), {}  # when readiness was looked at last, and what was found
+    app.state.probes = Probes(desk.settings, desk.store, desk.files, app.state.metrics, desk.supervisor)
     app.state.checking = asyncio.Lock()
     app.state.openapi = None  # the document, once somebody has asked for it
     for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery, page):

@@ -14,13 +14,11 @@ answered nothing for a while, it is away for all who have waited so long, whethe
 
 import asyncio
 import contextvars
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -34,6 +32,7 @@ from fourview.service.line import Line
 from fourview.service.news import News
 from fourview.service.settings import Settings
 from fourview.service.store.database import CLIENT_S, REQUEST_S, Store
+from fourview.service.supervisor import Supervisor
 
 READERS = {"sqlite": 1, "postgresql": 4}  # threads; of two on SQLite each waits for the other more than it reads
 WRITERS = {"sqlite": 40, "postgresql": 8}  # with the readers fewer than connections, so that the workers have some too
@@ -53,6 +52,7 @@ class Desk:
     transport: httpx.AsyncBaseTransport  # to the public internet and nowhere else
     secrets: tuple[bytes, ...]  # that sign URLs, newest first
     line: Line = field(default_factory=Line)
+    supervisor: Supervisor = field(default_factory=Supervisor)
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """What a query finds, in a transaction that only reads. It is short, since others wait for it."""
@@ -75,16 +75,6 @@ class Desk:
     async def with_files(self, act: Callable[[Files], T]) -> T:
         """What `act` does with the file store, in a thread."""
         return await _in_thread(self._filers, lambda: act(self.files))
-
-    def free_mib(self) -> float:
-        """How much fits where there is least: where files lie, where jobs run, or where SQLite writes."""
-        settings = self.settings
-        places = [settings.scratch]
-        if settings.database.startswith("sqlite"):
-            places.append(Path(settings.database.removeprefix("sqlite:///")).parent)
-        free = [_free_mib(place) for place in places]
-        in_files = self.files.free_mib()
-        return min(free) if in_files is None else min(*free, in_files)
 
     async def _answered(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
         """What `run` gives; raises `DependencyAwayError` once the database has been silent for too long."""
@@ -114,11 +104,6 @@ class Desk:
 
 def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> "asyncio.Future[T]":
     return asyncio.get_running_loop().run_in_executor(threads, contextvars.copy_context().run, run)
-
-
-def _free_mib(place: Path) -> float:
-    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
-    return float(shutil.disk_usage(there).free / 2**20)
 
 
 def desk_of(connection: HTTPConnection) -> Desk:

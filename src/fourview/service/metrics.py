@@ -3,7 +3,7 @@
 """Numbers for Prometheus.
 
 Owns      what is counted in this process (requests), what is read of the database when somebody asks (jobs, runners).
-Not here  who may ask (`routes.health`).
+Not here  who may ask (`routes.health`, `health_port`).
 
 Jobs and runners are those of the whole installation, whichever process did the work: of several processes that serve
 one database ask one. Durations count jobs that ended since this process started.

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     # The door
     bind_host: str = _of("127.0.0.1", "the address to listen on; 0.0.0.0 is every one of this machine")
     bind_port: int = _of(8000, "the port to listen on", 0, 65535)
+    health_port: int | None = _of(
+        None, "a port on bind_host for health and metrics without a key, 0 is a free one; unset: none", 0, 65535
+    )
     public_url: str | None = _of(
         None, "how clients reach the service, https://models.example.com; unset: http:// with the bind"
     )

@@ -31,6 +31,7 @@ from fourview.service.auth import Caller
 from fourview.service.desk import Desk
 from fourview.service.pictures import Source
 from fourview.service.prices import price_of, price_of_mesh
+from fourview.service.probes import free_mib
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
 from fourview.service.store import accounts, idempotency, jobs, ledger, workers
@@ -198,11 +199,11 @@ def _check_workers(tx: Connection, engine: str) -> None:
 
 async def check_disk(desk: Desk) -> None:
     """Raises `Refused` where nothing more is to be put on the disk."""
-    free_mib, least = await desk.with_files(lambda _: desk.free_mib()), desk.settings.disk_free_min_mib
-    if free_mib < least:
+    free, least = await desk.with_files(lambda files: free_mib(desk.settings, files)), desk.settings.disk_free_min_mib
+    if free < least:
         raise Refused(
             "disk_full",
-            f"{free_mib:.0f} MiB of disk are free and no job is taken below {least}; send it again later",
+            f"{free:.0f} MiB of disk are free and no job is taken below {least}; send it again later",
             headers={"retry-after": str(RETRY_S)},
         )
 

@@ -24,8 +24,8 @@ from fourview.service.desk import Desk, desk_of
 from fourview.service.openapi import written
 from fourview.service.present import moment
 from fourview.service.prices import price_of
+from fourview.service.probes import BEATS
 from fourview.service.problems import CURES, PROBLEMS, Refused
-from fourview.service.routes.health import BEATS
 from fourview.service.store import ledger, workers
 from fourview.service.store.workers import Worker
 
