@@ -29,9 +29,10 @@ def knob(default: Any, doc: str, low: float | None = None, high: float | None = 
 class ViewsRecipe:
     """Pictures become views."""
 
-    remove_background: Literal["auto", "always", "never"] = knob(
+    remove_background: Literal["auto", "always", "never", "whole"] = knob(
         "auto",
-        "auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is",
+        "auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, "
+        "whole does the same and takes all of an opaque picture as the subject",
     )
     matting_network: Literal["u2netp", "u2net", "isnet-general-use", "birefnet-general"] = knob(
         "u2netp",

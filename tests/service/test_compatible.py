@@ -90,7 +90,7 @@ YES, NO = (True, 1, "1", "True", "yes", "on"), (False, 0, "0", "FALSE", "no", "o
 
 @pytest.mark.parametrize("value", [*YES, *NO])
 def test_true_and_false_have_many_spellings(value):
-    assert knob({"remove_background": value}, "remove_background") == ("auto" if value in YES else "never")
+    assert knob({"remove_background": value}, "remove_background") == ("auto" if value in YES else "whole")
 
 
 @pytest.mark.parametrize("value", [2, 1.0, "maybe", "2", [], {"a": True}])

@@ -127,6 +127,26 @@ def test_never_refuses_a_picture_that_shows_no_outline(alpha):
         cut_one(np.full((64, 64, 3), 200, np.uint8), alpha, "never")
 
 
+@pytest.mark.parametrize("alpha", [None, np.ones((48, 64)), np.full((48, 64), 0.7)])
+def test_whole_takes_all_of_an_opaque_picture_as_the_subject_and_remarks_on_it(alpha):
+    matte, notices = cut_one(np.full((48, 64, 3), 200, np.uint8), alpha, "whole")
+
+    np.testing.assert_array_equal(matte, np.ones((48, 64), np.float32))
+    assert [(notice.code, notice.field) for notice in notices] == [("whole_picture", "front")]
+    assert "64 x 48" in notices[0].message
+
+
+def test_whole_keeps_an_alpha_that_shows_an_outline_beside_an_opaque_picture():
+    alpha = disc()
+    cut, opaque = picture(laid(alpha, (200, 90, 40), 0), alpha), picture(laid(alpha, 200, 90), name="back")
+
+    mattes, notices = cut_out([cut, opaque], "whole")
+
+    np.testing.assert_array_equal(mattes[0], alpha.astype(np.float32))
+    np.testing.assert_array_equal(mattes[1], 1)
+    assert [(notice.code, notice.field) for notice in notices] == [("whole_picture", "back")]
+
+
 # A plain backdrop
 
 

@@ -110,7 +110,7 @@ class Made(TypedDict):
     warnings: list[Warned]
 
 
-_CUT = "true cuts the object out where that is not done yet, false takes the picture's alpha as it is"
+_CUT = "true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one"
 _FLAG = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _STATES = {"queued": "QUEUED", "running": "PROCESSING", "succeeded": "COMPLETED"}
 _ENDED = {"canceled": "the job was canceled", "expired": "the job's deadline passed before it was done"}
@@ -278,7 +278,7 @@ def _values(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, 
     ]
     values = {name: body.as_knob(name, fields[name]) for name in KNOBS if name in fields}
     if "remove_background" in fields:
-        values["remove_background"] = "auto" if _flag(fields["remove_background"]) else "never"
+        values["remove_background"] = "auto" if _flag(fields["remove_background"]) else "whole"
     return values, wrong
 
 

@@ -45,20 +45,21 @@ _TOUCH_SHARE = 0.02  # of a side's length
 
 def cut_out(
     pictures: Sequence[Picture],
-    remove_background: Literal["auto", "always", "never"] = "auto",
+    remove_background: Literal["auto", "always", "never", "whole"] = "auto",
     tick: Tick = no_tick,
     network: str = saliency.OWN_NETWORK,
 ) -> tuple[list[Float], list[Notice]]:
     """A matte `(h, w) float32` 0..1 for each picture, and what the caller should know.
 
     auto: the picture's alpha if somebody cut it, else a plain backdrop is keyed, else the network decides;
-    always: the same without the picture's alpha; never: the picture's alpha as it is.
+    always: the same without the picture's alpha; never: the picture's alpha as it is; whole: the same, and an opaque
+    picture is subject all over.
     """
     for picture in pictures:
         _check_alpha(picture, remove_background)
-    if remove_background == "never":
-        mattes = [p.alpha for p in pictures if p.alpha is not None]
-        return mattes, [n for p, m in zip(pictures, mattes, strict=True) for n in _border_notices(p.name, m)]
+    if remove_background in ("never", "whole"):
+        taken = [_as_it_is(picture) for picture in pictures]
+        return [matte for matte, _ in taken], [notice for _, notices in taken for notice in notices]
     shown = [_over_grey(p) for p in pictures]
     cut = [p.alpha if remove_background == "auto" and _is_cut_out(p.alpha) else None for p in pictures]
     keyed = [backdrop.key(i) if alpha is None else None for i, alpha in zip(shown, cut, strict=True)]
@@ -89,11 +90,27 @@ def _check_alpha(picture: Picture, remove_background: str) -> None:
             f"the '{name}' picture is transparent all over (its alpha reaches {alpha.max():.2f}); a part must be "
             "opaque: send a picture with its subject in it"
         )
-    if remove_background == "never" and (alpha is None or alpha.min() >= 0.5):
+    if remove_background == "never" and not _shows_outline(alpha):
         raise PictureError(
             f"the '{name}' picture is opaque all over and remove_background is never; its alpha must show the subject: "
-            "cut it out, or use remove_background auto"
+            "cut it out, or use remove_background auto, or whole where the picture is all subject"
         )
+
+
+def _shows_outline(alpha: Float | None) -> bool:
+    return alpha is not None and float(alpha.min()) < 0.5
+
+
+def _as_it_is(picture: Picture) -> tuple[Float, list[Notice]]:
+    """The picture's alpha `(h, w)`; ones where it shows no outline."""
+    if picture.alpha is not None and _shows_outline(picture.alpha):
+        return picture.alpha, _border_notices(picture.name, picture.alpha)
+    height, width = picture.image.shape[:2]
+    message = (
+        f"the '{picture.name}' picture is opaque all over, so all of its {width} x {height} pixels are the subject; "
+        "let the background be removed, or send a cut-out"
+    )
+    return np.ones((height, width), np.float32), [Notice("whole_picture", message, picture.name)]
 
 
 def _is_cut_out(alpha: Float | None) -> bool:
