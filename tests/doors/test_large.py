@@ -11,7 +11,7 @@ MIB = 2**20
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_whoever_sends_too_much_is_told_so_and_not_cut_off(standing, url, is_streamed):
     key = standing.add_key()
-    content = (bytes(MIB) for _ in range(60)) if is_streamed else bytes(60 * MIB)
+    content = (bytes(MIB) for _ in range(150)) if is_streamed else bytes(150 * MIB)
 
     answer = httpx.post(
         standing.base_url + url, content=content, headers={"x-api-key": key, "content-type": "application/json"}

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
+from pydantic import ValidationError
 
 from fourview.errors import PictureError
 from fourview.service.pictures import (
@@ -24,6 +25,7 @@ from fourview.service.pictures import (
     SCANS_MAX,
     SIDE_MAX_PX,
     SIDE_MIN_PX,
+    WEBP_PIXELS_MAX,
     Limits,
     Source,
     from_text,
@@ -31,6 +33,7 @@ from fourview.service.pictures import (
     inspect,
     tell,
 )
+from fourview.service.settings import Settings
 from fourview.views import load
 
 LIMITS = Limits()
@@ -368,8 +371,55 @@ def test_an_interlaced_png_is_counted_by_its_seven_passes():
         inspect("front", chunks(ihdr(21, 19, 8, 2, 1), chunk(b"IDAT", zlib.compress(rows + b"\0"))), LIMITS)
 
 
-def test_the_limits_on_sides_are_those_of_the_step_that_reads_views():
-    assert (SIDE_MIN_PX, SIDE_MAX_PX, LIMITS.pixels_max) == (load.SIDE_MIN_PX, load.SIDE_MAX_PX, load.PIXELS_MAX)
+def test_the_limits_are_those_of_the_step_that_reads_views():
+    most = load.PIXELS_MAX / 1e6
+    given = Settings(picture_max_megapixels=most)
+
+    assert (SIDE_MIN_PX, SIDE_MAX_PX, WEBP_PIXELS_MAX) == (load.SIDE_MIN_PX, load.SIDE_MAX_PX, load.WEBP_PIXELS_MAX)
+    assert (given.picture_max_megapixels, given.picture_max_mib * 2**20) == (most, LIMITS.bytes_max)
+    assert Settings().picture_max_megapixels * 1e6 == LIMITS.pixels_max
+    with pytest.raises(ValidationError):
+        Settings(picture_max_megapixels=most + 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "kind", "options", "most_mib"),
+    [("RGB", (8064, 6048), "JPEG", {"quality": 95}, 50), ("RGBA", (9200, 6900), "PNG", {"compress_level": 1}, 300),
+     ("CMYK", (9200, 6900), "JPEG", {"progressive": True}, 600), ("RGB", (5770, 4330), "WEBP", {"method": 0}, 500)],
+)  # fmt: skip
+def test_a_picture_of_a_phone_is_taken_and_kept_with_all_its_pixels(tmp_path, mode, size, kind, options, most_mib):
+    across = Image.linear_gradient("L").resize(size)
+    Image.merge("RGB", (across, across, across)).convert(mode).save(tmp_path / "large", kind, **options)
+    code = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from fourview.service.pictures import Limits, inspect
+
+        def peak_mib():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+        data = Path(sys.argv[1]).read_bytes()
+        before = peak_mib()
+        still = inspect("front", data, Limits())
+        assert len(still.data) > 0.99 * len(data)
+        print(still.width_px, still.height_px, peak_mib() - before)
+    """)
+
+    run = subprocess.run([sys.executable, "-c", code, tmp_path / "large"], capture_output=True, text=True, check=True)
+
+    width, height, grown = run.stdout.split()
+    assert (int(width), int(height)) == size
+    assert float(grown) < most_mib
+
+
+def test_a_png_of_12_megapixels_in_27_megabytes_is_taken(client):
+    noisy = np.random.default_rng(0).integers(0, 256, (3024, 4032, 3), np.uint8) & 0x3F
+    data = encoded(Image.fromarray(noisy), "PNG", compress_level=1)
+
+    answer = client.post("/api/v1/uploads", files={"file": data})
+
+    assert 27_000_000 < len(data) < LIMITS.bytes_max
+    assert (answer.status_code, answer.json()["width"], answer.json()["bytes"]) == (201, 4032, len(data))
 
 
 # Hostile files
@@ -425,17 +475,18 @@ def jpeg_of(width, height):
 FRAME = part(b"ANMF", bytes(16) + part(b"VP8L", b"\x2f" + struct.pack("<I", 31 | 31 << 14) + bytes(20)))
 SCAN = PROGRESSIVE[PROGRESSIVE.rindex(b"\xff\xda") : -2]
 BOMBS = {
-    "a PNG of 64k x 64k": (chunks(ihdr(65535, 65535), ROWS), "65535 x 65535 pixels; at most 25 megapixels"),
+    "a PNG of 64k x 64k": (chunks(ihdr(65535, 65535), ROWS), "65535 x 65535 pixels; at most 64 megapixels"),
     "a PNG of 2^31 x 2^31": (chunks(ihdr(2**31 - 1, 2**31 - 1), ROWS), "2147483647 x 2147483647"),
     "a PNG of one row": (chunks(ihdr(2**20, 16), ROWS), "1048576 x 16 pixels"),
     "a PNG that inflates to 1 GB": (chunks(ihdr(512, 512), chunk(b"IDAT", gigabyte())), "more pixels than its header"),
-    "the same in 25 megapixels": (chunks(ihdr(5000, 5000), chunk(b"IDAT", gigabyte())), "more pixels than its header"),
+    "the same in 64 megapixels": (chunks(ihdr(8000, 8000), chunk(b"IDAT", gigabyte())), "more pixels than its header"),
     "a text of 1 GB": (chunks(IHDR, chunk(b"zTXt", b"a\0\0" + gigabyte()), ROWS), "Decompressed"),
     "an XMP of 1 GB": (chunks(IHDR, chunk(b"iTXt", b"a\0\1\0\0\0" + gigabyte()), ROWS), "Decompressed"),
     "a profile of 1 GB": (chunks(IHDR, chunk(b"iCCP", b"a\0\0" + gigabyte()), ROWS), "Decompressed"),
     "a PNG of 600,000 parts": (chunks(IHDR, chunk(b"tEXt", b"") * 600_000, ROWS), f"more than {PARTS_MAX} parts"),
     "a PNG of 10,000 frames": (chunks(IHDR, chunk(b"acTL", struct.pack(">II", 10_000, 0)), ROWS), "of 10000 frames"),
     "a WebP of 10,000 frames": (riff(vp8x(32, 32, 2), part(b"ANIM", bytes(6)), FRAME * 10_000), "an animated WebP"),
+    "a WebP of 49 megapixels": (riff(vp8l(7000, 7000)), "7000 x 7000 pixels; at most 25 megapixels"),
     "a WebP of 16k x 16k": (riff(vp8l(16384, 16384)), "16384 x 16384 pixels"),
     "a WebP of 2^24 x 2^24": (riff(vp8x(2**24, 2**24), vp8l(32, 32)), "16777216 x 16777216"),
     "a WebP with a large picture inside": (riff(vp8x(32, 32), vp8l(16384, 16384)), "16384 x 16384"),

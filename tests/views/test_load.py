@@ -5,6 +5,9 @@
 import contextlib
 import io
 import struct
+import subprocess
+import sys
+import textwrap
 import zlib
 
 import numpy as np
@@ -15,7 +18,15 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from fourview.errors import OutputError, PictureError
 from fourview.views.camera import side_camera
-from fourview.views.load import LONG_SIDE_PX, PIXELS_MAX, SIDE_MIN_PX, read_picture, read_pictures, save_mattes
+from fourview.views.load import (
+    LONG_SIDE_PX,
+    PIXELS_MAX,
+    SIDE_MIN_PX,
+    WEBP_PIXELS_MAX,
+    read_picture,
+    read_pictures,
+    save_mattes,
+)
 from fourview.views.view import View
 
 JPEG_TOLERANCE = 12  # levels of 255, quality 95 on a smooth picture
@@ -188,6 +199,84 @@ def test_colour_under_clear_pixels_does_not_bleed_in_when_reduced():
     assert picture.image[picture.alpha > 0.1][:, 0].max() <= 2
 
 
+FAST = {"PNG": {"compress_level": 1}}
+MANY = (2 * LONG_SIDE_PX + 901, 2 * LONG_SIDE_PX - 333)  # reduced twofold in strips, with a rest on both sides
+
+
+def smooth(mode, size=MANY):
+    """A picture whose colours say where a pixel is, made without a copy in numbers."""
+    down = Image.linear_gradient("L").resize(size, Image.Resampling.BILINEAR)
+    across = Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_90).resize(size, Image.Resampling.BILINEAR)
+    rgb = Image.merge("RGB", (across, down, Image.new("L", size, 90)))
+    if mode == "RGBA":
+        rgb.putalpha(down.point(lambda level: 255 if level > 127 else 0))
+    return rgb.convert("L").convert("P") if mode == "P" else rgb.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [("PNG", "RGB", {}), ("PNG", "RGBA", {}), ("PNG", "L", {}), ("PNG", "RGB", {"transparency": (1, 2, 3)}),
+     ("PNG", "P", {"transparency": 0}), ("JPEG", "RGB", {"quality": 95}), ("JPEG", "CMYK", {"quality": 95}),
+     ("JPEG", "RGB", {"quality": 95, "progressive": True}), ("WEBP", "RGB", {"quality": 95, "method": 0})],
+)  # fmt: skip
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_picture_far_too_large_is_the_same_as_one_that_was_scaled_before(kind, mode, options, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = smooth(mode)
+    pixels = "RGBA" if mode == "RGBA" else "RGB"
+    scale = LONG_SIDE_PX / max(image.size)
+    size = tuple(round(side * scale) for side in image.size)
+    before = image.convert(pixels).resize(size, Image.Resampling.BOX)
+
+    large = read_picture("front", encoded(image, kind, exif=exif, **options, **FAST.get(kind, {})))
+    small = read_picture("front", encoded(before, "PNG", exif=exif, compress_level=1))
+
+    assert large.image.shape == small.image.shape == ((*size, 3) if orientation == 6 else (*size[::-1], 3))
+    seen = np.ones(large.image.shape[:2], bool) if small.alpha is None else (small.alpha == 1) & (large.alpha == 1)
+    assert np.abs(large.image.astype(int) - small.image)[seen].max() <= JPEG_TOLERANCE
+    if mode == "RGBA":
+        assert np.count_nonzero((large.alpha >= 0.5) != (small.alpha >= 0.5)) <= max(size)
+
+
+def test_sixteen_bits_and_an_image_by_hand_are_reduced_too():
+    values = np.linspace(0, 65535, MANY[0]).round().astype(np.uint16)[None].repeat(64, 0)
+    image = Image.fromarray(values)
+    image.getexif()[0x0112] = 3
+
+    picture = read_picture("front", image)
+
+    assert picture.image.shape == (round(64 * LONG_SIDE_PX / MANY[0]), LONG_SIDE_PX, 3)
+    np.testing.assert_allclose(picture.image[0, ::-1, 0], np.linspace(0, 255, LONG_SIDE_PX), atol=2)
+    assert image.size == (MANY[0], 64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options", "size", "most_mib"),
+    [("PNG", "RGBA", {"compress_level": 1}, (9200, 6900), 400), ("JPEG", "RGB", {}, (9200, 6900), 150),
+     ("JPEG", "CMYK", {"progressive": True}, (9200, 6900), 600), ("WEBP", "RGB", {"method": 0}, (5770, 4330), 500)],
+)  # fmt: skip
+def test_reading_64_megapixels_takes_little_more_than_its_pixels(tmp_path, kind, mode, options, size, most_mib):
+    smooth(mode, size).save(tmp_path / "large", kind, **options)
+    code = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from fourview.views.load import read_picture
+        data = Path(sys.argv[1]).read_bytes()
+
+        def peak_mib():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+        before = peak_mib()
+        read_picture("front", data)
+        print(peak_mib() - before)
+    """)
+
+    grown = subprocess.run([sys.executable, "-c", code, tmp_path / "large"], capture_output=True, text=True, check=True)
+
+    assert float(grown.stdout) < most_mib
+
+
 def test_a_picture_given_as_an_image_is_left_as_it_was():
     image = Image.fromarray(gradient()).convert("P")
     before = image.mode, image.size, image.tobytes()
@@ -251,8 +340,8 @@ def test_what_cannot_be_used_is_named_with_its_view(data, words):
     "data",
     [
         png(40_000, 40_000, 8, 2),
-        png(5001, 5000, 8, 2),
-        png(SIDE_MIN_PX, 16_385, 8, 2),
+        png(10_001, 20_000, 8, 2),
+        png(SIDE_MIN_PX, 20_001, 8, 2),
         b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x3f\x9c\0\x3f\x9c\0" + bytes(16),
         b"\xff\xd8\xff\xc0\x00\x11\x08\x9c\x40\x9c\x40\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01\xff\xda\x00\x08"
         + bytes(8),
@@ -260,7 +349,8 @@ def test_what_cannot_be_used_is_named_with_its_view(data, words):
     ids=["png", "just too many", "too long", "webp", "jpeg"],
 )
 def test_an_enormous_header_is_refused_before_anything_is_decoded(data):
-    with pytest.raises(PictureError, match=f"at most {PIXELS_MAX // 1_000_000} megapixels"):
+    most = WEBP_PIXELS_MAX if data.startswith(b"RIFF") else PIXELS_MAX
+    with pytest.raises(PictureError, match=f"at most {most // 1_000_000} megapixels"):
         read_picture("front", data)  # there are no pixels behind these headers: decoding would call them damaged
 
 

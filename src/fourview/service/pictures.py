@@ -33,7 +33,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Literal
 
@@ -43,11 +43,14 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from fourview.errors import PictureError
 
-SIDE_MIN_PX, SIDE_MAX_PX = 16, 16_384  # those of `views.load`; a test compares them
-PARTS_MAX = 10_000  # of a file: a PNG of 8 MiB in pieces of 1 KiB has 8192
+SIDE_MIN_PX, SIDE_MAX_PX = 16, 20_000  # those of `views.load`, like the next; a test compares them
+WEBP_PIXELS_MAX = 25_000_000
+PARTS_MAX = 10_000  # of a file: a PNG of 32 MiB in pieces of 8 KiB, as libpng writes them, has 4096
 SCANS_MAX = 30  # of a progressive JPEG: encoders write about ten, and each costs a pass over all pixels
 
-_ONE_AT_A_TIME = threading.Lock()  # decoding 25 megapixels takes up to 400 MB, whatever the number of requests
+# However many requests come: a PNG takes up to 4 bytes a pixel, a progressive JPEG 8, a WebP 16. That is 500 MB for a
+# JPEG of 64 megapixels in CMYK, 250 MB for a PNG, 400 MB for the largest WebP.
+_ONE_AT_A_TIME = threading.Lock()
 
 _KINDS = "PNG, JPEG or WebP"
 _ABSENT = ("", "1")
@@ -73,8 +76,8 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, 
 
 @dataclass(frozen=True)
 class Limits:
-    bytes_max: int = 8 * 2**20
-    pixels_max: int = 25_000_000
+    bytes_max: int = 32 * 2**20
+    pixels_max: int = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -334,6 +337,7 @@ def _webp(field: str, data: bytes, limits: Limits) -> Still:
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
         raise EOFError("it ends early")
+    limits = replace(limits, pixels_max=min(limits.pixels_max, WEBP_PIXELS_MAX))
     sizes: list[tuple[int, int]] = []
     flags, kept, begin = 0, [], 12
     for _ in _counted(field):

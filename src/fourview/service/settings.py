@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = _of(
         (), "networks of the proxies in front, 10.0.0.0/24, whose X-Forwarded-For is believed; needs public_url"
     )
-    body_max_mib: int = _of(48, "how large a request may be: four pictures in base64 and a little", 1, 1024)
+    body_max_mib: int = _of(130, "how large a request may be: four of the largest pictures as a form", 1, 1024)
     bodies_max_mib: int = _of(
         1024, "how much the bodies of all requests may hold at once; more are refused with 503", 1, 1_000_000
     )
@@ -122,11 +122,13 @@ class Settings(BaseSettings):
     disk_free_min_mib: int = _of(2048, "below this much free disk no job is taken, 503", 0, 100_000_000)
 
     # Pictures, and whom the service calls
-    picture_max_mib: float = _of(8, "how large a picture's file may be, decoded from base64 or gzip", 0.01, 64)
+    picture_max_mib: float = _of(32, "how large a picture's file may be, decoded from base64 or gzip", 0.01, 64)
     mesh_max_mib: int = _of(64, "how large a mesh may be; one in a request is no larger than body_max_mib", 1, 1024)
-    picture_max_megapixels: float = _of(25, "how many pixels a picture may have", 0.01, 25)
+    picture_max_megapixels: float = _of(
+        64, "how many pixels a picture may have (a WebP 25 at most); looking at one takes up to 8 bytes each", 0.01, 200
+    )
     outbound_connect_s: float = _of(5, "how long a picture's or webhook's host may take to connect", 0.1, 60)
-    fetch_read_s: float = _of(10, "how long a picture may take to arrive; the whole fetch this and the above", 0.1, 120)
+    fetch_read_s: float = _of(30, "how long a picture may take to arrive; the whole fetch this and the above", 0.1, 120)
     fetch_redirects_max: int = _of(3, "how many redirects are followed, each checked like the first address", 0, 10)
     outbound_ports: Ports = _of(frozenset({80, 443}), "ports of other hosts that pictures and webhooks may use")
     outbound_test_hosts: Words = _of((), "hosts, name:port, that may lie on the loopback; for tests only")

@@ -9,6 +9,7 @@ Files are opened with Pillow's reader of the very kind their first bytes name. `
 large headers by a limit that is global to the process, and would take the extra frames of a phone's JPEG for a film.
 """
 
+import contextlib
 import io
 import os
 import struct
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -31,10 +32,12 @@ from fourview.views.view import Picture, View
 Source = str | os.PathLike[str] | bytes | Image.Image
 
 SIDE_MIN_PX = 16  # below this neither the matting network nor a hull has anything to hold on to
-SIDE_MAX_PX = 16_384
-PIXELS_MAX = 25_000_000  # a decoded picture of this size takes 100 MB; four of them must fit beside the run
+SIDE_MAX_PX = 20_000
+PIXELS_MAX = 200_000_000  # the largest sensors of phones; a PNG of this size takes 800 MB while it is reduced
+WEBP_PIXELS_MAX = 25_000_000  # Pillow's reader of WebP holds each pixel four times, 16 bytes, and cannot reduce
 LONG_SIDE_PX = 2048  # larger pictures are reduced: four of them feed a texture of 1024..8192 texels amply
 
+_STRIP_PX = 64  # rows of a reduced picture that are made at once
 _KINDS = "PNG, JPEG or WebP"
 # What damaged files make Pillow's readers raise.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, struct.error, zlib.error)
@@ -61,6 +64,7 @@ def read_picture(name: str, source: Source) -> Picture:
         with _open(name, _read_bytes(name, source)) as image:
             _check_size(name, image.size)
             _check_still(name, image)
+            image.draft(None, _size_within(image.size))  # a JPEG is decoded at a half, a quarter or an eighth
             return _decode(name, image)
     except _BROKEN as error:
         raise PictureError(
@@ -127,7 +131,7 @@ def _open(name: str, data: bytes) -> ImageFile.ImageFile:
     if data.startswith(b"\xff\xd8\xff"):
         return JpegImageFile(file)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        _check_size(name, _webp_size(data))  # its reader sets up whole frames at once
+        _check_size(name, _webp_size(data), WEBP_PIXELS_MAX)  # its reader sets up whole frames at once
         return WebPImageFile(file)
     raise PictureError(f"the '{name}' picture is {_foreign_kind(data)}; {_KINDS} is needed: convert it to PNG")
 
@@ -157,16 +161,16 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def _check_size(name: str, size: tuple[int, int]) -> None:
+def _check_size(name: str, size: tuple[int, int], pixels_max: int = PIXELS_MAX) -> None:
     width, height = size
     if min(size) < SIDE_MIN_PX:
         raise PictureError(
             f"the '{name}' picture is {width} x {height} pixels; at least {SIDE_MIN_PX} x {SIDE_MIN_PX} are needed: "
             "send a larger picture"
         )
-    if max(size) > SIDE_MAX_PX or width * height > PIXELS_MAX:
+    if max(size) > SIDE_MAX_PX or width * height > pixels_max:
         raise PictureError(
-            f"the '{name}' picture is {width} x {height} pixels; at most {PIXELS_MAX // 1_000_000} megapixels and "
+            f"the '{name}' picture is {width} x {height} pixels; at most {pixels_max // 1_000_000} megapixels and "
             f"{SIDE_MAX_PX} a side are read: scale it down, {LONG_SIDE_PX} pixels are plenty"
         )
 
@@ -180,17 +184,48 @@ def _check_still(name: str, image: ImageFile.ImageFile) -> None:
 def _decode(name: str, image: Image.Image) -> Picture:
     image.load()
     profile = image.info.get("icc_profile")
-    image = _upright(image.convert("LA") if image.mode == "La" else image)
+    image = image.convert("LA") if image.mode == "La" else image
+    image = _upright(_in_strips(name, image))
     colour, alpha = _colour_and_alpha(name, image)
     if profile:
         colour = _to_srgb(colour, profile)
     colour = colour.convert("RGB")
-    long_side = max(colour.size)
-    if long_side > LONG_SIDE_PX:
-        width, height = (max(SIDE_MIN_PX, round(side * LONG_SIDE_PX / long_side)) for side in colour.size)
-        colour, alpha = _reduced(colour, alpha, (width, height))
+    if max(colour.size) > LONG_SIDE_PX:
+        colour, alpha = _reduced(colour, alpha, _size_within(colour.size))
     pixels = np.array(colour, np.uint8)  # (h, w, 3)
     return Picture(name, pixels, None if alpha is None else np.asarray(alpha, np.float32) / np.float32(255))
+
+
+def _size_within(size: tuple[int, int]) -> tuple[int, int]:
+    """The size at which a picture is used."""
+    scale = min(1.0, LONG_SIDE_PX / max(size))
+    width, height = (max(SIDE_MIN_PX, round(side * scale)) for side in size)
+    return width, height
+
+
+def _in_strips(name: str, image: Image.Image) -> Image.Image:
+    """`image` reduced by whole numbers to no less than is used, where it is far larger.
+
+    Colour and alpha are taken from strips of it: each step on all of its pixels would be another copy of them.
+    """
+    (width, height), used = image.size, _size_within(image.size)
+    factor = width // used[0], height // used[1]
+    if max(factor) < 2:
+        return image
+    small = None
+    for top in range(0, height, _STRIP_PX * factor[1]):
+        bottom = min(height, top + _STRIP_PX * factor[1])
+        colour, alpha = _colour_and_alpha(name, image.crop((0, top, width, bottom)))
+        if alpha is not None:
+            colour.putalpha(alpha)
+        strip = colour.reduce(factor)  # means; Pillow multiplies by alpha before and divides after
+        small = small or Image.new(strip.mode, (strip.width, -(-height // factor[1])))
+        small.paste(strip, (0, top // factor[1]))
+    assert small is not None, "a picture has rows"
+    small.info = {kind: value for kind, value in image.info.items() if kind == "icc_profile"}
+    with contextlib.suppress(*_BROKEN):  # a camera's garbled note
+        small.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return small
 
 
 def _upright(image: Image.Image) -> Image.Image:
