@@ -14,6 +14,7 @@ class Receiver(ThreadingHTTPServer):
     """Remembers what it was sent, and answers each path with its statuses, one after the other; the last one stays."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -3,20 +3,25 @@
 """Webhooks reach a real receiver on the loopback, which checks them with the reference library."""
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from service.receiver import HANG_S, Receiver, receiving
-from service.store.people import job_of
+from service.store.people import add_customer, job_of
+from service.store.test_webhooks import fill
 from standardwebhooks import Webhook
 
 from fourview.service import deliver
-from fourview.service.deliver import Deliverer, account_secret, delay_s
+from fourview.service.deliver import Deliverer, Places, account_secret, delay_s
 from fourview.service.settings import Settings
 from fourview.service.store import jobs, queue, webhooks
 from fourview.service.store.database import open_store
 from fourview.service.store.instance import secret
+from fourview.service.store.webhooks import Due
 
 
 @pytest.fixture
@@ -48,6 +53,17 @@ def claim(store, ago_s=0):
 def finish(store, job):
     with store.begin() as tx:
         assert queue.finish(tx, job.lease, {}, [], time.time())
+
+
+def queued(store, key):
+    """A job that tells no one anything by itself."""
+    with store.begin() as tx:
+        return jobs.add_job(tx, job_of(key), time.time())
+
+
+def tell(store, job, url):
+    with store.begin() as tx:
+        webhooks.announce(tx, job.id, job.account_id, url, "running", time.time())
 
 
 def told(store, job):
@@ -187,6 +203,111 @@ class TestSlowReceiver:
         assert soon.status == "delivered"
 
 
+class TestHangingNeighbours:
+    """Three accounts have hundreds of events for receivers that take each and never answer."""
+
+    @pytest.fixture
+    def hanging(self):
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(receiving()) for _ in range(3)]
+
+    @pytest.fixture
+    def knobs(self, receiver, hanging):
+        return {"outbound_test_hosts": tuple(each.host for each in (receiver, *hanging)), "webhook_timeout_s": 60}
+
+    def test_an_event_for_another_is_delivered_while_all_of_theirs_hang(self, desk, store, key, receiver, hanging):
+        for number, each in enumerate(hanging):
+            fill(store, queued(store, add_customer(store, f"{number}")), each.url("/slow"), 300, time.time() - 1000)
+        ours, counts = queued(store, key[0]), []
+
+        def is_told():
+            if not told(store, ours) and all(len(each.messages) >= 5 for each in hanging):
+                tell(store, ours, receiver.url())
+            if not told(store, ours) or not nothing_pends(store, ours)():
+                return False
+            for each in hanging:
+                counts.append(len(each.messages))
+                each.held.set()
+            return True
+
+        run(desk, until=is_told)
+
+        (delivery,) = told(store, ours)
+        assert (delivery.status, delivery.attempts, receiver.types) == ("delivered", 1, ["job.running"])
+        assert sum(counts) < deliver.AT_ONCE
+
+    def test_another_host_of_the_same_account_is_told_too(self, desk, store, key, receiver, hanging):
+        fill(store, queued(store, key[0]), hanging[0].url("/slow"), 300, time.time() - 1000)
+        ours = queued(store, key[0])
+
+        def is_told():
+            if not told(store, ours) and len(hanging[0].messages) >= 5:
+                tell(store, ours, receiver.url())
+            if not told(store, ours) or not nothing_pends(store, ours)():
+                return False
+            hanging[0].held.set()
+            return True
+
+        run(desk, until=is_told)
+
+        assert [delivery.status for delivery in told(store, ours)] == ["delivered"]
+
+
+class TestPlaces:
+    def begun(self, places, *lanes):
+        """How many attempts of these lanes, in turn, may begin."""
+        count = 0
+        while any(began := [places.enter(lane) for lane in lanes]):
+            count += sum(began)
+        return count
+
+    def test_one_account_alone_holds_no_more_than_a_third(self):
+        lanes = [f"acc_1 h{number}" for number in range(200)]
+
+        assert self.begun(Places(), *lanes) == 43  # x <= (128 - x) / 2
+
+    def test_one_host_holds_no_more_whoever_writes_to_it(self):
+        lanes = [f"acc_{number} h" for number in range(200)]
+
+        assert self.begun(Places(), *lanes) == 43
+
+    def test_one_host_leaves_places_to_others_of_its_account(self):
+        places = Places()
+
+        assert self.begun(places, "acc_1 slow") == 19
+        assert places.enter("acc_1 other")
+
+    @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=600))
+    def test_a_newcomer_finds_a_place_however_much_fewer_accounts_than_places_hang(self, lanes):
+        places = Places()
+        for account, host in lanes:
+            places.enter(f"acc_{account} h{host}")
+
+        assert places.enter("acc_new new")
+
+    def test_who_has_the_least_under_way_is_first_then_who_waits_longest(self):
+        places = Places()
+        assert places.enter("acc_1 a")
+
+        due = [Due("acc_1 b", 1.0), Due("acc_2 a", 3.0), Due("acc_3 a", 2.0)]
+
+        assert places.in_turn(due) == ["acc_3 a", "acc_2 a", "acc_1 b"]
+
+    @given(st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(1, 5)), max_size=400))
+    def test_places_that_were_left_are_free_again(self, moves):
+        places, under_way = Places(), []
+        for comes, account, host in moves:
+            lane = f"acc_{account} h{host}"
+            if comes and places.enter(lane):
+                under_way.append(lane)
+            elif under_way:
+                places.leave(under_way.pop())
+        for lane in under_way:
+            places.leave(lane)
+
+        assert vars(places) == vars(Places())
+
+
 def test_several_deliverers_on_one_database_tell_each_thing_once(desk, store, key, receiver, url):
     made = [submit(store, key, receiver.url()) for _ in range(20)]
     for _ in made:
@@ -205,7 +326,8 @@ def test_what_a_dead_process_had_taken_is_told_by_another(desk, store, key, rece
     job = submit(store, key, receiver.url())
     claim(store)
     with store.begin() as tx:
-        assert webhooks.take_delivery(tx, time.time(), lease_s=0.2) is not None
+        (due,) = webhooks.due_lanes(tx, time.time())
+        assert webhooks.take_delivery(tx, due.lane, time.time(), lease_s=0.2) is not None
 
     run(desk, until=nothing_pends(store, job))
 

@@ -2,22 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Webhooks are sent, signed after Standard Webhooks, until they arrive or it is hopeless.
 
-Owns      the body, its signature, sending, what the receiver's answer means, how long to wait for the next attempt.
+Owns      the body, its signature, sending, what the receiver's answer means, how long to wait for the next attempt, how
+          the places of a process are shared.
 Not here  what is to be told (`store.webhooks`), which hosts may be asked (`fetch.PinnedTransport`).
 
 Several processes may deliver for one database: taking a delivery puts it out of the others' reach for as long as an
 attempt can last. One whose sender died comes up again after that, with the same `webhook-id`: a receiver that must not
 hear anything twice remembers these. Order is not promised. `data` is the job as it is when the message is sent.
 
+A receiver may hang until it times out, so places are shared. An account, and likewise a host, begins an attempt while
+it has less under way than a share of the free places (the dynamic threshold of Choudhury and Hahne, 1998). An account
+that is alone holds a third of all places and each one that comes a share of the rest: a newcomer finds a place until as
+many accounts hang as there are places. In the same way each host of an account has a share of the account's rest.
+
 An account's secret is derived from one of the installation, so that it is the same in every process and needs no row.
 """
 
 import asyncio
 import base64
+import contextlib
 import hmac
 import json
 import random
 import time
+from collections import Counter
+from collections.abc import Iterable
 
 import httpx
 import structlog
@@ -32,11 +41,12 @@ from fourview.service.settings import Settings
 from fourview.service.store import webhooks
 from fourview.service.store.instance import secret
 from fourview.service.store.jobs import find_job
-from fourview.service.store.webhooks import Delivery
+from fourview.service.store.webhooks import Delivery, Due
 
 AWAY_S = 2.0  # how soon the database is asked again that was away
 LOOK_S = 0.5  # how often the store is asked for what is due
-AT_ONCE = 64  # attempts under way
+AT_ONCE = 128  # attempts under way
+SHARE = 0.5  # of the free places that one account, or one host, may have under way
 FACTOR = 4.0  # how many times longer each delay is than the one before
 JITTER = 0.25  # of a delay, up or down, so that not everybody comes back at the same moment
 GONE = 410  # the receiver's way to say: no more about this job
@@ -67,6 +77,41 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(signed).decode()
 
 
+class Places:
+    """The attempts under way: of each lane (see `store.webhooks`), of its account, of its host."""
+
+    def __init__(self) -> None:
+        self._free = AT_ONCE
+        self._under_way: Counter[str] = Counter()
+
+    def in_turn(self, due: Iterable[Due]) -> list[str]:
+        """The lanes that are due: first those whose account has the least under way, then those that wait longest."""
+        return [found.lane for found in sorted(due, key=lambda d: (self._under_way[_owners(d.lane)[0]], d.since))]
+
+    def enter(self, lane: str) -> bool:
+        """Begin one more of this lane; False where it has to wait."""
+        account, host = _owners(lane)
+        share = max(1.0, self._free * SHARE)
+        rest = max(1.0, (share - self._under_way[account]) * SHARE)
+        has_room = self._under_way[account] < share and self._under_way[host] < share and self._under_way[lane] < rest
+        if self._free == 0 or not has_room:
+            return False
+        self._free -= 1
+        self._under_way.update((lane, account, host))
+        return True
+
+    def leave(self, lane: str) -> None:
+        self._free += 1
+        self._under_way.subtract((lane, *_owners(lane)))
+        self._under_way = +self._under_way  # without those that have none
+
+
+def _owners(lane: str) -> tuple[str, str]:
+    """The account of a lane, and the host, as they are counted."""
+    account, _, host = lane.partition(" ")
+    return account, f"* {host}"
+
+
 class Deliverer:
     """One a process, in its event loop."""
 
@@ -74,6 +119,8 @@ class Deliverer:
         self._desk = desk
         self._root = b""
         self._is_stopping = False
+        self._places = Places()
+        self._has_left = asyncio.Event()  # an attempt, and its place is free
 
     def stop(self) -> None:
         """Take nothing more; `run` ends with the attempts that are under way."""
@@ -81,31 +128,43 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver what is due."""
-        places = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as attempts:
-            while await places.acquire() and (delivery := await self._next()) is not None:
-                attempt = attempts.create_task(self._attempt(delivery))
-                attempt.add_done_callback(lambda _: places.release())
+            while not self._is_stopping:
+                self._has_left.clear()
+                taken = await self._next()
+                for delivery in taken:
+                    attempts.create_task(self._attempt(delivery))
+                if not taken:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._has_left.wait(), LOOK_S)
 
-    async def _next(self) -> Delivery | None:
-        """The next delivery that is due, taken; None once it is to stop."""
-        while not self._is_stopping:
-            try:
-                if await self._desk.look(lambda tx: webhooks.is_due(tx, time.time())):
-                    self._root = self._root or await self._desk.change(lambda tx: secret(tx, "webhooks"))
-                    taken = await self._desk.change(self._take)
-                    if taken is not None:
-                        return taken
-            except DependencyAwayError as error:
-                log.warning("dependency_away", dependency=error.name, error=str(error))
-                await asyncio.sleep(AWAY_S)
-            except Exception:
-                log.exception("webhooks_not_read")
-            await asyncio.sleep(LOOK_S)
-        return None
+    async def _next(self) -> list[Delivery]:
+        """What is due and has a place, taken: at most one of each lane."""
+        try:
+            due = await self._desk.look(lambda tx: webhooks.due_lanes(tx, time.time()))
+            return await self._take([lane for lane in self._places.in_turn(due) if self._places.enter(lane)])
+        except DependencyAwayError as error:
+            log.warning("dependency_away", dependency=error.name, error=str(error))
+            await asyncio.sleep(AWAY_S)
+        except Exception:
+            log.exception("webhooks_not_read")
+        return []
 
-    def _take(self, tx: Connection) -> Delivery | None:
-        return webhooks.take_delivery(tx, time.time(), self._desk.settings.webhook_timeout_s + WRITE_S)
+    async def _take(self, lanes: list[str]) -> list[Delivery]:
+        """One delivery of each of these lanes, which have places; others may have taken some meanwhile."""
+        if not lanes:
+            return []
+        lease_s, taken = self._desk.settings.webhook_timeout_s + WRITE_S, []
+        try:
+            self._root = self._root or await self._desk.change(lambda tx: secret(tx, "webhooks"))
+            found = await self._desk.change(
+                lambda tx: [webhooks.take_delivery(tx, lane, time.time(), lease_s) for lane in lanes]
+            )
+            taken = [delivery for delivery in found if delivery is not None]
+        finally:
+            for lane in set(lanes) - {delivery.lane for delivery in taken}:
+                self._places.leave(lane)
+        return taken
 
     async def _attempt(self, delivery: Delivery) -> None:
         bound = log.bind(job_id=delivery.job_id, delivery_id=delivery.id, attempt=delivery.attempts)
@@ -121,6 +180,9 @@ class Deliverer:
             bound.info("webhook_sent", status=status, error=error)
         except Exception:  # it comes up again by itself
             bound.exception("webhook_not_sent")
+        finally:
+            self._places.leave(delivery.lane)
+            self._has_left.set()
 
     def _message(self, tx: Connection, delivery: Delivery, now: float) -> httpx.Request | None:
         job = find_job(tx, delivery.job_id)

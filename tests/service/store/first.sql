@@ -14,3 +14,5 @@ INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at
 INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at) VALUES ('acc_1', 'hold', 1500, -1500, 8500, 'job_done', '', 1800000010.0);
 INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at) VALUES ('acc_1', 'charge', 1500, 0, 8500, 'job_done', '', 1800000020.0);
 INSERT INTO ledger (account_id, kind, credits, change, balance, job_id, note, at) VALUES ('acc_1', 'hold', 700, -700, 7800, 'job_waits', '', 1800000030.0);
+INSERT INTO deliveries (id, job_id, type, url, status, attempts, created_at, next_at, log) VALUES ('msg_1', 'job_done', 'job.running', 'https://Hooks.example:8443/a?b://c', 'pending', 1, 1800000011.0, 1800000030.0, '[]');
+INSERT INTO deliveries (id, job_id, type, url, status, attempts, created_at, next_at, log) VALUES ('msg_2', 'job_done', 'job.succeeded', 'http://b.example', 'delivered', 1, 1800000020.0, 1800000020.0, '[]');

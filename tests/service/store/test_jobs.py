@@ -144,19 +144,22 @@ def test_an_artifact_is_in_use_while_a_job_or_an_upload_names_it(store):
 def test_a_webhook_is_queued_with_the_change_and_comes_up_until_it_is_settled(store):
     submit(store, add_customer(store), webhook_url="https://example.org/hook")
     with store.begin() as tx:
-        assert webhooks.take_delivery(tx, T0, 60) is None
+        assert webhooks.due_lanes(tx, T0) == []
         job = queue.claim(tx, "w", ["hull"], T0, LEASE_S)
         queue.finish(tx, job.lease, {}, [], T0 + 1)
 
-        first, second = webhooks.take_delivery(tx, T0 + 1, 60), webhooks.take_delivery(tx, T0 + 2, 60)
+        (due,) = webhooks.due_lanes(tx, T0 + 1)
+        lane = due.lane
+        assert (lane, due.since) == (f"{job.account_id} example.org", T0)
+        first, second = webhooks.take_delivery(tx, lane, T0 + 1, 60), webhooks.take_delivery(tx, lane, T0 + 2, 60)
         assert [first.type, second.type] == ["job.running", "job.succeeded"]
-        assert webhooks.take_delivery(tx, T0 + 61, 60).id == first.id  # its sender died
+        assert webhooks.take_delivery(tx, lane, T0 + 61, 60).id == first.id  # its sender died
         webhooks.delivered(tx, first.id, {"status": 204})
         webhooks.not_delivered(tx, second.id, {"status": 500}, next_at=T0 + 90)
-        assert webhooks.take_delivery(tx, T0 + 89, 60) is None
-        assert webhooks.take_delivery(tx, T0 + 90, 60).attempts == 2
+        assert webhooks.take_delivery(tx, lane, T0 + 89, 60) is None
+        assert webhooks.take_delivery(tx, lane, T0 + 90, 60).attempts == 2
         webhooks.not_delivered(tx, second.id, {"status": 410}, next_at=None)
-        assert webhooks.take_delivery(tx, T0 + 9999, 60) is None
+        assert webhooks.take_delivery(tx, lane, T0 + 9999, 60) is None
 
         told = webhooks.list_deliveries(tx, job.id)
         assert [(d.status, d.log) for d in told] == [
@@ -164,7 +167,7 @@ def test_a_webhook_is_queued_with_the_change_and_comes_up_until_it_is_settled(st
             ("dropped", [{"status": 500}, {"status": 410}]),
         ]
         webhooks.redeliver(tx, second.id, T0 + 100)
-        assert webhooks.take_delivery(tx, T0 + 100, 60).id == second.id
+        assert webhooks.take_delivery(tx, lane, T0 + 100, 60).id == second.id
 
 
 def test_workers_are_present_while_they_are_seen(store):

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from fourview.errors import ServiceError
-from fourview.service.store import ledger, queue
+from fourview.service.store import ledger, queue, webhooks
 from fourview.service.store.audit import audit
 from fourview.service.store.database import open_store
 from fourview.service.store.events import after
@@ -21,6 +21,7 @@ from fourview.service.store.jobs import find_job, list_jobs
 from fourview.service.store.keys import list_keys
 from fourview.service.store.outputs import Output, list_outputs
 from fourview.service.store.tables import metadata
+from fourview.service.store.webhooks import Due
 
 CONFIG = Config()
 CONFIG.set_main_option("script_location", "fourview.service.store:migrations")
@@ -92,6 +93,10 @@ def test_a_database_of_the_first_form_is_brought_to_the_newest_with_all_it_held(
         assert [job.id for job in list_jobs(tx, "acc_1", 10, tag="red").jobs] == ["job_done"]
         assert [event.data["status"] for event in after(tx, "job_done", 0)] == ["queued", "running", "succeeded"]
         assert list_outputs(tx, "job_done") == [Output("model.glb", "glb", 1234, "d3")]
+        assert {told.id: told.lane for told in webhooks.list_deliveries(tx, "job_done")} == {
+            "msg_1": "acc_1 hooks.example:8443", "msg_2": "acc_1 b.example",
+        }  # fmt: skip
+        assert webhooks.due_lanes(tx, OLD + 60) == [Due("acc_1 hooks.example:8443", OLD + 30)]
         waiting = queue.claim(tx, "w", ["hull"], OLD + 60, 30.0)
         assert waiting.id == "job_waits"
         assert queue.finish(tx, waiting.lease, {}, [], OLD + 61)

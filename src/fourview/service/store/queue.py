@@ -292,5 +292,5 @@ def _move(tx: Connection, which: list[ColumnElement[bool]], status: str, now: fl
     data = {"status": status} if job.error is None else {"status": status, "error": job.error}
     event = events.append(tx, job.id, "state", data, now)
     if job.webhook_url is not None:
-        webhooks.announce(tx, job.id, job.webhook_url, status, now)
+        webhooks.announce(tx, job.id, job.account_id, job.webhook_url, status, now)
     return replace(job, last_event=event.seq)

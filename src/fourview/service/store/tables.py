@@ -208,8 +208,9 @@ deliveries = Table(
     Column("created_at", Double, nullable=False),
     Column("next_at", Double, nullable=False),
     _json("log"),  # an entry for each attempt
+    Column("lane", Text, nullable=False, server_default=""),  # the account's id, a blank, the host of the URL
     CheckConstraint("status IN ('pending', 'delivered', 'dropped')", name="deliveries_status"),
-    Index("deliveries_due", "status", "next_at"),
+    Index("deliveries_by_lane", "status", "lane", "next_at"),
 )
 
 workers = Table(

@@ -6,13 +6,16 @@ Owns      the queue of deliveries and their log. A delivery is written in the tr
 Not here  the body, its signature, sending, how long to wait between attempts (the service decides, `next_at` says it).
 
 Taking a delivery moves its time into the future, so one whose sender died comes up again by itself.
+Deliveries of one account to one host are a lane. Which lanes have something due is found by one step in an index for
+each lane, however many deliveries wait in it.
 """
 
 import secrets
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from fourview.service.store.tables import deliveries, jobs
 
@@ -39,24 +42,53 @@ class Delivery:
     created_at: float
     next_at: float
     log: list[dict[str, Any]]
+    lane: str  # the account's id, a blank, the host with its port
 
 
-def announce(tx: Connection, job_id: str, url: str, status: str, now: float) -> None:
+@dataclass(frozen=True)
+class Due:
+    """A lane that has something to take, and since when."""
+
+    lane: str
+    since: float
+
+
+def _due_lanes() -> Select[tuple[str, float]]:
+    pending = deliveries.c.status == "pending"
+    lane = select(deliveries.c.lane).where(pending).order_by(deliveries.c.lane).limit(1)
+    found = select(lane.scalar_subquery().label("lane")).cte("lanes", recursive=True)
+    after = lane.where(deliveries.c.lane > found.c.lane).scalar_subquery()
+    found = found.union_all(select(after).where(found.c.lane.is_not(None)))
+    first = select(deliveries.c.next_at).where(pending, deliveries.c.lane == found.c.lane)
+    since = first.order_by(deliveries.c.next_at).limit(1).scalar_subquery().label("since")
+    lanes = select(found.c.lane, since).where(found.c.lane.is_not(None)).subquery()
+    return select(lanes).where(lanes.c.since <= bindparam("now")).order_by(lanes.c.since, lanes.c.lane)
+
+
+_DUE_LANES = _due_lanes()  # made once: making the statement takes longer than running it
+
+
+def lane_of(account_id: str, url: str) -> str:
+    """The lane of a delivery."""
+    return f"{account_id} {urlsplit(url).netloc.lower()}"
+
+
+def announce(tx: Connection, job_id: str, account_id: str, url: str, status: str, now: float) -> None:
     """Queue what has to be told of a job's new state; nothing where nobody wants to know of it."""
     if status in TYPES:
-        new = Delivery("msg_" + secrets.token_hex(12), job_id, TYPES[status], url, "pending", 0, now, now, [])
+        lane = lane_of(account_id, url)
+        new = Delivery("msg_" + secrets.token_hex(12), job_id, TYPES[status], url, "pending", 0, now, now, [], lane)
         tx.execute(insert(deliveries).values(**vars(new)))
 
 
-def is_due(tx: Connection, now: float) -> bool:
-    """Whether there is anything to take: a look that locks nothing."""
-    due = select(deliveries.c.id).where(deliveries.c.status == "pending", deliveries.c.next_at <= now)
-    return tx.execute(due.limit(1)).first() is not None
+def due_lanes(tx: Connection, now: float) -> list[Due]:
+    """The lanes that have something to take, the one that waits longest first: a look that locks nothing."""
+    return [Due(row.lane, row.since) for row in tx.execute(_DUE_LANES, {"now": now})]
 
 
-def take_delivery(tx: Connection, now: float, lease_s: float) -> Delivery | None:
-    """The delivery that is due longest, out of others' reach for `lease_s`; its attempt is counted."""
-    due = deliveries.c.status == "pending", deliveries.c.next_at <= now
+def take_delivery(tx: Connection, lane: str, now: float, lease_s: float) -> Delivery | None:
+    """The delivery of a lane that is due longest, out of others' reach for `lease_s`; its attempt is counted."""
+    due = deliveries.c.status == "pending", deliveries.c.lane == lane, deliveries.c.next_at <= now
     query = select(deliveries.c.id).where(*due).order_by(deliveries.c.next_at, deliveries.c.id).limit(1)
     found = tx.execute(query.with_for_update(skip_locked=True)).one_or_none()
     if found is None:
