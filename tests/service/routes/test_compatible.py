@@ -16,6 +16,7 @@ from fourview.service.auth import open_house
 from fourview.service.problems import PROBLEMS
 from fourview.service.schema import JSON
 from fourview.service.store import accounts, keys, queue
+from fourview.service.store.jobs import list_ended
 from fourview.service.store.outputs import Output
 
 V1, V2 = "/v1/hunyuan3d-2mv", "/v2/hunyuan3d-2mv"
@@ -237,6 +238,26 @@ def test_v2_counts_what_was_tried_again(enqueue, client, store):
             queue.release_lease(tx, job.lease, time.time())
 
     assert client.get(submitted["status_url"]).json()["metrics"]["retry_count"] == 1
+
+
+def test_seconds_are_those_of_the_attempt_that_counts_and_the_rest_is_waiting(enqueue, client, store):
+    submitted, begin = enqueue(), time.time()
+    with store.begin() as tx:
+        dead = queue.claim(tx, "w1", ["hull", "mini"], begin + 10, 30)
+        assert queue.report_death(tx, dead.lease, begin + 70)
+    waiting = client.get(submitted["status_url"]).json()
+    assert client.get(f"/api/v1/jobs/{submitted['request_id']}").json()["started_at"] is None
+    with store.begin() as tx:
+        alive = queue.claim(tx, "w2", ["hull", "mini"], begin + 100, 30)
+        assert queue.finish(tx, alive.lease, {}, [], begin + 105)
+        (ended,) = list_ended(tx, begin, begin + 200)
+    done = client.get(submitted["status_url"]).json()
+
+    assert (waiting["status"], waiting["metrics"]["inference_time"]) == ("QUEUED", 0)
+    assert done["metrics"]["inference_time"] == pytest.approx(5, abs=0.01)
+    assert done["metrics"]["queue_time"] == pytest.approx(100, abs=5)
+    assert done["metrics"]["retry_count"] == 1
+    assert ended.seconds == pytest.approx(5, abs=0.01)
 
 
 def test_a_request_of_somebody_else_is_not_there(enqueue, stranger, store):

@@ -77,7 +77,7 @@ def claim(
     tx.execute(update(keys).where(keys.c.id == key.key_id).values(turn=last_turn + 1))
     return _move(
         tx, [jobs.c.id == found.id, jobs.c.status == "queued"], "running", now,
-        started_at=func.coalesce(jobs.c.started_at, now), attempts=jobs.c.attempts + 1,
+        started_at=now, attempts=jobs.c.attempts + 1,
         lease_owner=worker, lease_until=now + lease_s, heartbeat_at=now,
     )  # fmt: skip
 
@@ -267,7 +267,7 @@ def _bury(tx: Connection, job: Job, now: float) -> None:
 def _put_back(tx: Connection, job: Job, now: float, **values: Any) -> None:
     """A locked job has no worker any more: it waits again, unless somebody wants it canceled."""
     if job.cancel_requested_at is None:
-        _move(tx, [jobs.c.id == job.id], "queued", now, **UNLEASED, **values)
+        _move(tx, [jobs.c.id == job.id], "queued", now, started_at=None, **UNLEASED, **values)
     else:
         _end_unpaid(tx, [jobs.c.id == job.id], "canceled", now, **values)
 

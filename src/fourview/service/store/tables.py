@@ -82,7 +82,7 @@ jobs = Table(
     Column("not_before", Double, nullable=False),
     Column("deadline", Double),
     Column("keep_s", Double),  # how long it is kept once it is final
-    Column("started_at", Double),  # of the first attempt
+    Column("started_at", Double),  # of the last attempt; null while the job waits
     Column("finished_at", Double),
     Column("expires_at", Double),
     Column("attempts", Integer, nullable=False),
