@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests with a body, as a server hands them over, without a server."""
 
-import asyncio
 from types import SimpleNamespace
 
 from starlette.requests import Request
@@ -12,19 +11,14 @@ from fourview.service.settings import Settings
 BOUNDARY = "----fourview"
 
 
-def request_of(
-    content, kind="application/json", path="/v1/hunyuan3d-2mv", pieces=1, settings=None, breaks_off=False, **headers
-):
-    """A request whose body arrives in pieces, and never ends where it breaks off."""
+def request_of(content, kind="application/json", path="/v1/hunyuan3d-2mv", pieces=1, settings=None, **headers):
+    """A request whose body arrives in pieces."""
     step = -(-len(content) // pieces) or 1
     chunks = [content[i : i + step] for i in range(0, len(content), step)] or [b""]
     raw = {"content-type": kind, "content-length": str(len(content)), **headers}
 
     async def receive():
-        if not chunks:
-            await asyncio.Event().wait()
-        chunk = chunks.pop(0)
-        return {"type": "http.request", "body": chunk, "more_body": bool(chunks) or breaks_off}
+        return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
 
     desk = SimpleNamespace(settings=settings or Settings())
     scope = {

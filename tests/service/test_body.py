@@ -205,14 +205,6 @@ def test_a_field_that_takes_no_file_is_text_whatever_its_content_type():
     assert read_form(("steps" + head, "5")).fields == {"steps": "5"}
 
 
-def test_a_body_that_breaks_off_is_not_waited_for_for_ever(monkeypatch):
-    monkeypatch.setattr(body, "SILENCE_S", 0.01)
-
-    form = f"multipart/form-data; boundary={BOUNDARY}"
-    for content, kind in ((b'{"a": ', "application/json"), (multipart(("a", "1"))[:80], form)):
-        assert "send all of it" in refused("malformed_body", content, kind, breaks_off=True)
-
-
 def test_too_many_fields_are_refused_in_each_form():
     names = [f"f{i}" for i in range(body.FIELDS_MAX + 1)]
 

@@ -4,8 +4,8 @@
 
 Owns      JSON, multipart/form-data, x-www-form-urlencoded; what no field may hold; the Idempotency-Key and the
           fingerprint that goes with it; form text as the value of a knob; which knobs cannot be.
-Not here  which fields a door has (`routes`), what a picture's field holds (`pictures`), how large a body may be
-          (`middleware`).
+Not here  which fields a door has (`routes`), what a picture's field holds (`pictures`), how large and how
+          slow a body may be (`body_limits`).
 
 A field is a JSON value, the text of a form, or bytes: a file. A part of a form is a file where it has a file name. Some
 clients send none: in a field that takes files, a part is also a file where its Content-Type or its bytes are no text's.
@@ -23,7 +23,6 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, NoReturn
@@ -31,7 +30,6 @@ from typing import Any, NoReturn
 from anyio import to_thread
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from starlette.requests import Request
-from starlette.types import Message
 
 from fourview.errors import RecipeError
 from fourview.recipe import Recipe, knobs
@@ -41,7 +39,6 @@ FIELDS_MAX = 100  # no door has half as many
 PIECES_MAX = 100_000  # brackets and commas: 48 MiB of nothing else would be a gigabyte of empty lists
 LARGE = 1 << 16  # bytes: less is read faster than a thread is found
 PIECE = 1 << 13  # bytes of a form that are parsed at once
-SILENCE_S = 30.0  # a form that broke off, or a client that wants to hold a connection, sends no more
 SHOWN = 40  # characters of a value that an error repeats
 
 FILE_TYPE = re.compile(r"(image|model)/.+|application/(octet-stream|zip)")  # media types that only files have
@@ -65,30 +62,11 @@ class Body:
     fingerprint: str = ""
 
 
-@contextmanager
-def patience(request: Request) -> Iterator[Request]:
-    """The request, which is refused where nothing comes of the rest of its body."""
-
-    async def receive() -> Message:
-        async with asyncio.timeout(SILENCE_S):
-            return await request.receive()
-
-    try:
-        yield Request(request.scope, receive)
-    except TimeoutError:
-        raise Refused(
-            "malformed_body",
-            f"nothing came of the rest of the body for {SILENCE_S:g} s; send all of it",
-            headers={"connection": "close"},
-        ) from None
-
-
 async def read(request: Request, files: Collection[str] = ()) -> Body:
     """The body of a request whose fields `files` take files; raises `Refused` where it cannot be read."""
     kind, word, path = _media_type(request), _word(request), request.url.path
 
-    with patience(request) as impatient:
-        content = await (_parts(impatient) if kind == _MULTIPART else impatient.body())
+    content = await (_parts(request) if kind == _MULTIPART else request.body())
 
     def take_apart() -> Body:
         if isinstance(content, list):

@@ -130,8 +130,7 @@ async def _source(request: Request) -> tuple[str, Source]:
     """What the request holds, and the name of the field where it does."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if body.FILE_TYPE.fullmatch(media_type) and "content-encoding" not in request.headers:
-        with body.patience(request) as impatient:
-            return "file", Source("file", await impatient.body())
+        return "file", Source("file", await request.body())
     fields = (await body.read(request, _FIELDS)).fields
     if unknown := [name for name in fields if name not in _FIELDS]:
         body.refuse((name, f"there is no field '{body.shorten(name)}'; send the one field 'file'") for name in unknown)
