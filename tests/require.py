@@ -25,6 +25,8 @@ PROGRAMS = {
     "caddy": ("caddy",),
     "nginx": ("nginx", "/usr/sbin/nginx"),
     "haproxy": ("haproxy", "/usr/sbin/haproxy"),
+    "setpriv": ("setpriv",),
+    "unshare": ("unshare",),
 }
 INSTALL = {
     "node": "apt-get install nodejs npm && npm ci --prefix tests",
@@ -37,6 +39,8 @@ INSTALL = {
     "caddy": "apt-get install caddy",
     "nginx": "apt-get install nginx",
     "haproxy": "apt-get install haproxy",
+    "setpriv": "apt-get install util-linux",
+    "unshare": "apt-get install util-linux",
 }
 
 

@@ -38,7 +38,13 @@ def _listed(value: object) -> object:
 
 
 def _data_home() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fourview"
+    try:
+        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fourview"
+    except RuntimeError:
+        raise SettingsError(
+            "state_dir has no default, as this user has no home folder (HOME is not set, and there is no passwd "
+            "entry): set FOURVIEW_STATE_DIR to a folder"
+        ) from None
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]

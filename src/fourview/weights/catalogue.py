@@ -123,16 +123,21 @@ def find(name: str) -> Entry:
 
 
 def root() -> Path:
-    """Where we keep weights: `$FOURVIEW_WEIGHTS`, else a folder in the user's cache."""
-    if chosen := os.environ.get("FOURVIEW_WEIGHTS"):
-        return Path(chosen).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "fourview" / "weights"
+    """Where we keep weights: `$FOURVIEW_WEIGHTS`, else a folder in the user's cache; raises `CheckpointError`."""
+    chosen = os.environ.get("FOURVIEW_WEIGHTS")
+    place = chosen or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/fourview/weights"
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        raise CheckpointError(
+            f"weights would lie in {place}, and this user has no home folder (HOME is not set, and there is no passwd "
+            "entry): set FOURVIEW_WEIGHTS to a folder"
+        ) from None
 
 
 def official_root() -> Path:
-    """Where the official program keeps them."""
-    return Path(os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen").expanduser()
+    """Where the official program keeps them; nothing is there for a user without a home folder."""
+    return Path(os.path.expanduser(os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen"))
 
 
 def home(entry: Entry) -> Path:
