@@ -5,10 +5,11 @@
 
 import type { Side } from "./api";
 
-/** A picture as it was given; `cutout` is what the service cut out of it. */
+/** A picture as it is sent; `scaledFrom` is its size before where it was larger, `cutout` what the service cut out of it. */
 export interface Picture {
   name: string;
   blob: Blob;
+  scaledFrom?: string;
   cutout?: string;
 }
 export type Pictures = Partial<Record<Side, Picture>>;

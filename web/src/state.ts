@@ -8,6 +8,7 @@ import type { Job, Model, Plan, Preview, Recipe, Side, Value } from "./api";
 import { place, SIDES } from "./guess";
 import { forget, keep, kept } from "./keep";
 import type { Picture, Pictures } from "./keep";
+import { fitted } from "./shrink";
 
 export interface Field {
   name: string;
@@ -202,12 +203,11 @@ export async function addPictures(files: readonly File[], wanted?: Side): Promis
       continue;
     }
     try {
-      (await createImageBitmap(file)).close();
+      next[side] = await fitted(file);
     } catch {
       pictureFault.value = `The file “${file.name}” is damaged or is no picture; save it anew as PNG, JPEG or WebP.`;
       continue;
     }
-    next[side] = { name: file.name, blob: file };
     count += 1;
   }
   if (count) await setPictures(next);

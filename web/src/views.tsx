@@ -105,6 +105,7 @@ function Zone({ side }: { side: Side }) {
           <span class="name">{side}{side === "front" && <em> needed</em>}</span>
         )}
       </div>
+      {picture?.scaledFrom && <p class="scaled">scaled from {picture.scaledFrom}</p>}
     </div>
   );
 }
