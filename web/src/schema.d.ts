@@ -467,7 +467,7 @@ export interface paths {
         };
         /**
          * Live
-         * @description Yes, as long as the process answers; it looks at nothing else.
+         * @description Yes, as long as the process answers and all its threads live.
          */
         get: operations["live_health_live_get"];
         put?: never;
@@ -1130,7 +1130,7 @@ export interface components {
              * @description a stable word
              * @enum {string}
              */
-            code: "busy" | "canceled" | "credits_short" | "disk_full" | "engine_not_ready" | "expired" | "host_refused" | "idempotency_mismatch" | "internal" | "invalid_address" | "invalid_field" | "invalid_mesh" | "invalid_picture" | "job_final" | "job_not_final" | "key_invalid" | "key_missing" | "malformed_body" | "malformed_request" | "media_type" | "method_not_allowed" | "no_surface" | "not_found" | "not_ready" | "origin_refused" | "queue_full" | "range" | "rate_limited" | "signature_invalid" | "still_running" | "time_limit" | "too_large" | "too_many_jobs" | "uploads_full" | "worker_crash";
+            code: "busy" | "canceled" | "credits_short" | "disk_full" | "engine_not_ready" | "expired" | "host_refused" | "idempotency_mismatch" | "internal" | "invalid_address" | "invalid_field" | "invalid_mesh" | "invalid_picture" | "job_final" | "job_not_final" | "key_invalid" | "key_missing" | "malformed_body" | "malformed_request" | "media_type" | "method_not_allowed" | "no_surface" | "not_found" | "not_ready" | "origin_refused" | "queue_full" | "range" | "rate_limited" | "signature_invalid" | "still_running" | "time_limit" | "too_large" | "too_many_jobs" | "too_slow" | "uploads_full" | "worker_crash";
             /** @description one for each field that is wrong */
             errors: {
                 /** @description JSON Pointer of the field */
@@ -1501,6 +1501,30 @@ export interface components {
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
                  *       "retryable": false,
+                 *       "billed": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body came too slowly */
+        too_slow: {
+            headers: {
+                "x-request-id": components["headers"]["x-request-id"];
+                "x-remaining-credits": components["headers"]["x-remaining-credits"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "http://127.0.0.1:8000/errors/too_slow",
+                 *       "title": "The body came too slowly",
+                 *       "status": 408,
+                 *       "detail": "Send the body in one go, or pictures as URLs; over a slow line one by one to /api/v1/uploads.",
+                 *       "code": "too_slow",
+                 *       "errors": [],
+                 *       "request_id": "req_0123456789abcdef",
+                 *       "retryable": true,
                  *       "billed": false
                  *     }
                  */
@@ -2126,7 +2150,7 @@ export interface operations {
                      */
                     file_type?: "glb" | "obj" | "ply" | "stl";
                     /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one
                      * @default true
                      */
                     remove_background?: boolean;
@@ -2182,7 +2206,7 @@ export interface operations {
                      */
                     file_type?: "glb" | "obj" | "ply" | "stl";
                     /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one
                      * @default true
                      */
                     remove_background?: boolean;
@@ -2238,7 +2262,7 @@ export interface operations {
                      */
                     file_type?: "glb" | "obj" | "ply" | "stl";
                     /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one
                      * @default true
                      */
                     remove_background?: boolean;
@@ -2442,7 +2466,7 @@ export interface operations {
                      */
                     file_type?: "glb" | "obj" | "ply" | "stl";
                     /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one
                      * @default true
                      */
                     remove_background?: boolean;
@@ -2498,7 +2522,7 @@ export interface operations {
                      */
                     file_type?: "glb" | "obj" | "ply" | "stl";
                     /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one
                      * @default true
                      */
                     remove_background?: boolean;
@@ -2554,7 +2578,7 @@ export interface operations {
                      */
                     file_type?: "glb" | "obj" | "ply" | "stl";
                     /**
-                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha as it is
+                     * @description true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one
                      * @default true
                      */
                     remove_background?: boolean;
@@ -2815,11 +2839,11 @@ export interface operations {
                      */
                     right?: string;
                     /**
-                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                      * @default auto
                      * @enum {string}
                      */
-                    remove_background?: "auto" | "always" | "never";
+                    remove_background?: "auto" | "always" | "never" | "whole";
                     /**
                      * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
                      * @default u2netp
@@ -2931,11 +2955,11 @@ export interface operations {
                     right?: string | null;
                     recipe?: {
                         /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                          * @default auto
                          * @enum {string}
                          */
-                        remove_background?: "auto" | "always" | "never";
+                        remove_background?: "auto" | "always" | "never" | "whole";
                         /**
                          * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
                          * @default u2netp
@@ -3511,11 +3535,11 @@ export interface operations {
                      */
                     right?: string;
                     /**
-                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                      * @default auto
                      * @enum {string}
                      */
-                    remove_background?: "auto" | "always" | "never";
+                    remove_background?: "auto" | "always" | "never" | "whole";
                     /**
                      * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
                      * @default u2netp
@@ -3534,11 +3558,11 @@ export interface operations {
                     right?: string | null;
                     recipe?: {
                         /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                          * @default auto
                          * @enum {string}
                          */
-                        remove_background?: "auto" | "always" | "never";
+                        remove_background?: "auto" | "always" | "never" | "whole";
                         /**
                          * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
                          * @default u2netp
@@ -3625,11 +3649,11 @@ export interface operations {
                      */
                     right?: string;
                     /**
-                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                      * @default auto
                      * @enum {string}
                      */
-                    remove_background?: "auto" | "always" | "never";
+                    remove_background?: "auto" | "always" | "never" | "whole";
                     /**
                      * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
                      * @default u2netp
@@ -3686,11 +3710,11 @@ export interface operations {
                     right?: string | null;
                     recipe?: {
                         /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is
+                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                          * @default auto
                          * @enum {string}
                          */
-                        remove_background?: "auto" | "always" | "never";
+                        remove_background?: "auto" | "always" | "never" | "whole";
                         /**
                          * @description what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them
                          * @default u2netp
