@@ -3,6 +3,7 @@
 """Which addresses may be asked: public ones in one spelling, and every answer of a name server counts."""
 
 import asyncio
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -189,3 +190,33 @@ def test_names_are_looked_up_while_all_other_threads_are_at_work():
             await busy
 
     assert asyncio.run(asyncio.wait_for(ask(), 60)) == ["127.0.0.1"]
+
+
+def test_a_silent_name_server_holds_one_thread_for_a_name_however_many_wait(monkeypatch):
+    asked, answers = [], threading.Event()
+    system = socket.getaddrinfo
+
+    def slow(host, port, **more):
+        asked.append(host)
+        if host == "silent.example":
+            answers.wait(60)
+            host = "127.0.0.2"
+        return system(host, port, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+
+    async def ask():
+        waiting = [asyncio.create_task(resolve("silent.example", 443)) for _ in range(300)]
+        await asyncio.sleep(0)
+        gave_up = waiting.pop()
+        gave_up.cancel()
+        other = await resolve("127.0.0.1", 443)
+        answers.set()
+        return other, await asyncio.gather(*waiting), await resolve("silent.example", 443)
+
+    other, found, again = asyncio.run(asyncio.wait_for(ask(), 60))
+
+    assert other == ["127.0.0.1"]
+    assert found == [["127.0.0.2"]] * 299
+    assert again == ["127.0.0.2"]
+    assert asked == ["silent.example", "127.0.0.1", "silent.example"]

@@ -15,11 +15,10 @@ from its own public space looks like any other address; only a firewall can keep
 """
 
 import asyncio
-import functools
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import quote
@@ -72,8 +71,11 @@ _PUBLIC_V6 = tuple(
 _URL = re.compile(r"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::([0-9]{1,5}))?", re.ASCII)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
-# A name server may be silent for half a minute, and nobody can take a question back: these threads are for that alone.
-_RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="resolve")
+# A name server may be silent for half a minute, and a question cannot be taken back: these threads are for that alone.
+# A name that is being asked for is not asked for again, so a silent server holds one thread for each name, however many
+# webhooks wait for it.
+_RESOLVERS = ThreadPoolExecutor(128, thread_name_prefix="resolve")
+_ASKED: dict[tuple[str, int], Future[Sequence[str]]] = {}
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)  # a last label that some programs read as part of an IPv4 address
 
 
@@ -107,9 +109,16 @@ class Place:
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses that the system's resolver gives; none where it knows no such name."""
-    ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    asked = _ASKED.get((host, port))
+    if asked is None or asked.done():
+        asked = _ASKED[host, port] = _RESOLVERS.submit(_ask, host, port)
+        asked.add_done_callback(lambda _: _ASKED.pop((host, port), None))
+    return await asyncio.shield(asyncio.wrap_future(asked))  # one who gives up leaves the question to the others
+
+
+def _ask(host: str, port: int) -> Sequence[str]:
     try:
-        answers = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ()
     return [str(answer[4][0]) for answer in answers]
