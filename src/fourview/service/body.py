@@ -36,7 +36,7 @@ from fourview.recipe import Recipe, knobs
 from fourview.service.problems import Refused
 
 FIELDS_MAX = 100  # no door has half as many
-PIECES_MAX = 100_000  # brackets and commas: 48 MiB of nothing else would be a gigabyte of empty lists
+PIECES_MAX = 100_000  # brackets and commas: a large body of nothing else would be a gigabyte of empty lists
 LARGE = 1 << 16  # bytes: less is read faster than a thread is found
 PIECE = 1 << 13  # bytes of a form that are parsed at once
 SHOWN = 40  # characters of a value that an error repeats
