@@ -27,6 +27,7 @@ PROGRAMS = {
     "haproxy": ("haproxy", "/usr/sbin/haproxy"),
     "setpriv": ("setpriv",),
     "unshare": ("unshare",),
+    "pgbouncer": ("pgbouncer", "/usr/sbin/pgbouncer"),
 }
 INSTALL = {
     "node": "apt-get install nodejs npm && npm ci --prefix tests",
@@ -41,6 +42,7 @@ INSTALL = {
     "haproxy": "apt-get install haproxy",
     "setpriv": "apt-get install util-linux",
     "unshare": "apt-get install util-linux",
+    "pgbouncer": "apt-get install pgbouncer",
 }
 
 

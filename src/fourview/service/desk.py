@@ -38,6 +38,7 @@ READERS = {"sqlite": 1, "postgresql": 4}  # threads; of two on SQLite each waits
 WRITERS = {"sqlite": 40, "postgresql": 8}  # with the readers fewer than connections, so that the workers have some too
 FILERS = 20
 SILENT_S = REQUEST_S + 2 * CLIENT_S  # how long a request waits for a database that is silent
+AGAIN_S = 0.25  # the same where others waited in vain before; what was begun goes on, and sees when it answers again
 
 T = TypeVar("T")
 
@@ -79,11 +80,13 @@ class Desk:
     async def _answered(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
         """What `run` gives; raises `DependencyAwayError` once the database has been silent for too long."""
         running, pulse, began = _in_thread(threads, run), self.store.pulse, time.monotonic()
+        patience_s = AGAIN_S if pulse is not None and pulse.is_silent else SILENT_S
         try:
             while pulse is not None and not running.done():
-                left_s = max(began, pulse.answered_at) + SILENT_S - time.monotonic()
+                left_s = max(began, pulse.answered_at) + patience_s - time.monotonic()
                 if left_s <= 0:
-                    raise DependencyAwayError("database", f"it was silent for {SILENT_S:g} s")
+                    pulse.missed_at = time.monotonic()
+                    raise DependencyAwayError("database", "it does not answer")
                 await asyncio.wait((running,), timeout=left_s)
             return await running
         finally:

@@ -34,7 +34,7 @@ from fourview.service.store.outputs import digests_in_use
 from fourview.service.store.uploads import drop_expired_uploads
 
 OFTEN_S = 1.0  # leases and deadlines
-OUTAGE_S = 3.0  # the database did not answer for so long: it was away
+OUTAGE_S = 3.0  # without an answer for so long: the database was away
 SELDOM = 60  # rounds of the above: what is old
 RARELY = 600  # rounds: artifacts, all of which are listed
 UNNAMED_S = 3600.0  # how long an artifact may lie there before somebody names it
@@ -73,11 +73,15 @@ class Janitor:
 
     def sweep_leases(self, now: float) -> None:
         """Jobs whose worker died or whose deadline passed."""
-        with self._store.read() as tx:
-            is_overdue = queue.is_overdue(tx, now)
+        try:
+            self._store.check_writes()
+        except DependencyAwayError:
+            self._reaps_from = time.monotonic() + self._settings.lease_s
+            raise
         may_reap = self._may_reap()
-        if not is_overdue:
-            return
+        with self._store.read() as tx:
+            if not queue.is_overdue(tx, now):
+                return
         reaped = []
         if may_reap:
             with self._store.begin() as tx:

@@ -68,15 +68,24 @@ OUR_FAULTS_SQLITE = {
 UNUSABLE = ("25006", "0A000", "55000", "57P01", "57P02", "57P03")
 # For this transaction alone: a pooler gives the session to others after it.
 LIMITS = text(
-    "SELECT set_config('statement_timeout', CAST(:statement AS text), true), "
+    "SELECT current_setting('transaction_read_only'), set_config('statement_timeout', CAST(:statement AS text), true), "
     "set_config('idle_in_transaction_session_timeout', CAST(:forgotten AS text), true)"
 )
 
 
 class Pulse:
-    """When the server answered anything last, on any connection of this process (`time.monotonic()`)."""
+    """When the server answered anything last, on any connection of this process, and when it was waited for in vain.
+
+    Both are `time.monotonic()`.
+    """
 
     answered_at = float("-inf")
+    missed_at = float("-inf")
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it answered nothing since it was waited for in vain."""
+        return self.missed_at > self.answered_at
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,12 @@ class Store:
         options = READS[self.engine.dialect.name]
         with _translated(), _silent_for(silent_s), self.engine.connect() as tx, tx.execution_options(**options).begin():
             yield tx
+
+    def check_writes(self) -> None:
+        """Raises `DependencyAwayError` while PostgreSQL takes no writes, as a standby that answers what only reads."""
+        if self.pulse is not None:
+            with self.begin():
+                """It looks when it begins."""
 
     def close(self) -> None:
         self.engine.dispose()
@@ -235,6 +250,7 @@ class _Connection(psycopg.Connection[Any]):
             if timeout is None or time.monotonic() < began + timeout:
                 raise
             _limit.was_silent = True
+            self.pulse.missed_at = time.monotonic()
             self.pgconn.finish()  # nobody knows what it is at
             raise psycopg.OperationalError(f"the server was silent for {timeout:.1f} s") from error
         self.pulse.answered_at = time.monotonic()
@@ -264,7 +280,11 @@ def _postgresql(url: str, pulse: Pulse) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if _limit.silent_s is not None:
-            connection.execute(LIMITS, {"statement": int(_limit.silent_s * 1000), "forgotten": FORGOTTEN_S * 1000})
+            milliseconds = {"statement": int(_limit.silent_s * 1000), "forgotten": FORGOTTEN_S * 1000}
+            is_read_only = connection.execute(LIMITS, milliseconds).scalar_one() == "on"
+            if is_read_only and not connection.get_execution_options().get("postgresql_readonly", False):
+                connection.invalidate()
+                raise DependencyAwayError("database", "it is a standby, or was made read-only")
 
     @event.listens_for(engine, "handle_error")
     def throw_out(context: ExceptionContext) -> None:
