@@ -12,6 +12,7 @@ A connection has a few seconds, and few are served at once: this port is not for
 import json
 import socket
 import threading
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -67,7 +68,7 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        deadline = threading.Timer(ANSWERED_S, self.shutdown_request, (request,))
+        deadline = threading.Timer(ANSWERED_S, _cut, (request,))
         deadline.start()
         try:
             super().process_request_thread(request, client_address)
@@ -77,6 +78,11 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("health_request_failed", exc_info=True)  # the client is gone, or was too slow
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)  # a close alone ends no read that is under way
 
 
 class _Handler(BaseHTTPRequestHandler):

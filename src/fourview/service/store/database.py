@@ -286,6 +286,11 @@ def _postgresql(url: str, pulse: Pulse) -> Engine:
                 connection.invalidate()
                 raise DependencyAwayError("database", "it is a standby, or was made read-only")
 
+    @event.listens_for(engine, "checkin")
+    def leave_to_the_server(connection: _Connection | None, record: object) -> None:
+        if connection is not None and not connection.closed:
+            connection.read_only = None  # SQLAlchemy leaves False, which overrules a server that was made read-only
+
     @event.listens_for(engine, "handle_error")
     def throw_out(context: ExceptionContext) -> None:
         if getattr(context.original_exception, "sqlstate", None) in UNUSABLE:
