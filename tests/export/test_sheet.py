@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from export.marked import CODES, SIGNS, marked, painted
 
-from fourview.export.colours import colours_at
+from fourview.export.colours import colours_at, light_of
 from fourview.export.sheet import PAPER, SIDES, preview, sheet
 from fourview.mesh.mesh import Mesh
 
@@ -74,7 +74,7 @@ def test_colours_of_vertices_are_shown_as_the_texture_they_come_from():
     colours = colours_at(painted(), marked().uv)
 
     painted_picture = np.asarray(preview(marked(), painted(), size=SIZE)).astype(int)
-    coloured_picture = np.asarray(preview(marked(), colours=colours, size=SIZE)).astype(int)
+    coloured_picture = np.asarray(preview(marked(), light=light_of(marked(), colours=colours), size=SIZE)).astype(int)
 
     assert np.abs(painted_picture - coloured_picture).max() <= 1
 
@@ -83,7 +83,7 @@ def test_the_edge_of_the_model_is_smooth():
     """Between dark model and light paper lie the shades of the supersampling."""
     dark = np.zeros((len(marked().vertices), 3), np.float32)
 
-    pixels = np.asarray(preview(marked(), colours=dark, size=SIZE))[: SIZE // 2]
+    pixels = np.asarray(preview(marked(), light=light_of(marked(), colours=dark), size=SIZE))[: SIZE // 2]
     levels = np.unique(pixels[:, :, 0])
 
     assert len(levels) >= 4

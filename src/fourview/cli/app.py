@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from fourview.errors import CanceledError, ChildError, FourviewError, OutputErro
 from fourview.recipe import Knob, Recipe, flat, knobs
 
 if TYPE_CHECKING:
+    from fourview.notice import Notice
     from fourview.pipeline import Result
     from fourview.shape.engine import Engine
 
@@ -245,7 +246,9 @@ def inspect(mesh: str, as_json: bool) -> None:
     from fourview.export.read import read_mesh
     from fourview.mesh.measure import measure
 
-    health = asdict(measure(read_mesh(mesh).mesh))
+    model = read_mesh(mesh)
+    _echo_notices(model.notices)
+    health = asdict(measure(model.mesh))
     if as_json:
         click.echo(json.dumps(health))
         return
@@ -264,7 +267,8 @@ def render(mesh: str, output: str, size: int) -> None:
     from fourview.export.sheet import sheet
 
     model = read_mesh(mesh)
-    _save_png(sheet(model.mesh, model.texture, size=size, colours=model.colours), output)
+    _echo_notices(model.notices)
+    _save_png(sheet(model.mesh, size=size, light=model.light), output)
 
 
 def _case_pictures(folder: Path) -> dict[str, str]:
@@ -329,6 +333,11 @@ def _write(
         save_mattes(mattes, result.views)
 
 
+def _echo_notices(notices: Iterable["Notice"]) -> None:
+    for notice in notices:
+        click.echo(f"warning: {notice.code}: {notice.message}", err=True)
+
+
 def _save_png(image: Any, path: str) -> None:
     import io
 
@@ -351,5 +360,4 @@ def _summary(result: "Result", paths: list[str]) -> None:
                    + ", ".join(f"{stage} {s:.1f}" for stage, s in times.items() if s >= 0.05))  # fmt: skip
         for path in paths:
             click.echo(f"  {path}")
-    for notice in result.report.warnings:
-        click.echo(f"warning: {notice.code}: {notice.message}", err=True)
+    _echo_notices(result.report.warnings)

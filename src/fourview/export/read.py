@@ -2,33 +2,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way in: any triangle mesh file becomes a `Model`.
 
-Owns      reading GLB, glTF, OBJ, PLY and STL of whoever wrote them.
-Not here  writing (`write`), measuring (`mesh.measure`).
+Owns      GLB, glTF, OBJ, PLY and STL of any program, one of them or a zip; how much they may unfold to; one model of
+          all their parts.
+Not here  the formats (`readers/`), writing (`write`), measuring (`mesh.measure`).
 
 Numbers come in as they stand in the file, whatever their unit; nothing is moved, merged or mended, so that what is
 measured is what was in the file. Only the up axis is turned to +Y: an STL is taken to be +Z up, the others +Y up,
 and `up` overrules this.
+
+The readers are our own, on the standard library, numpy and Pillow. trimesh stood here before: of its four readers each
+lost something without a word (the heads of `readers/` say what), and it took 1.2 s to import.
 """
 
 import dataclasses
+import hashlib
 import io
-import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from PIL import Image
 
-from fourview.arrays import Byte, Float, Int
+from fourview.arrays import Bool, Byte, Float, Int
 from fourview.errors import MeshError
-from fourview.export.colours import colours_at
+from fourview.export.colours import Raster, between, light_of, raster_at
 from fourview.export.obj import is_zip
 from fourview.export.place import y_up_from_z_up
-from fourview.mesh.mesh import Mesh
-from fourview.texture.texture import Texture, linear_from_srgb
+from fourview.export.readers import gltf, obj, ply, stl
+from fourview.export.readers.scene import Files, Limits, Picture, Scene, Shape
+from fourview.mesh.mesh import Mesh, face_areas
+from fourview.notice import Notice
+from fourview.texture.inpaint import grow
+from fourview.texture.texture import Texture, linear_from_srgb, srgb_from_linear
+from fourview.texture.transfer import Light
 
 FILE_TYPES = ("glb", "gltf", "obj", "ply", "stl", "zip")
 PLAIN_LINEAR = 0.6  # parts without a colour among parts with one
@@ -36,21 +47,51 @@ CURE = "export it again as GLB, OBJ, PLY or STL"
 # What a file may unfold to: a few hundred bytes of a scene or of a zip can stand for gigabytes.
 FACES_MAX = 4_000_000
 PARTS_MAX = 10_000
-NUMBERS_MAX = 1 << 28  # in the arrays of a glTF, each as often as something names it
+NUMBERS_MAX = 1 << 28  # in the arrays of a file, each as often as something names it
 TEXELS_MAX = 8192**2  # of one image
 TEXELS_SUM_MAX = 4 * TEXELS_MAX  # of all images
 FILES_MAX = 1000  # in a zip
 UNZIPPED_MAX = 1 << 30  # bytes
-_PER_ITEM = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}  # numbers, in a glTF
 
 
 @dataclass(frozen=True)
 class Model:
-    """What a mesh file holds. `colours (v, 3) float32`, linear, are those of vertices where there is no one texture."""
+    """What a mesh file holds.
+
+    `texture`: the one picture that lies on all faces and is all of their look. Where there is more to it, `rasters` are
+    the pictures, `raster (f,)` says which of them lies on a face (-1: none), and `colours (v, 3) float32`, linear,
+    multiply it. `notices` tell what was left out.
+    """
 
     mesh: Mesh
     texture: Texture | None = None
     colours: Float | None = None
+    rasters: tuple[Raster, ...] = ()
+    raster: Int | None = None
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def light(self) -> Light | None:
+        """The linear colour at places on the surface; None where the file has no colours."""
+        if self.rasters and self.raster is not None:
+            return partial(_light, self)
+        return light_of(self.mesh, self.texture, self.colours)
+
+    def for_texture(self, texture_size: int) -> "Model":
+        """The same with pictures no finer than a new texture of so many texels a side can show: finer ones flicker."""
+        if not self.rasters or self.raster is None or self.mesh.uv is None:
+            return self
+        uv, area = self.mesh.uv[self.mesh.faces].astype(np.float64), face_areas(self.mesh)
+        one, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+        shares = np.abs(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]) / 2
+        new = texture_size / np.sqrt(max(float(area.sum()), 1e-30))  # texels a unit, at most
+        rasters = []
+        for number, raster in enumerate(self.rasters):
+            on = self.raster == number
+            texels = raster.code.shape[0] * raster.code.shape[1] * float(shares[on].sum())
+            old = np.sqrt(texels / max(float(area[on].sum()), 1e-30))
+            rasters.append(_reduced(raster, int(min(old / max(new, 1e-30), min(raster.code.shape[:2])))))
+        return dataclasses.replace(self, rasters=tuple(rasters))
 
 
 def read_mesh(
@@ -58,12 +99,12 @@ def read_mesh(
 ) -> Model:
     """The model in a file or in `source` bytes, which need a `file_type`; raises `MeshError` where there is none."""
     if isinstance(source, bytes):
-        data, shown = source, "the mesh"
+        data, shown, files = source, "the mesh", Files()
         file_type = "zip" if is_zip(source) else file_type
         if file_type is None:
             raise MeshError(f"bytes of a mesh come without a name; give its file_type, one of {', '.join(FILE_TYPES)}")
     else:
-        shown = str(source)
+        shown, files = str(source), Files(Path(source).parent)
         file_type = file_type or Path(source).suffix.lower().lstrip(".")
         try:
             data = Path(source).read_bytes()
@@ -71,86 +112,32 @@ def read_mesh(
             raise MeshError(f"{shown} cannot be read ({error.strerror}): check the path") from error
     if file_type not in FILE_TYPES:
         raise MeshError(f"{shown} is of type '{file_type}'; meshes are read from {', '.join(FILE_TYPES)}: {CURE}")
+    limits = Limits(FACES_MAX, PARTS_MAX, NUMBERS_MAX, TEXELS_MAX)
     try:
-        parts = _parts(data, file_type, source)
+        scenes = _zipped(data, limits) if file_type == "zip" else [_scene(data, file_type, files, limits)]
+        _check_size(scenes, limits)
+        model = _join(scenes, shown)
     except (MeshError, MemoryError):
         raise
     except Exception as error:  # foreign files break parsers in every way there is
         said = " ".join(str(error).split())[:120] or type(error).__name__
         raise MeshError(f"{shown} cannot be read as {file_type} ({said}): {CURE}") from error
-    model = _join(parts, shown)
     if (up or ("z" if file_type == "stl" else "y")) == "z":
         turned = y_up_from_z_up(model.mesh.vertices)
         model = dataclasses.replace(model, mesh=dataclasses.replace(model.mesh, vertices=turned))
     return model
 
 
-@dataclass(frozen=True)
-class _Look:
-    """How a mesh of the file looks: a picture, still packed, times `factor (3,)`, or `colours (v or 1, 3)`; linear."""
-
-    uv: Float | None = None
-    picture: Any = None  # PIL's; one object for all who share it
-    factor: Float = field(default_factory=lambda: np.ones(3, np.float32))
-    colours: Float | None = None
+def _scene(data: bytes, file_type: str, files: Files, limits: Limits) -> Scene:
+    if file_type in ("glb", "gltf"):
+        return gltf.read(data, file_type == "glb", files, limits)
+    if file_type == "obj":
+        return obj.read(data, files, limits)
+    return ply.read(data, files, limits) if file_type == "ply" else stl.read(data, limits)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A mesh of the file at its place in the scene."""
-
-    vertices: Float
-    faces: Int
-    look: _Look
-
-
-def _parts(data: bytes, file_type: str, source: str | os.PathLike[str] | bytes) -> list[_Part]:
-    import trimesh
-
-    folder: Any = None if isinstance(source, bytes) else trimesh.resolvers.FilePathResolver(str(source))
-    files = [(file_type, data)]
-    if file_type == "zip":
-        unzipped = _unzipped(data)
-        folder = trimesh.resolvers.ZipResolver({name: io.BytesIO(content) for name, content in unzipped.items()})
-        named = [
-            (Path(name).suffix.lower().lstrip("."), content)
-            for name, content in unzipped.items()
-            if not name.startswith("__MACOSX/")  # notes of macOS, under the names of the files
-        ]
-        files = [(kind, content) for kind, content in named if kind in FILE_TYPES and kind != "zip"]
-    scenes = []
-    for kind, content in files:
-        if kind in ("glb", "gltf"):
-            _check_arrays(content, kind)
-        scenes.append(trimesh.load_scene(io.BytesIO(content), file_type=kind, resolver=folder, process=False))
-    _check_size(scenes)
-    # glTF writes colours of vertices and materials in linear light.
-    return [
-        part for (kind, _), scene in zip(files, scenes, strict=True) for part in _placed(scene, kind in ("glb", "gltf"))
-    ]
-
-
-def _placed(scene: Any, is_linear: bool) -> Iterator[_Part]:
-    """The triangle meshes of a scene where its nodes show them. What is shown many times is kept once but for that."""
-    import trimesh
-
-    looks: dict[str, _Look] = {}
-    for node in scene.graph.nodes_geometry:
-        matrix, name = scene.graph[node]
-        shape = scene.geometry[name]
-        if not isinstance(shape, trimesh.Trimesh) or not len(shape.faces):
-            continue
-        if name not in looks:
-            looks[name] = _look(shape.visual, is_linear)
-        faces = np.asarray(shape.faces, np.int32)
-        if np.linalg.det(matrix[:3, :3]) < 0:  # a mirror turns what is outside in
-            faces = np.ascontiguousarray(faces[:, ::-1])
-        vertices = trimesh.transformations.transform_points(shape.vertices, matrix)
-        yield _Part(np.asarray(vertices, np.float32), faces, looks[name])
-
-
-def _unzipped(data: bytes) -> dict[str, bytes]:
-    """The files in a zip; raises `MeshError` where it says that they are too many or too large, and it is believed."""
+def _zipped(data: bytes, limits: Limits) -> list[Scene]:
+    """The meshes in a zip; raises `MeshError` where it says that its files are too many or too large."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = archive.infolist()
         size = sum(entry.file_size for entry in entries)
@@ -158,137 +145,172 @@ def _unzipped(data: bytes) -> dict[str, bytes]:
             raise MeshError(f"the zip holds {len(entries)} files; at most {FILES_MAX} are read: leave others out")
         if size > UNZIPPED_MAX:
             raise MeshError(f"the zip holds {size} bytes; at most {UNZIPPED_MAX} are read: simplify the mesh first")
-        return {entry.filename: archive.read(entry) for entry in entries}  # no more of each than it says
-
-
-def _check_arrays(data: bytes, file_type: str) -> None:
-    """Before the arrays of a glTF are made: how long they are is a number in its head, with or without bytes for it."""
-    text = data[20 : 20 + int.from_bytes(data[12:16], "little")] if file_type == "glb" else data
-    tree = json.loads(text)
-    sizes = [max(0, int(array["count"])) * _PER_ITEM[array["type"]] for array in tree.get("accessors", ())]
-    shapes = [shape for mesh in tree.get("meshes", ()) for shape in mesh["primitives"]]
-    if len(shapes) > PARTS_MAX:
-        raise MeshError(f"the mesh has {len(shapes)} parts; at most {PARTS_MAX} are read: join them")
-    named = [index for shape in shapes for index in (*shape["attributes"].values(), shape.get("indices"))]
-    count = sum(sizes) + sum(sizes[index] for index in named if index is not None)
-    if count > NUMBERS_MAX:
-        raise MeshError(f"the mesh is made of {count} numbers; at most {NUMBERS_MAX} are read: simplify it")
-
-
-def _check_size(scenes: Sequence[Any]) -> None:
-    """Before the scene's instances become meshes of their own, and its images become numbers."""
-    parts = count = 0
-    images: dict[int, Any] = {}
-    for scene in scenes:
-        sizes = {
-            name: max(len(getattr(shape, "faces", ())), len(getattr(shape, "vertices", ())) // 3)
-            for name, shape in scene.geometry.items()
+        # Notes of macOS lie under the names of the files. No more is unpacked of an entry than it says it has.
+        unpack: dict[str, Callable[[], bytes]] = {
+            entry.filename.replace("\\", "/"): partial(archive.read, entry)
+            for entry in entries
+            if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
         }
-        nodes = scene.graph.nodes_geometry
-        parts += len(nodes)
-        if parts > PARTS_MAX:
-            raise MeshError(f"the mesh has {parts} parts; at most {PARTS_MAX} are read: join them")
-        count += sum(sizes.get(scene.graph[node][1], 0) for node in nodes)
-        found = [_picture(getattr(shape.visual, "material", None)) for shape in scene.geometry.values()]
-        images |= {id(image): image for image in found if image is not None}
-    if count > FACES_MAX:
-        raise MeshError(
-            f"the mesh has {count} faces (or three times as many vertices), instances included; at most "
-            f"{FACES_MAX} are read: simplify it"
+        kinds = {name: name.rpartition(".")[2].lower() for name in unpack}
+        meshes = [name for name, kind in kinds.items() if kind in FILE_TYPES and kind != "zip"]
+        if not meshes:
+            held = f"it holds {', '.join([*unpack][:3])}" if unpack else "it is empty"
+            raise MeshError(f"the zip has no GLB, glTF, OBJ, PLY or STL ({held}): put the mesh into it")
+        files = Files(entries=unpack)
+        scenes = [_scene(unpack[name](), kinds[name], files.below(name), limits) for name in meshes]
+    if len(meshes) > 1:
+        scenes[0].tell("meshes_joined", len(meshes), meshes)
+    return scenes
+
+
+def _check_size(scenes: list[Scene], limits: Limits) -> None:
+    """Before instances become meshes of their own, and images become numbers."""
+    limits.parts(sum(len(scene.places) for scene in scenes))
+    limits.faces(
+        sum(
+            max(len(shape.faces), len(shape.vertices) // 3)
+            for scene in scenes
+            for shape in (scene.shapes[number] for number, _ in scene.places)
         )
+    )
+    shapes = [shape for scene in scenes for shape in scene.shapes]
+    images = {id(shape.picture.image): shape.picture.image for shape in shapes if shape.picture is not None}
     texels = sum(image.width * image.height for image in images.values())
-    for image in images.values():
-        if image.width * image.height > TEXELS_MAX:
-            raise MeshError(
-                f"the mesh has an image of {image.width} x {image.height}; at most {TEXELS_MAX} texels are read: "
-                "scale it down"
-            )
     if texels > TEXELS_SUM_MAX:
         raise MeshError(
             f"the mesh has {len(images)} images of {texels} texels; at most {TEXELS_SUM_MAX} are read: scale them down"
         )
 
 
-def _picture(material: Any) -> Any:
-    """The picture of a material, of whichever kind that is; None where it has none."""
-    return getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-
-
-def _look(visual: Any, is_linear: bool) -> _Look:
-    if visual.kind == "texture":
-        code = getattr(visual.material, "baseColorFactor", None)
-        factor = np.ones(3, np.float32) if code is None else _light(np.asarray(code)[:3], is_linear)
-        picture = _picture(visual.material)
-        if picture is not None and visual.uv is not None:
-            return _Look(np.asarray(visual.uv, np.float32), picture, factor)
-        return _Look(colours=None if code is None else factor[None])
-    if visual.kind in ("vertex", "face"):
-        return _Look(colours=_light(np.asarray(visual.vertex_colors)[:, :3], is_linear))
-    return _Look()
-
-
-def _light(code: Byte, is_linear: bool) -> Float:
-    return code.astype(np.float32) / 255 if is_linear else linear_from_srgb(code)
-
-
-def _join(parts: list[_Part], shown: str) -> Model:
-    """One model of all parts. One picture shared by all stays a texture; a mixture becomes colours of vertices."""
-    if not parts:
+def _join(scenes: list[Scene], shown: str) -> Model:
+    """One model of all shapes where they stand."""
+    placed = [_placed(scene.shapes[number], matrix) for scene in scenes for number, matrix in scene.places]
+    shapes = [shape for shape in placed if len(shape.faces)]
+    if not shapes:
         raise MeshError(f"{shown} holds no triangles; a mesh with at least one is needed: {CURE}")
-    first = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    for part in parts:
-        if not np.isfinite(part.vertices).all():
+    for shape in shapes:
+        if shape.faces.min() < 0 or shape.faces.max() >= len(shape.vertices):
+            raise MeshError(f"{shown} has a face with corner {shape.faces.max()} of {len(shape.vertices)}: {CURE}")
+        if not np.isfinite(shape.vertices).all():
             raise MeshError(f"{shown} has vertices that are not finite numbers: {CURE}")
-        if part.faces.min() < 0 or part.faces.max() >= len(part.vertices):
-            raise MeshError(f"{shown} has a face with corner {part.faces.max()} of {len(part.vertices)}: {CURE}")
-    vertices = np.concatenate([part.vertices for part in parts])
-    faces = np.concatenate([part.faces + start for part, start in zip(parts, first[:-1], strict=True)])
-    if (texture := _shared(parts)) is not None:
-        uv = np.concatenate([part.look.uv for part in parts if part.look.uv is not None])
-        return Model(Mesh(vertices, faces, uv), texture)
-    if all(part.look.picture is None and part.look.colours is None for part in parts):
-        return Model(Mesh(vertices, faces))
-    return Model(Mesh(vertices, faces), colours=np.concatenate(_vertex_colours(parts)))
+    first = np.cumsum([0, *(len(shape.vertices) for shape in shapes)])
+    faces = np.concatenate([shape.faces + start for shape, start in zip(shapes, first[:-1], strict=True)])
+    vertices = np.concatenate([shape.vertices for shape in shapes]).astype(np.float32)
+    mesh = Mesh(vertices, faces.astype(np.int32))
+    model = Model(mesh)
+    if any(shape.picture is not None or shape.colours is not None for shape in shapes):
+        model = _painted(mesh, shapes, scenes[0])
+    notices = tuple(notice for scene in scenes for notice in scene.notices)
+    return dataclasses.replace(model, notices=notices)
 
 
-def _shared(parts: list[_Part]) -> Texture | None:
-    """The one picture that lies on all parts: the same, or another of the same texels."""
-    first = parts[0].look
-    if any(part.look.picture is None or not np.array_equal(part.look.factor, first.factor) for part in parts):
-        return None
-    others = {id(part.look.picture): part.look.picture for part in parts if part.look.picture is not first.picture}
-    code = _unpacked(first.picture)
-    for other in others.values():
-        if other.size != first.picture.size or not np.array_equal(_unpacked(other), code):
-            return None
-    return _texture(linear_from_srgb(code) * first.factor)
+def _placed(shape: Shape, matrix: Float | None) -> Shape:
+    """The shape in the scene, without vertices that no face uses."""
+    used = np.unique(shape.faces)
+    if len(used) < len(shape.vertices) and len(used) and used[0] >= 0 and used[-1] < len(shape.vertices):
+        shape = _kept(shape, used)
+    if matrix is None:
+        return shape
+    vertices = shape.vertices @ matrix[:3, :3].T + matrix[:3, 3]
+    is_mirrored = np.linalg.det(matrix[:3, :3]) < 0  # a mirror turns what is outside in
+    return dataclasses.replace(shape, vertices=vertices, faces=shape.faces[:, ::-1] if is_mirrored else shape.faces)
 
 
-def _vertex_colours(parts: list[_Part]) -> list[Float]:
-    """The colours of each part's vertices `(v, 3)`, linear, wherever they come from; a picture is unpacked once."""
-    colours = [_plain(part) for part in parts]
-    users: dict[int, list[int]] = {}
-    for number, part in enumerate(parts):
-        if part.look.picture is not None:
-            users.setdefault(id(part.look.picture), []).append(number)
-    for numbers in users.values():
-        texture = _texture(linear_from_srgb(_unpacked(parts[numbers[0]].look.picture)))
-        for number in numbers:
-            look = parts[number].look
-            assert look.uv is not None
-            colours[number] = (colours_at(texture, look.uv) * look.factor).astype(np.float32)
-    return colours
+def _kept(shape: Shape, used: Int) -> Shape:
+    number = np.zeros(len(shape.vertices), np.int64)
+    number[used] = np.arange(len(used))
+    colours = shape.colours if shape.colours is None or len(shape.colours) == 1 else shape.colours[used]
+    uv = None if shape.uv is None else shape.uv[used]
+    return dataclasses.replace(shape, vertices=shape.vertices[used], faces=number[shape.faces], uv=uv, colours=colours)
 
 
-def _plain(part: _Part) -> Float:
-    plain = np.full(3, PLAIN_LINEAR, np.float32) if part.look.colours is None else part.look.colours
-    return np.broadcast_to(plain, part.vertices.shape).astype(np.float32)
+def _painted(mesh: Mesh, shapes: list[Shape], scene: Scene) -> Model:
+    """The model with the looks of its shapes: one texture where that is all of it, else pictures and colours."""
+    rasters, number_of, least_alpha = _unpacked(shapes)
+    _tell_alpha(scene, shapes, least_alpha)
+    raster = np.repeat(
+        [-1 if shape.picture is None else number_of[shape.picture] for shape in shapes], [len(s.faces) for s in shapes]
+    )
+    colours = np.concatenate([_colours(shape) for shape in shapes])
+    if not rasters:
+        return Model(mesh, colours=colours)
+    uv = [np.zeros((len(shape.vertices), 2)) if shape.uv is None else shape.uv for shape in shapes]
+    mesh = dataclasses.replace(mesh, uv=np.concatenate(uv).astype(np.float32))
+    is_one = len(rasters) == 1 and (raster == 0).all() and (colours == colours[0]).all()
+    if is_one and (rasters[0].wrap == ("repeat", "repeat") or _within(mesh.uv)):
+        albedo = linear_from_srgb(rasters[0].code) * colours[0]
+        return Model(mesh, Texture(albedo, np.ones(albedo.shape[:2], bool)))
+    return Model(mesh, None, colours, tuple(rasters), raster)
 
 
-def _unpacked(picture: Any) -> Byte:
-    """The texels of a picture `(h, w, 3)`, sRGB."""
-    return np.asarray(picture.convert("RGB"))
+def _within(uv: Float | None) -> bool:
+    return uv is not None and bool(((uv >= 0) & (uv <= 1)).all())
 
 
-def _texture(image: Float) -> Texture:
-    return Texture(image, np.ones(image.shape[:2], bool))
+def _colours(shape: Shape) -> Float:
+    """The colours of a shape's vertices `(v, 3)`; under a picture, plain is white."""
+    plain = np.full((1, 3), 1 if shape.picture is not None else PLAIN_LINEAR, np.float32)
+    colours = plain if shape.colours is None else shape.colours
+    return np.broadcast_to(colours, shape.vertices.shape).astype(np.float32)
+
+
+def _unpacked(shapes: list[Shape]) -> tuple[list[Raster], dict[Picture, int], dict[Picture, float]]:
+    """The pictures, each once, also where a file has it several times; which is which, and the least alpha of each."""
+    rasters: list[Raster] = []
+    number_of: dict[Picture, int] = {}
+    least_alpha: dict[Picture, float] = {}
+    known: dict[tuple[object, ...], int] = {}
+    for picture in {shape.picture: None for shape in shapes if shape.picture is not None}:
+        code, least_alpha[picture] = _code(picture)
+        key = (code.shape, hashlib.sha256(code.tobytes()).digest(), picture.wrap)
+        if key not in known:
+            known[key] = len(rasters)
+            rasters.append(Raster(code, picture.wrap))
+        number_of[picture] = known[key]
+    return rasters, number_of, least_alpha
+
+
+def _code(picture: Picture) -> tuple[Byte, float]:
+    """The texels `(h, w, 3)`, sRGB, hidden ones with the colour beside them; and the least alpha, 1 if it is opaque."""
+    image = picture.image
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at white
+        grey = np.asarray(image).astype(np.float64) / 257
+        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
+    if picture.hidden_below is None or not image.has_transparency_data:
+        return np.asarray(image.convert("RGB")), 1.0
+    rgba = np.asarray(image.convert("RGBA"))
+    alpha = rgba[..., 3]
+    return _without_hidden(rgba[..., :3], alpha >= picture.hidden_below * 255), float(alpha.min()) / 255
+
+
+def _without_hidden(code: Byte, seen: Bool) -> Byte:
+    if seen.all() or not seen.any():
+        return np.ascontiguousarray(code)
+    return srgb_from_linear(grow(linear_from_srgb(code), seen))
+
+
+def _tell_alpha(scene: Scene, shapes: list[Shape], least_alpha: dict[Picture, float]) -> None:
+    alpha = [shape.alpha * (least_alpha[shape.picture] if shape.picture is not None else 1.0) for shape in shapes]
+    count = sum(len(shape.faces) for shape, least in zip(shapes, alpha, strict=True) if least < 1)
+    scene.tell("alpha_dropped", count, [f"alpha down to {min(alpha):.2f}"])
+
+
+def _reduced(raster: Raster, by: int) -> Raster:
+    """The raster with one texel for `by` x `by`."""
+    if by < 2:
+        return raster
+    return dataclasses.replace(raster, code=np.asarray(Image.fromarray(raster.code).reduce(by)))
+
+
+def _light(model: Model, face: Int, weight: Float) -> Float:
+    """Linear colours `(n, 3)` at places on `face (n,)`, by `weight (n, 3)` of its corners: picture times colours."""
+    assert model.raster is not None
+    assert model.mesh.uv is not None
+    corners = model.mesh.faces[face]
+    light = np.ones((len(face), 3)) if model.colours is None else between(weight, model.colours[corners])
+    uv = between(weight, model.mesh.uv[corners])
+    of = model.raster[face]
+    for number in np.unique(of[of >= 0]):
+        on = of == number
+        light[on] *= raster_at(model.rasters[number], uv[on])
+    return light

@@ -14,10 +14,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from fourview.arrays import Byte, Float
-from fourview.export.colours import colours_at
+from fourview.export.colours import colours_at, light_of
 from fourview.mesh.mesh import Mesh, face_normals, vertex_normals
 from fourview.texture.rasterize import interpolate, rasterize
 from fourview.texture.texture import Texture, linear_from_srgb, srgb_from_linear
+from fourview.texture.transfer import Light
 from fourview.views.camera import Camera, project
 
 SIDES = ("front", "front left", "left", "back left", "back", "back right", "right", "front right")  # every 45 degrees
@@ -37,10 +38,10 @@ SHADOW_TEXELS, SHADOW_BLUR, SHADOW_REACH, SHADOW_STRENGTH = 96, 0.035, 0.25, 0.5
 
 
 def sheet(
-    mesh: Mesh, texture: Texture | None = None, columns: int = 4, size: int = 256, colours: Float | None = None
+    mesh: Mesh, texture: Texture | None = None, columns: int = 4, size: int = 256, light: Light | None = None
 ) -> Image.Image:
-    """The model from eight sides, one scale for all, named; `size` pixels a side. `colours (v, 3)` as in `Model`."""
-    model = _stage(mesh, texture, colours)
+    """The model from eight sides, one scale for all, named; `size` pixels a side. `light` instead of a texture."""
+    model = _stage(mesh, light or light_of(mesh, texture))
     azimuths = np.arange(len(SIDES)) * 360.0 / len(SIDES)
     views = [_view_from_world(a, SHEET_ELEVATION_DEG) for a in azimuths]
     half = max(_reach(model, view) for view in views) / FILL
@@ -59,9 +60,9 @@ def sheet(
     return image
 
 
-def preview(mesh: Mesh, texture: Texture | None = None, size: int = 768, colours: Float | None = None) -> Image.Image:
-    """The model from its front left, slightly from above."""
-    model = _stage(mesh, texture, colours)
+def preview(mesh: Mesh, texture: Texture | None = None, size: int = 768, light: Light | None = None) -> Image.Image:
+    """The model from its front left, slightly from above. `light` instead of a texture."""
+    model = _stage(mesh, light or light_of(mesh, texture))
     view = _view_from_world(HERO_AZIMUTH_DEG, HERO_ELEVATION_DEG)
     half = _reach(model, view) / FILL
     return Image.fromarray(_draw(model, Camera(view, (half, half)), size))
@@ -74,17 +75,15 @@ class _Staged:
     mesh: Mesh
     normals: Float  # (v, 3)
     face_normals: Float  # (f, 3)
-    texture: Texture | None
-    colours: Float | None
+    light: Light | None
     shadow: Texture  # one channel, 0..1, on the ground, x and z from -2 to 2
 
 
-def _stage(mesh: Mesh, texture: Texture | None, colours: Float | None) -> _Staged:
+def _stage(mesh: Mesh, light: Light | None) -> _Staged:
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     points = (mesh.vertices - (low + high) / 2) / max(float((high - low).max()) / 2, 1e-30)
     staged = Mesh(points.astype(np.float32), mesh.faces, mesh.uv)
-    painted = texture if mesh.uv is not None else None
-    return _Staged(staged, vertex_normals(staged), face_normals(staged), painted, colours, _ground_shadow(staged))
+    return _Staged(staged, vertex_normals(staged), face_normals(staged), light, _ground_shadow(staged))
 
 
 def _view_from_world(azimuth_deg: float, elevation_deg: float) -> Float:
@@ -116,12 +115,9 @@ def _draw(model: _Staged, camera: Camera, size: int) -> Byte:
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
 
     light = _light(normal)
-    if model.texture is not None and model.mesh.uv is not None:
-        paint = colours_at(model.texture, interpolate(fragments, model.mesh.faces, model.mesh.uv)[seen])
-    elif model.colours is not None:
-        paint = interpolate(fragments, model.mesh.faces, model.colours)[seen]
-    else:
-        paint = None
+    paint = None
+    if model.light is not None:
+        paint = model.light(fragments.face[seen], fragments.barycentric[seen])
     clay = linear_from_srgb(np.array(CLAY, np.uint8))
     fine = np.zeros((side, side, 3), np.float32)
     fine[seen] = clay * light if paint is None else paint * (PAINT_FLAT + (1 - PAINT_FLAT) * light)

@@ -13,7 +13,6 @@ import importlib
 import io
 import os
 import platform
-import re
 import sys
 import threading
 from collections.abc import Callable
@@ -24,10 +23,9 @@ from typing import Any
 import numpy as np
 
 from fourview import __version__, pipeline
-from fourview.arrays import Float, Int
+from fourview.arrays import Int
 from fourview.compute import Machine
 from fourview.errors import CheckpointError, MeshError, MissingExtraError, RecipeError
-from fourview.export.colours import colours_at
 from fourview.export.obj import is_zip
 from fourview.export.read import Model, read_mesh
 from fourview.export.sheet import preview
@@ -42,7 +40,7 @@ from fourview.shape.engine import Engine, find
 from fourview.texture.bake import bake
 from fourview.texture.settle import settle
 from fourview.texture.texture import Texture
-from fourview.texture.transfer import transfer
+from fourview.texture.transfer import repaint, transfer
 from fourview.views.framing import frame
 from fourview.views.load import read_pictures, save_mattes
 from fourview.views.matting import cut_out
@@ -52,10 +50,12 @@ from fourview.work import Ability, MadeFile, Outcome, Work
 MESH = "mesh"  # the input that is one, and what a runner is called that does things with meshes
 LICENCES = {"mini": "Apache-2.0", "hull": "Apache-2.0", "hunyuan2mv": catalogue.TERMS[catalogue.MV].name}
 RUN_SHARE = 0.96  # of the progress of a job that its run takes; the rest are further files
-MATERIAL_FILE = re.compile(rb"^mtllib\s", re.MULTILINE)
+COLOURS_TRANSFERRED = Notice(
+    "colours_transferred", "the model's colours were painted on a new texture: they may be a little softer than before"
+)
 UV_SLACK = 1e-4  # how far beyond 0..1 a uv may lie that is not meant to repeat
 
-HEAVY = ("onnxruntime", "trimesh")  # modules that steps import when they need them: 0.3 s and 1.2 s
+HEAVY = ("onnxruntime",)  # modules that steps import when they need them: 0.3 s
 
 Watch = Callable[[Event], None]
 
@@ -140,15 +140,15 @@ def _any_weights() -> None:
 
 def _retexture(work: Work, recipe: Recipe, journey: Journey) -> Outcome:
     with journey.stage("fetch"):
-        model, _ = _read(work, recipe)
+        model, read = _read(work, recipe)
         pictures = read_pictures({name: path for name, path in work.inputs.items() if name != MESH})
     with journey.stage("matte") as tick:
         mattes, notices = cut_out(pictures, recipe.views.remove_background, tick, recipe.views.matting_network)
         views, disagreements = frame(pictures, mattes)
     with journey.stage("texture") as tick:
-        mesh = settle(_welded(model.mesh), views)
+        mesh = settle(_welded(model.mesh)[0], views)
         baked = bake(mesh, views, recipe.texture.texture_size, tick)
-    notices = [*notices, *disagreements, *baked.notices]
+    notices = [*read, *notices, *disagreements, *baked.notices]
     return _finish(
         work, recipe, journey, baked.mesh, baked.texture, notices, len(mesh.faces),
         {"seen": baked.covered_fraction, "silhouette_iou": baked.silhouette_iou},
@@ -161,12 +161,14 @@ def _simplify(work: Work, recipe: Recipe, journey: Journey) -> Outcome:
     if len(model.mesh.faces) <= recipe.mesh.target_face_num:
         return _keep(work, recipe, journey, model, notices)
     with journey.stage("simplify") as tick:
-        mesh, found = simplify(_welded(model.mesh), recipe.mesh.target_face_num, tick)
+        mesh, found = simplify(_welded(model.mesh)[0], recipe.mesh.target_face_num, tick)
         notices += found
     texture = None
-    if _has_look(model) and recipe.texture.texture != "off":
-        mesh, texture, found = _carried_over(mesh, model, recipe, journey)
-        notices += found
+    light = model.for_texture(recipe.texture.texture_size).light
+    if light is not None and recipe.texture.texture != "off":
+        with journey.stage("texture") as tick:
+            mesh, texture, found = transfer(mesh, model.mesh, light, recipe.texture.texture_size, tick)
+        notices += [*found, COLOURS_TRANSFERRED]
     return _finish(work, recipe, journey, mesh, texture, notices, len(model.mesh.faces))
 
 
@@ -181,8 +183,8 @@ def _keep(work: Work, recipe: Recipe, journey: Journey, model: Model, notices: l
     mesh, texture = model.mesh, model.texture
     if recipe.texture.texture == "off":
         mesh, texture = replace(mesh, uv=None), None
-    elif _has_look(model) and not _has_atlas(model):
-        mesh, texture, found = _carried_over(_welded(mesh), model, recipe, journey)
+    elif model.light is not None and not _has_atlas(model):
+        mesh, texture, found = _repainted(model, recipe, journey)
         notices = [*notices, *found]
     return _finish(work, recipe, journey, mesh, texture, notices, len(model.mesh.faces))
 
@@ -232,31 +234,23 @@ def _bytes_of(path: Path) -> tuple[bytes, str]:
 def _read(work: Work, recipe: Recipe) -> tuple[Model, list[Notice]]:
     """The foreign mesh of an order; raises `MeshError` where it has no size that could be brought to another."""
     data, file_type = _bytes_of(work.inputs[MESH])
-    model, notices = read_mesh(data, file_type), []
+    model = read_mesh(data, file_type)
     size = np.ptp(model.mesh.vertices.astype(np.float64), axis=0)
     if size.max() == 0:
         raise MeshError("all corners of the mesh lie at one point; a mesh with an extent is needed: export it again")
     if recipe.export.height_m is not None and size[1] == 0:
         raise RecipeError(f"height_m is {recipe.export.height_m:g}, but the mesh is flat: leave height_m unset")
-    if file_type == "obj" and MATERIAL_FILE.search(data):
-        model = Model(replace(model.mesh, uv=None), None, model.colours)
-        message = "the OBJ names a material file that did not come with it; send a zip of both, or a GLB"
-        notices = [Notice("material_file_missing", message, MESH)]
-    return model, notices
+    return model, [*model.notices]
 
 
-def _welded(mesh: Mesh) -> Mesh:
-    """The mesh with one vertex a position, without faces that thereby shrank to a line."""
+def _welded(mesh: Mesh) -> tuple[Mesh, Int]:
+    """The mesh with one vertex a position, without faces that thereby shrank to a line, and which faces are left."""
     welded, _ = merge_vertices(mesh)
     a, b, c = welded.faces.T
     solid = (a != b) & (b != c) & (c != a)
     if not solid.any():
         raise MeshError("no face of the mesh has an area; at least one is needed: export it again")
-    return keep_faces(welded, solid)
-
-
-def _has_look(model: Model) -> bool:
-    return model.texture is not None or model.colours is not None
+    return keep_faces(welded, solid), np.flatnonzero(solid)
 
 
 def _has_atlas(model: Model) -> bool:
@@ -265,21 +259,16 @@ def _has_atlas(model: Model) -> bool:
     return model.texture is not None and uv is not None and bool((np.abs(uv - 0.5) <= 0.5 + UV_SLACK).all())
 
 
-def _carried_over(mesh: Mesh, model: Model, recipe: Recipe, journey: Journey) -> tuple[Mesh, Texture, list[Notice]]:
-    """`mesh`, which lies where the model does, with a texture of the model's colours."""
-
-    def light(face: Int, weight: Float) -> Float:
-        corners = model.mesh.faces[face]
-        if model.texture is not None and model.mesh.uv is not None:
-            return colours_at(model.texture, np.einsum("nk,nkc->nc", weight, model.mesh.uv[corners]))
-        assert model.colours is not None
-        colours: Float = np.einsum("nk,nkc->nc", weight, model.colours[corners])
-        return colours
-
+def _repainted(model: Model, recipe: Recipe, journey: Journey) -> tuple[Mesh, Texture, list[Notice]]:
+    """The model's surface, with all its colours on one new texture."""
+    mesh, kept = _welded(model.mesh)
+    light = model.for_texture(recipe.texture.texture_size).light
+    assert light is not None
     with journey.stage("texture") as tick:
-        mesh, texture, notices = transfer(mesh, model.mesh, light, recipe.texture.texture_size, tick)
-    message = "the model's colours were painted anew on its surface: they may be a little softer than before"
-    return mesh, texture, [*notices, Notice("colours_transferred", message)]
+        mesh, texture, notices = repaint(
+            mesh, lambda face, weight: light(kept[face], weight), recipe.texture.texture_size, tick
+        )
+    return mesh, texture, [*notices, COLOURS_TRANSFERRED]
 
 
 def _finish(

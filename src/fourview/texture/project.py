@@ -11,12 +11,13 @@ Colours at the rim of the matte are mixed with the backdrop; they and everything
 from inside.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mahotas
 import numpy as np
 
-from fourview.arrays import Bool, Float
+from fourview.arrays import Bool, Byte, Float
 from fourview.mesh.mesh import Mesh
 from fourview.texture.inpaint import grow
 from fourview.texture.rasterize import interpolate, rasterize
@@ -101,16 +102,22 @@ def look(source: Source, points: Float, normals: Float, slopes: Float) -> tuple[
     return light, shown, trust
 
 
-def sample(image: Float, xy: Float) -> Float:
-    """`image (h, w, c)` at `xy (n, 2)`, pixel middles at +0.5, linear between them, `(n, c)`."""
+def sample(image: Float | Byte, xy: Float, light: Callable[[Byte], Float] | None = None) -> Float:
+    """`image (h, w, c)` at `xy (n, 2)`, pixel middles at +0.5, linear between them, `(n, c)`.
+
+    `light` turns the codes of an image that is not unpacked into numbers.
+    """
     height, width, channels = image.shape
     x, y = np.clip(xy[:, 0] - 0.5, 0, width - 1), np.clip(xy[:, 1] - 0.5, 0, height - 1)
     column, row = np.minimum(x.astype(np.int64), max(width - 2, 0)), np.minimum(y.astype(np.int64), max(height - 2, 0))
     fx, fy = (x - column).astype(np.float32)[:, None], (y - row).astype(np.float32)[:, None]
     right, down = int(width > 1), width * int(height > 1)
     flat, at = image.reshape(-1, channels), row * width + column
-    above = flat[at] * (1 - fx) + flat[at + right] * fx
-    below = flat[at + down] * (1 - fx) + flat[at + down + right] * fx
+    a, b, c, d = (
+        flat[at + step] if light is None else light(flat[at + step]) for step in (0, right, down, down + right)
+    )
+    above = a * (1 - fx) + b * fx
+    below = c * (1 - fx) + d * fx
     mixed: Float = above * (1 - fy) + below * fy
     return mixed
 

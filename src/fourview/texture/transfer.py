@@ -5,7 +5,8 @@
 Owns      a texture for a mesh that has lost its own: simplified, or read from a file whose colours have no atlas.
 Not here  where the old colours come from (the caller), pictures (`bake`).
 
-The old surface becomes points with colours, spread evenly, and these fall into grids of ever larger cells. A texel
+Where the surface stays, each texel is a place on an old face and takes its colour there. Where it does not, the old
+surface becomes points with colours, spread evenly, and these fall into grids of ever larger cells. A texel
 asks the finest grid that holds anything around it for the plane of the points there, moves onto it, and takes its
 colour from the finest grid at that place (one step of the projection of M. Alexa et al., "Point set surfaces", 2001).
 Points that face another side are left out while there are better ones, so the two faces of a thin wall keep their own
@@ -21,9 +22,9 @@ from fourview.arrays import Bool, Float, Int
 from fourview.mesh.mesh import Mesh, face_areas, face_normals, vertex_normals
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
-from fourview.texture.bake import RINGS, paint_texels, texel_density, texel_positions, with_rings
+from fourview.texture.bake import PASS_TEXELS, RINGS, paint_texels, texel_density, texel_positions, with_rings
 from fourview.texture.inpaint import grow
-from fourview.texture.rasterize import nearest_faces
+from fourview.texture.rasterize import barycentric_at, nearest_faces
 from fourview.texture.texture import Texture
 from fourview.texture.unwrap import unwrap
 
@@ -56,6 +57,26 @@ def transfer(
     nothing = np.zeros(flat.vertices.shape, np.float32)
     albedo, _ = paint_texels(flat, xy, ringed, vertex_normals(flat), nothing, see, lambda done: tick(0.6 + 0.35 * done))
     albedo = grow(albedo, ringed >= 0, lambda _: tick(0.95))
+    return flat, Texture(albedo, face >= 0), notices
+
+
+def repaint(mesh: Mesh, light: Light, texture_size: int, tick: Tick = no_tick) -> tuple[Mesh, Texture, list[Notice]]:
+    """`mesh` with `uv` and a texture that shows its own `light`, each texel the colour of its very place."""
+    flat, _, notices = unwrap(mesh, texture_size, lambda done: tick(0.3 * done))
+    xy = texel_positions(flat, texture_size)
+    face = nearest_faces(xy, None, flat.faces, (texture_size, texture_size), lambda done: tick(0.3 + 0.2 * done))
+    ringed = with_rings(face, RINGS)
+    albedo = np.zeros((face.size, 3), np.float32)
+    texels = np.flatnonzero(ringed >= 0)
+    for start in range(0, len(texels), PASS_TEXELS):
+        tick(0.5 + 0.45 * start / len(texels))
+        at = texels[start : start + PASS_TEXELS]
+        of = ringed.ravel()[at]
+        middle = np.stack([at % texture_size, at // texture_size], axis=1) + 0.5
+        # The old picture does not go on beyond a face as the face does: texels of the gutter take its nearest edge.
+        weight = np.clip(barycentric_at(xy, flat.faces[of], middle), 0, 1)
+        albedo[at] = light(of, (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32))
+    albedo = grow(albedo.reshape(*face.shape, 3), ringed >= 0, lambda _: tick(0.95))
     return flat, Texture(albedo, face >= 0), notices
 
 
