@@ -227,6 +227,13 @@ def _kept(shape: Shape, used: Int) -> Shape:
 def _painted(mesh: Mesh, shapes: list[Shape], scene: Scene) -> Model:
     """The model with the looks of its shapes: one texture where that is all of it, else pictures and colours."""
     rasters, number_of, least_alpha = _unpacked(shapes)
+    damaged = [shape.picture is not None and shape.picture not in number_of for shape in shapes]
+    lost = sum(len(shape.faces) for shape, is_lost in zip(shapes, damaged, strict=True) if is_lost)
+    scene.tell("picture_missing", lost, ["damaged"])
+    shapes = [
+        dataclasses.replace(shape, picture=None) if is_lost else shape
+        for shape, is_lost in zip(shapes, damaged, strict=True)
+    ]
     _tell_alpha(scene, shapes, least_alpha)
     raster = np.repeat(
         [-1 if shape.picture is None else number_of[shape.picture] for shape in shapes], [len(s.faces) for s in shapes]
@@ -255,13 +262,21 @@ def _colours(shape: Shape) -> Float:
 
 
 def _unpacked(shapes: list[Shape]) -> tuple[list[Raster], dict[Picture, int], dict[Picture, float]]:
-    """The pictures, each once, also where a file has it several times; which is which, and the least alpha of each."""
+    """The pictures, each once, also where a file has it several times; which is which, and the least alpha of each.
+
+    Damaged ones are in none of these.
+    """
     rasters: list[Raster] = []
     number_of: dict[Picture, int] = {}
     least_alpha: dict[Picture, float] = {}
     known: dict[tuple[object, ...], int] = {}
     for picture in {shape.picture: None for shape in shapes if shape.picture is not None}:
-        code, least_alpha[picture] = _code(picture)
+        try:
+            code, least_alpha[picture] = _code(picture)
+        except MemoryError:
+            raise
+        except Exception:  # damaged, which only decoding shows
+            continue
         key = (code.shape, hashlib.sha256(code.tobytes()).digest(), picture.wrap)
         if key not in known:
             known[key] = len(rasters)

@@ -88,7 +88,10 @@ def read(data: bytes, files: Files, limits: Limits) -> Scene:
     limits.parts(len(used))
     looks = _Looks(scene, files, limits)
     missing = [name for name in (lines.materials[number] for number in used) if name and name not in known]
-    scene.tell("material_missing" if known else "material_file_missing", len(missing), lines.material_files or missing)
+    if known:
+        scene.tell("material_missing", len(missing), missing)
+    else:
+        scene.tell("material_file_missing", len(missing), lines.material_files or missing)
     for number in used:
         at = material == number
         look = known.get(lines.materials[number], _Material())

@@ -29,6 +29,7 @@ FULL = {"u1": 255, "u2": 65535}  # the code of full light; floats have 1
 COLOURS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
 COORDINATES = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "texture_t"))
 CORNERS = ("vertex_indices", "vertex_index")
+CORNERED = ("face", "tristrips")  # the elements that have these
 
 
 @dataclass
@@ -50,13 +51,13 @@ def read(data: bytes, files: Files, limits: Limits) -> Scene:
     """The faces of a PLY; raises ValueError, or `MeshError` where it is too large."""
     elements, order, pictures, body = _header(data)
     for element in elements:
-        limits.numbers(element.count * len(element.columns))
-        if element.name in ("face", "tristrips"):
+        if element.name in CORNERED:
             limits.faces(element.count)
+        limits.numbers(element.count * len(element.columns))
     tables = _text_tables(body, elements) if order == "=" else _binary_tables(body, elements, order)
     scene = Scene()
     about = {element.name: element for element in elements}
-    if "vertex" in tables and ("face" in tables or "tristrips" in tables):
+    if "vertex" in tables and any(name in tables for name in CORNERED):
         _shapes(scene, tables, about, [(name, _picture(name, files, limits)) for name in pictures], limits)
     return scene
 

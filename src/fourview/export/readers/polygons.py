@@ -72,7 +72,8 @@ def _ears(corner: Float) -> Int | None:
             return None
         triangles.append((ring[at - 1], ring[at], ring[(at + 1) % len(ring)]))
         del ring[at]
-    return np.array([*triangles, ring])
+    a, b, c = flat[ring]
+    return None if _cross(b - a, c - a) < 0 else np.array([*triangles, ring])
 
 
 def _is_ear(flat: Float, at: int) -> bool:
