@@ -53,7 +53,7 @@ check: .venv/all  ## style, types, imports
 
 .venv/all: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) -c constraints.txt -e ".[rembg,hunyuan,serve,test,check,bench]"
+	$(PIP) -c constraints.txt -e ".[rembg,hunyuan,serve,gltf,test,check,bench]"
 	touch $@ .venv/base .venv/serve
 
 .venv/train: .venv/all

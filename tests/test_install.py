@@ -76,7 +76,7 @@ def test_the_demo_runs_from_the_wheel_without_a_network(bare, tmp_path):
         assert path.stat().st_size > 10_000
 
 
-PARTS = ["click", "fast-simplification", "mahotas", "numpy", "onnxruntime", "pillow", "rich", "trimesh"]
+PARTS = ["click", "fast-simplification", "mahotas", "numpy", "onnxruntime", "pillow", "rich"]
 FILES = {"matting network": "views/u2netp.onnx", "example pictures": "examples/robot/left.png"}
 
 

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from export.foreign import Gltf, cube, differs, letter, seen
 from export.marked import marked, painted
 from PIL import Image
 from runners.orders import ROBOT, SMALL, listen, order
@@ -233,6 +234,8 @@ def test_colours_of_vertices_become_a_texture(do, tmp_path):
 def test_a_picture_that_repeats_is_laid_out_once(do, tmp_path):
     mesh = marked()
     repeating = stored(tmp_path / "mesh.glb", replace(mesh, uv=mesh.uv + 1), painted())
+    clamps, repeats = (f'"wrapS":{wrap},"wrapT":{wrap}'.encode() for wrap in (33071, 10497))
+    repeating.write_bytes(repeating.read_bytes().replace(clamps, repeats))
 
     outcome = do(order(tmp_path / "glb", "convert", {"mesh": repeating}, texture_size=256))
 
@@ -241,6 +244,78 @@ def test_a_picture_that_repeats_is_laid_out_once(do, tmp_path):
     assert model.mesh.uv.min() >= 0
     assert model.mesh.uv.max() <= 1
     assert np.abs(light_of(model) - light_of(there)).mean() < SOFT
+
+
+def lettered(path, cuts=1, repeat=1):
+    """A cube as a GLB with an A on front and back and a B on the other sides, each `repeat` times along each edge."""
+    vertices, uv, faces = cube(cuts)
+    made = Gltf()
+    shared = {"POSITION": made.array(vertices), "TEXCOORD_0": made.array(uv * repeat)}
+    for text, part in (("A", faces[: 4 * cuts**2]), ("B", faces[4 * cuts**2 :])):
+        material = made.material(made.texture(letter(text)))
+        made.show({"attributes": shared, "indices": made.array(part.ravel()), "material": material})
+    path.write_bytes(made.glb())
+    return path
+
+
+def shows(outcome, repeat=1):
+    """How far front and right of the model made are from their letters, and right from the other's, of 255."""
+    model = read_mesh(outcome.files[0].path)
+    pictures = {text: tiled(letter(text), repeat) for text in "AB"}
+    front, right = seen(model, "front"), seen(model, "right")
+    return [differs(front, pictures["A"]), differs(right, pictures["B"]), differs(right, pictures["A"])]
+
+
+def tiled(image, repeat):
+    return Image.fromarray(np.tile(np.asarray(image), (repeat, repeat, 1)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cuts", "repeat", "knobs"),
+    [
+        ("convert", 1, 1, {}),
+        ("convert", 1, 1, {"file_type": "obj"}),
+        ("convert", 1, 3, {}),
+        ("simplify", 12, 1, {"target_face_num": 200}),
+        ("simplify", 12, 2, {"target_face_num": 200}),
+    ],
+)
+def test_all_pictures_of_a_model_can_be_read_on_what_becomes_of_it(do, tmp_path, kind, cuts, repeat, knobs):
+    mesh = lettered(tmp_path / "mesh.glb", cuts, repeat)
+
+    outcome = do(order(tmp_path / "done", kind, {"mesh": mesh}, texture_size=512, **knobs))
+
+    front, right, wrong = shows(outcome, repeat)
+    assert max(front, right) < 8
+    assert wrong > 20
+    assert codes(outcome) == ["colours_transferred"]
+
+
+def test_a_picture_finer_than_the_new_texture_becomes_its_mean_and_does_not_flicker(do, tmp_path):
+    vertices, uv, faces = cube()
+    made = Gltf()
+    checks = (np.indices((512, 512)).sum(axis=0) % 2).astype(np.uint8) * 255
+    colours = made.array(np.linspace(0.99, 1, 72).reshape(24, 3).astype("f4"))  # so that it needs a new texture
+    attributes = {"POSITION": made.array(vertices), "TEXCOORD_0": made.array(uv * 8), "COLOR_0": colours}
+    material = made.material(made.texture(Image.fromarray(checks)))
+    made.show({"attributes": attributes, "indices": made.array(faces.ravel()), "material": material})
+    (tmp_path / "mesh.glb").write_bytes(made.glb())
+
+    outcome = do(order(tmp_path / "done", "convert", {"mesh": tmp_path / "mesh.glb"}, texture_size=256))
+
+    assert np.ptp(seen(read_mesh(outcome.files[0].path), size=64)[4:-4, 4:-4]) < 10
+
+
+@pytest.mark.parametrize("kind", ["convert", "simplify", "retexture"])
+def test_what_the_reader_left_out_stands_in_the_report(do, tmp_path, kind):
+    made = Gltf()
+    made.show(made.cube(made.material(normalTexture={"index": made.texture(letter("N"))})))
+    made.tree["animations"] = [{}]
+    (tmp_path / "mesh.glb").write_bytes(made.glb())
+
+    outcome = do(order(tmp_path / "done", kind, {"mesh": tmp_path / "mesh.glb", **ROBOT}, texture_size=256))
+
+    assert {"animations_dropped", "material_maps_dropped"} <= set(codes(outcome))
 
 
 def test_texture_off_leaves_colours_out(do, solid, tmp_path):

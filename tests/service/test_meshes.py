@@ -47,6 +47,24 @@ def test_an_stl_may_be_text_and_a_binary_one_may_call_itself_solid():
     assert mesh_type("mesh", b"\0" * 80 + struct.pack("<I", 1) + triangle) == "stl"
 
 
+@pytest.mark.parametrize(("count", "tail"), [(1, 7), (1, 2000), (0, 0), (0xFFFFFFFF, 0)])
+def test_a_binary_stl_may_have_bytes_behind_its_triangles_or_leave_their_number_open(count, tail):
+    triangle = struct.pack("<12fH", *np.arange(12.0), 0)
+
+    data = b"COLOR=".ljust(80, b"\0") + struct.pack("<I", count) + triangle + bytes(tail)
+
+    assert mesh_type("mesh", data) == "stl"
+    assert len(read_mesh(data, "stl").mesh.faces) == 1
+
+
+def test_text_may_begin_with_a_byte_order_mark():
+    mark = b"\xef\xbb\xbf"
+
+    assert mesh_type("mesh", mark + stl()) == "stl"
+    assert mesh_type("mesh", mark + b"mtllib a.mtl\nv 0 0 0\n") == "obj"
+    assert mesh_type("mesh", mark + b'{"asset": {"version": "2.0"}}') == "gltf"
+
+
 def test_an_obj_may_begin_with_pages_of_comments():
     assert mesh_type("mesh", b"# made by hand\n" * 1000 + b"mtllib a.mtl\r\nv 0 0 0\n") == "obj"
 

@@ -28,6 +28,7 @@ EXAMPLES = [
 MODULES = {"pillow": "PIL"}  # distributions whose module has another name than theirs
 EXTRAS = {  # extra -> what it is for, the distributions it brings
     "rembg": ("larger matting networks", ["rembg"]),
+    "gltf": ("glTF that is packed with Draco or meshopt", ["DracoPy", "meshopt"]),
     "hunyuan": (
         "the engine hunyuan2mv",
         ["torch", "safetensors", "huggingface_hub", "filelock", "pyyaml", "opencv-python-headless"],
