@@ -460,13 +460,15 @@ def dracoed():
     """A cube packed with Draco, and its positions."""
     draco = pytest.importorskip("DracoPy")
     vertices, uv, faces = cube()
-    data = draco.encode(vertices, faces.astype("u4"), quantization_bits=16, tex_coord=uv.astype(float))
+    more = {"tex_coord": uv.astype(float), "generic_attributes": {9: np.full((24, 3), 65535, "u2")}}
+    data = draco.encode(vertices, faces.astype("u4"), quantization_bits=16, **more)
     held = {each["attribute_type"]: each["unique_id"] for each in draco.decode(data).attributes}
     made = Gltf()
-    packed = {"bufferView": made.view(data), "attributes": {"POSITION": held[0], "TEXCOORD_0": held[3]}}
+    packed = {"bufferView": made.view(data), "attributes": {"POSITION": held[0], "TEXCOORD_0": held[3], "COLOR_0": 9}}
     attributes = {
         "POSITION": made.put("accessors", {"componentType": 5126, "count": 24, "type": "VEC3"}),
         "TEXCOORD_0": made.put("accessors", {"componentType": 5126, "count": 24, "type": "VEC2"}),
+        "COLOR_0": made.put("accessors", {"componentType": 5123, "count": 24, "type": "VEC3", "normalized": True}),
     }
     indices = made.put("accessors", {"componentType": 5123, "count": 36, "type": "SCALAR"})
     material = made.material(made.texture(letter("F")))

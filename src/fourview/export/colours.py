@@ -16,6 +16,8 @@ from fourview.texture.project import sample
 from fourview.texture.texture import Texture, linear_from_srgb
 from fourview.texture.transfer import Light
 
+UV_SLACK = 1e-4  # how far beyond 0..1 a uv may lie that is not meant to repeat
+
 
 @dataclass(frozen=True)
 class Raster:
@@ -33,6 +35,11 @@ def colours_at(texture: Texture, uv: Float) -> Float:
 def raster_at(raster: Raster, uv: Float) -> Float:
     """Linear colours `(n, 3)` at `uv (n, 2)`, between the four nearest texels. The raster is not unpacked for it."""
     return sample(raster.code, _texels(raster.code.shape, uv, raster.wrap), linear_from_srgb)
+
+
+def is_within(uv: Float) -> bool:
+    """Whether no `uv (n, 2)` lies beyond 0..1, so that nothing repeats."""
+    return bool((np.abs(uv - 0.5) <= 0.5 + UV_SLACK).all())
 
 
 def light_of(mesh: Mesh, texture: Texture | None = None, colours: Float | None = None) -> Light | None:

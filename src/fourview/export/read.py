@@ -30,7 +30,7 @@ from PIL import Image
 
 from fourview.arrays import Bool, Byte, Float, Int
 from fourview.errors import MeshError
-from fourview.export.colours import Raster, between, light_of, raster_at
+from fourview.export.colours import Raster, between, is_within, light_of, raster_at
 from fourview.export.obj import is_zip
 from fourview.export.place import y_up_from_z_up
 from fourview.export.readers import gltf, obj, ply, stl
@@ -79,19 +79,23 @@ class Model:
 
     def for_texture(self, texture_size: int) -> "Model":
         """The same with pictures no finer than a new texture of so many texels a side can show: finer ones flicker."""
+        if self.texture is not None:
+            rasters = (Raster(srgb_from_linear(self.texture.albedo)),)
+            whole = dataclasses.replace(self, texture=None, rasters=rasters, raster=np.zeros(len(self.mesh.faces), int))
+            return whole.for_texture(texture_size)
         if not self.rasters or self.raster is None or self.mesh.uv is None:
             return self
         uv, area = self.mesh.uv[self.mesh.faces].astype(np.float64), face_areas(self.mesh)
         one, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
         shares = np.abs(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]) / 2
         new = texture_size / np.sqrt(max(float(area.sum()), 1e-30))  # texels a unit, at most
-        rasters = []
+        reduced = []
         for number, raster in enumerate(self.rasters):
             on = self.raster == number
             texels = raster.code.shape[0] * raster.code.shape[1] * float(shares[on].sum())
             old = np.sqrt(texels / max(float(area[on].sum()), 1e-30))
-            rasters.append(_reduced(raster, int(min(old / max(new, 1e-30), min(raster.code.shape[:2])))))
-        return dataclasses.replace(self, rasters=tuple(rasters))
+            reduced.append(_reduced(raster, int(min(old / max(new, 1e-30), min(raster.code.shape[:2])))))
+        return dataclasses.replace(self, rasters=tuple(reduced))
 
 
 def read_mesh(
@@ -242,23 +246,20 @@ def _painted(mesh: Mesh, shapes: list[Shape], scene: Scene) -> Model:
     if not rasters:
         return Model(mesh, colours=colours)
     uv = [np.zeros((len(shape.vertices), 2)) if shape.uv is None else shape.uv for shape in shapes]
-    mesh = dataclasses.replace(mesh, uv=np.concatenate(uv).astype(np.float32))
+    places = np.nan_to_num(np.concatenate(uv).astype(np.float32), posinf=0, neginf=0)
+    mesh = dataclasses.replace(mesh, uv=places)
     is_one = len(rasters) == 1 and (raster == 0).all() and (colours == colours[0]).all()
-    if is_one and (rasters[0].wrap == ("repeat", "repeat") or _within(mesh.uv)):
+    if is_one and (rasters[0].wrap == ("repeat", "repeat") or is_within(places)):
         albedo = linear_from_srgb(rasters[0].code) * colours[0]
         return Model(mesh, Texture(albedo, np.ones(albedo.shape[:2], bool)))
     return Model(mesh, None, colours, tuple(rasters), raster)
-
-
-def _within(uv: Float | None) -> bool:
-    return uv is not None and bool(((uv >= 0) & (uv <= 1)).all())
 
 
 def _colours(shape: Shape) -> Float:
     """The colours of a shape's vertices `(v, 3)`; under a picture, plain is white."""
     plain = np.full((1, 3), 1 if shape.picture is not None else PLAIN_LINEAR, np.float32)
     colours = plain if shape.colours is None else shape.colours
-    return np.broadcast_to(colours, shape.vertices.shape).astype(np.float32)
+    return np.broadcast_to(np.maximum(np.nan_to_num(colours), 0), shape.vertices.shape).astype(np.float32)
 
 
 def _unpacked(shapes: list[Shape]) -> tuple[list[Raster], dict[Picture, int], dict[Picture, float]]:
@@ -314,7 +315,10 @@ def _reduced(raster: Raster, by: int) -> Raster:
     """The raster with one texel for `by` x `by`."""
     if by < 2:
         return raster
-    return dataclasses.replace(raster, code=np.asarray(Image.fromarray(raster.code).reduce(by)))
+    size = raster.code.shape[1] // by, raster.code.shape[0] // by
+    channels = [Image.fromarray(linear_from_srgb(raster.code[..., channel])) for channel in range(3)]
+    means = [np.asarray(channel.resize(size, Image.Resampling.BOX)) for channel in channels]
+    return dataclasses.replace(raster, code=srgb_from_linear(np.stack(means, axis=2)))
 
 
 def _light(model: Model, face: Int, weight: Float) -> Float:

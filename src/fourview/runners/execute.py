@@ -26,6 +26,7 @@ from fourview import __version__, pipeline
 from fourview.arrays import Int
 from fourview.compute import Machine
 from fourview.errors import CheckpointError, MeshError, MissingExtraError, RecipeError
+from fourview.export.colours import is_within
 from fourview.export.obj import is_zip
 from fourview.export.read import Model, read_mesh
 from fourview.export.sheet import preview
@@ -53,7 +54,6 @@ RUN_SHARE = 0.96  # of the progress of a job that its run takes; the rest are fu
 COLOURS_TRANSFERRED = Notice(
     "colours_transferred", "the model's colours were painted on a new texture: they may be a little softer than before"
 )
-UV_SLACK = 1e-4  # how far beyond 0..1 a uv may lie that is not meant to repeat
 
 HEAVY = ("onnxruntime",)  # modules that steps import when they need them: 0.3 s
 
@@ -255,8 +255,7 @@ def _welded(mesh: Mesh) -> tuple[Mesh, Int]:
 
 def _has_atlas(model: Model) -> bool:
     """Whether one picture lies on the mesh and nowhere repeats: then any program shows it as we do."""
-    uv = model.mesh.uv
-    return model.texture is not None and uv is not None and bool((np.abs(uv - 0.5) <= 0.5 + UV_SLACK).all())
+    return model.texture is not None and model.mesh.uv is not None and is_within(model.mesh.uv)
 
 
 def _repainted(model: Model, recipe: Recipe, journey: Journey) -> tuple[Mesh, Texture, list[Notice]]:

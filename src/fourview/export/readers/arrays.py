@@ -54,13 +54,20 @@ class Arrays:
         accessor = self._tree["accessors"][index]
         return "bufferView" in accessor or "sparse" in accessor
 
-    def floats(self, index: int, is_share: bool = False) -> Float:
-        """An array `(n, c)`; integers that are normalised, or are shares by their nature, become 0..1 or -1..1."""
-        return _scaled(self.stored(index), is_share or self.is_normalised(index))
+    def floats(self, index: int, name: str = "") -> Float:
+        """An array `(n, c)` for the attribute `name`."""
+        return self.as_accessor(self.stored(index), index, name)
 
-    def is_normalised(self, index: int) -> bool:
-        """Whether integers stand for 0..1 or -1..1."""
-        return bool(self._tree["accessors"][index].get("normalized"))
+    def as_accessor(self, stored: Float | Int, index: int, name: str) -> Float:
+        """Numbers as the accessor means them; integers that are normalised, or are shares, become 0..1 or -1..1."""
+        accessor = self._tree["accessors"][index]
+        kind = COMPONENTS[accessor["componentType"]]
+        values: Float = stored.reshape(len(stored), -1).astype(np.float64)
+        if kind[0] == "f" or not (accessor.get("normalized") or name.startswith(SHARES)):
+            return values
+        full = 2 ** (8 * int(kind[1]) - (kind[0] == "i")) - 1
+        scaled: Float = np.maximum(values / full, -1)
+        return scaled
 
     def stored(self, index: int) -> Float | Int:
         """An array `(n, c)` as it is stored."""
@@ -150,13 +157,11 @@ def drawn(arrays: Arrays, primitive: Json) -> tuple[Int | None, dict[str, Float]
     if packed is not None and "POSITION" in names and not arrays.is_there(names["POSITION"]):
         return _undracoed(arrays, primitive, packed)
     indices = arrays.stored(primitive["indices"]).astype(np.int64) if "indices" in primitive else None
-    return indices, {
-        name: arrays.floats(index, name.startswith(SHARES)) for name, index in names.items() if _counts(name)
-    }
+    return indices, {name: arrays.floats(index, name) for name, index in names.items() if _counts(name)}
 
 
 def _undracoed(arrays: Arrays, primitive: Json, packed: Json) -> tuple[Int | None, dict[str, Float]]:
-    draco = _decoder("DracoPy", DRACO)
+    draco, names = _decoder("DracoPy", DRACO), primitive["attributes"]
     try:
         mesh = draco.decode(arrays.view(packed["bufferView"]))
         faces = np.asarray(mesh.faces).reshape(-1, 3)
@@ -167,26 +172,13 @@ def _undracoed(arrays: Arrays, primitive: Json, packed: Json) -> tuple[Int | Non
         }
     except Exception as error:  # whatever a damaged file makes of a decoder
         raise _damaged(DRACO, error) from error
-    attributes = {
-        name: _scaled(
-            np.atleast_2d(data), name.startswith(SHARES) or arrays.is_normalised(primitive["attributes"][name])
-        )
-        for name, data in held.items()
-    }
+    attributes = {name: arrays.as_accessor(data, names[name], name) for name, data in held.items() if name in names}
     return faces, attributes
 
 
 def _counts(name: str) -> bool:
     """Whether a shape at rest with a base colour depends on an attribute."""
     return name == "POSITION" or name.startswith(("TEXCOORD_", "COLOR_0", "JOINTS_", "WEIGHTS_"))
-
-
-def _scaled(stored: Float | Int, is_share: bool) -> Float:
-    if not is_share or stored.dtype.kind == "f":
-        return stored.astype(np.float64)
-    full = 2 ** (8 * stored.dtype.itemsize - (stored.dtype.kind == "i")) - 1
-    scaled: Float = np.maximum(stored.astype(np.float64) / full, -1)
-    return scaled
 
 
 def _decoder(module: str, extension: str) -> Any:

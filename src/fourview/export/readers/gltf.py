@@ -63,7 +63,7 @@ def _chunks(data: bytes) -> tuple[Json, bytes | None]:
             raise ValueError("a part of it is cut off")
         chunks.setdefault(kind, data[at + 8 : at + 8 + size])
         at += 8 + size
-    return json.loads(chunks[b"JSON"].decode("utf-8-sig")), chunks.get(b"BIN\0")
+    return json.loads(chunks[b"JSON"].rstrip(b"\0").decode("utf-8-sig")), chunks.get(b"BIN\0")
 
 
 def _check(tree: Json) -> None:
