@@ -18,6 +18,7 @@ import dataclasses
 import hashlib
 import io
 import os
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,9 +119,11 @@ def read_mesh(
         raise MeshError(f"{shown} is of type '{file_type}'; meshes are read from {', '.join(FILE_TYPES)}: {CURE}")
     limits = Limits(FACES_MAX, PARTS_MAX, NUMBERS_MAX, TEXELS_MAX)
     try:
-        scenes = _zipped(data, limits) if file_type == "zip" else [_scene(data, file_type, files, limits)]
-        _check_size(scenes, limits)
-        model = _join(scenes, shown)
+        # What numpy and Pillow have to say of foreign numbers and pictures is said by our own checks.
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+            scenes = _zipped(data, limits) if file_type == "zip" else [_scene(data, file_type, files, limits)]
+            _check_size(scenes, limits)
+            model = _join(scenes, shown)
     except (MeshError, MemoryError):
         raise
     except Exception as error:  # foreign files break parsers in every way there is
@@ -195,11 +198,11 @@ def _join(scenes: list[Scene], shown: str) -> Model:
     for shape in shapes:
         if shape.faces.min() < 0 or shape.faces.max() >= len(shape.vertices):
             raise MeshError(f"{shown} has a face with corner {shape.faces.max()} of {len(shape.vertices)}: {CURE}")
-        if not np.isfinite(shape.vertices).all():
-            raise MeshError(f"{shown} has vertices that are not finite numbers: {CURE}")
     first = np.cumsum([0, *(len(shape.vertices) for shape in shapes)])
     faces = np.concatenate([shape.faces + start for shape, start in zip(shapes, first[:-1], strict=True)])
     vertices = np.concatenate([shape.vertices for shape in shapes]).astype(np.float32)
+    if not np.isfinite(vertices).all():
+        raise MeshError(f"{shown} has vertices that are not finite numbers: {CURE}")
     mesh = Mesh(vertices, faces.astype(np.int32))
     model = Model(mesh)
     if any(shape.picture is not None or shape.colours is not None for shape in shapes):

@@ -25,6 +25,8 @@ from fourview.export.readers.scene import Files, Limits, Picture, Scene, Shape, 
 OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1, "-bm": 1, "-imfchan": 1,
            "-type": 1, "-cc": 1, "-colorspace": 1}  # fmt: skip
 NUMBERED = ("-o", "-s", "-t")
+# Slashes and double slashes a corner: v, v/vt, v/vt/vn, v//vn.
+WAYS: dict[tuple[float, float], int] = {(0, 0): 0, (1, 0): 1, (2, 0): 2, (2, 1): 3}
 GREY = 1e-3  # how far the channels of a grey `Kd` may differ
 _BOM = b"\xef\xbb\xbf"
 
@@ -59,7 +61,7 @@ class _Faces:
 
 @dataclass
 class _Lines:
-    """An OBJ taken apart. `faces`: by how corners are written (number of slashes, 3 for a//b) and by how many."""
+    """An OBJ taken apart. `faces`: by how corners are written (`WAYS`) and by how many there are."""
 
     v: bytearray = field(default_factory=bytearray)
     vt: bytearray = field(default_factory=bytearray)
@@ -134,8 +136,8 @@ def _taken_apart(data: bytes, limits: Limits) -> _Lines:
 
 def _joined(data: bytes) -> Iterator[bytes]:
     """The lines, those continued with a backslash made one."""
-    data = data.removeprefix(_BOM)
-    if b"\n" not in data:
+    data = data.removeprefix(_BOM) + b"\n"
+    if b"\n" not in data[:-1]:
         data = data.replace(b"\r", b"\n")
     if b"\\\n" in data or b"\\\r\n" in data:
         data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
@@ -144,7 +146,7 @@ def _joined(data: bytes) -> Iterator[bytes]:
 
 def _bare(rest: bytes) -> bytes:
     """Numbers of a line, without a comment, with its end."""
-    return rest.partition(b"#")[0].rstrip() + b"\n"
+    return rest if b"#" not in rest else rest.partition(b"#")[0] + b"\n"
 
 
 def _named(rest: bytes) -> str:
@@ -156,15 +158,14 @@ def _named(rest: bytes) -> str:
 
 def _take_face(lines: _Lines, rest: bytes, material: int) -> None:
     corners = rest.split()
-    if len(corners) < 3:
+    count = len(corners)
+    if count < 3:
         lines.others += 1
         return
-    slashes = corners[0].count(b"/")
-    way = 3 if b"//" in corners[0] else slashes
-    is_plain = b"-" not in rest and rest.count(b"/") == slashes * len(corners) and b"/ " not in rest
-    if not is_plain or rest[-2:-1] == b"/" or rest.count(b"//") != (len(corners) if way == 3 else 0):
+    way = WAYS.get((rest.count(b"/") / count, rest.count(b"//") / count))
+    if way is None or b"-" in rest or b"/ " in rest or corners[-1].endswith(b"/"):
         way, rest = 1, b" ".join(_counted(corner, lines) for corner in corners) + b"\n"
-    faces = lines.faces.setdefault((way, len(corners)), _Faces())
+    faces = lines.faces.setdefault((way, count), _Faces())
     faces.text += rest.replace(b"//", b" ").replace(b"/", b" ")
     faces.material.append(material)
 

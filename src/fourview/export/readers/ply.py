@@ -99,8 +99,13 @@ def _text_table(lines: Iterator[bytes], element: _Element) -> Table:
         if numbers.shape[0] != element.count or numbers.shape[1] < len(element.columns):
             raise ValueError(f"it has {numbers.shape[0]} of {element.count} rows of '{element.name}': it is cut off")
         return {name: numbers[:, k] for k, (name, _, _) in enumerate(element.columns)}
+    texts = list(rows)
+    if len(texts) != element.count:
+        raise ValueError(f"it has {len(texts)} of {element.count} rows of '{element.name}': it is cut off")
+    if (table := _uniform(texts, element)) is not None:
+        return table
     cells: list[list[Float]] = [[] for _ in element.columns]
-    for row in rows:
+    for row in texts:
         numbers, at = np.array(row.split(), np.bytes_).astype(np.float64), 0
         for column, (_, _, of_count) in enumerate(element.columns):
             length = 1
@@ -111,6 +116,25 @@ def _text_table(lines: Iterator[bytes], element: _Element) -> Table:
         if at > len(numbers):
             raise ValueError(f"a row of '{element.name}' is too short")
     return _as_table(element, cells)
+
+
+def _uniform(rows: list[bytes], element: _Element) -> Table | None:
+    """Rows of text read at once, where every list is as long as that of the first row."""
+    try:
+        numbers = np.loadtxt(rows, np.float64, comments=None, ndmin=2)
+    except ValueError:
+        return None
+    table: Table = {}
+    at = 0
+    for name, _, of_count in element.columns:
+        if of_count is None:
+            table[name], at = numbers[:, at], at + 1
+            continue
+        length = int(numbers[0, at])
+        if (numbers[:, at] != length).any():
+            return None
+        table[name], at = numbers[:, at + 1 : at + 1 + length], at + 1 + length
+    return table if at <= numbers.shape[1] else None
 
 
 def _binary_tables(body: bytes, elements: list[_Element], order: str) -> dict[str, Table]:

@@ -9,7 +9,6 @@ Not here  the formats (their modules), one model of it all (`export.read`).
 
 import io
 import posixpath
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,9 +174,7 @@ def opened(data: bytes, limits: Limits) -> Image.Image | None:
     Image.init()
     kinds = [kind for kind in PICTURE_KINDS if kind in Image.OPEN]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # our own bound follows
-            image = Image.open(io.BytesIO(data), formats=kinds)
+        image = Image.open(io.BytesIO(data), formats=kinds)
     except Image.DecompressionBombError as error:
         raise MeshError(f"the mesh has an image that is too large ({error}): scale it down") from error
     except Exception:  # foreign files break parsers in every way there is
