@@ -207,6 +207,26 @@ def test_a_picture_of_a_kind_that_is_not_read_falls_back_to_the_plain_one():
     assert differs(seen(glb(made)), letter("F")) < NEAR
 
 
+def test_the_commands_show_all_pictures_and_tell_what_is_left_out(tmp_path):
+    made = Gltf()
+    for number, colour in enumerate(("red", "blue")):
+        material = made.material(made.texture(Image.new("RGB", (8, 8), colour)), normalTexture={"index": 0})
+        made.show(made.cube(material), translation=[2 * number, 0, 0])
+    (tmp_path / "m.glb").write_bytes(made.glb())
+
+    commands = [["inspect", "m.glb"], ["render", "m.glb", "-o", "m.png"]]
+    told = [
+        subprocess.run([sys.executable, "-m", "fourview", *each], capture_output=True, text=True, cwd=tmp_path).stderr
+        for each in commands
+    ]
+
+    assert all("warning: material_maps_dropped: 2 materials" in each for each in told)
+    with Image.open(tmp_path / "m.png") as sheet:
+        red, green, blue = np.asarray(sheet.convert("RGB")).reshape(-1, 3).astype(int).T
+    assert ((red > 100) & (blue < 40) & (green < 40)).sum() > 1000
+    assert ((blue > 100) & (red < 40) & (green < 40)).sum() > 1000
+
+
 # Colours of vertices
 
 

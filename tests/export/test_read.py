@@ -303,7 +303,7 @@ def test_reading_needs_nothing_but_the_base_install(tmp_path):
         save(tmp_path / f"model.{file_type}", encode(marked(), painted(), ExportRecipe(file_type=file_type)))
     lines = """
 import sys
-for name in ("scipy", "networkx", "shapely", "rtree", "lxml", "requests", "httpx", "jsonschema", "torch"):
+for name in ("scipy", "networkx", "shapely", "rtree", "lxml", "requests", "httpx", "jsonschema", "torch", "trimesh"):
     sys.modules[name] = None
 from pathlib import Path
 from fourview.export.read import read_mesh

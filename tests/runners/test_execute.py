@@ -12,6 +12,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import trimesh
 from export.foreign import Gltf, cube, differs, letter, seen
 from export.marked import marked, painted
 from PIL import Image
@@ -20,13 +21,15 @@ from runners.orders import ROBOT, SMALL, listen, order
 from fourview.compute import Machine
 from fourview.errors import CanceledError, MeshError, PictureError, RecipeError
 from fourview.export.colours import colours_at
-from fourview.export.read import read_mesh
+from fourview.export.read import Model, read_mesh
 from fourview.export.write import encode
 from fourview.mesh.measure import measure
+from fourview.mesh.mesh import Mesh
 from fourview.progress import STAGES, CancelToken
 from fourview.recipe import ExportRecipe, Recipe
 from fourview.runners.execute import Workshop
 from fourview.runners.instant import Instant
+from fourview.texture.texture import Texture, linear_from_srgb
 
 SOFT = 0.06  # linear light: colours that were carried over meet at the borders of plain fields
 
@@ -258,9 +261,16 @@ def lettered(path, cuts=1, repeat=1):
     return path
 
 
-def shows(outcome, repeat=1):
-    """How far front and right of the model made are from their letters, and right from the other's, of 255."""
-    model = read_mesh(outcome.files[0].path)
+def by_trimesh(path):
+    """The model as an independent reader sees it."""
+    read = trimesh.load_scene(path, process=False).to_mesh()
+    image = np.asarray(read.visual.material.baseColorTexture.convert("RGB"))
+    mesh = Mesh(read.vertices.astype(np.float32), read.faces, read.visual.uv)
+    return Model(mesh, Texture(linear_from_srgb(image), np.ones(image.shape[:2], bool)))
+
+
+def shows(model, repeat=1):
+    """How far front and right of a model are from their letters, and right from the other's, of 255."""
     pictures = {text: tiled(letter(text), repeat) for text in "AB"}
     front, right = seen(model, "front"), seen(model, "right")
     return [differs(front, pictures["A"]), differs(right, pictures["B"]), differs(right, pictures["A"])]
@@ -285,9 +295,11 @@ def test_all_pictures_of_a_model_can_be_read_on_what_becomes_of_it(do, tmp_path,
 
     outcome = do(order(tmp_path / "done", kind, {"mesh": mesh}, texture_size=512, **knobs))
 
-    front, right, wrong = shows(outcome, repeat)
-    assert max(front, right) < 8
-    assert wrong > 20
+    glb = next(file.path for file in outcome.files if file.format == "glb")
+    for model in (read_mesh(outcome.files[0].path), by_trimesh(glb)):
+        front, right, wrong = shows(model, repeat)
+        assert max(front, right) < 8
+        assert wrong > 20
     assert codes(outcome) == ["colours_transferred"]
 
 

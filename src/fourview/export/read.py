@@ -105,8 +105,7 @@ def read_mesh(
     """The model in a file or in `source` bytes, which need a `file_type`; raises `MeshError` where there is none."""
     if isinstance(source, bytes):
         data, shown, files = source, "the mesh", Files()
-        file_type = "zip" if is_zip(source) else file_type
-        if file_type is None:
+        if file_type is None and not is_zip(data):
             raise MeshError(f"bytes of a mesh come without a name; give its file_type, one of {', '.join(FILE_TYPES)}")
     else:
         shown, files = str(source), Files(Path(source).parent)
@@ -115,6 +114,7 @@ def read_mesh(
             data = Path(source).read_bytes()
         except OSError as error:
             raise MeshError(f"{shown} cannot be read ({error.strerror}): check the path") from error
+    file_type = "zip" if is_zip(data) else "glb" if data[:4] == b"glTF" else file_type
     if file_type not in FILE_TYPES:
         raise MeshError(f"{shown} is of type '{file_type}'; meshes are read from {', '.join(FILE_TYPES)}: {CURE}")
     limits = Limits(FACES_MAX, PARTS_MAX, NUMBERS_MAX, TEXELS_MAX)

@@ -91,11 +91,11 @@ class Arrays:
     def view(self, index: int) -> bytes:
         """The bytes of a buffer view, unpacked."""
         view = self._tree["bufferViews"][index]
-        packed = next((told for name in MESHOPT if (told := view.get("extensions", {}).get(name))), None)
-        if packed is None:
+        name = next((name for name in MESHOPT if name in view.get("extensions", {})), None)
+        if name is None:
             return self._slice(view)
         if index not in self._unpacked:
-            self._unpacked[index] = self._unmeshopted(packed)
+            self._unpacked[index] = self._unmeshopted(view["extensions"][name], name)
         return self._unpacked[index]
 
     def bytes_at(self, uri: str) -> bytes | None:
@@ -134,17 +134,17 @@ class Arrays:
             self._buffers[index] = data
         return self._buffers[index]
 
-    def _unmeshopted(self, packed: Json) -> bytes:
+    def _unmeshopted(self, packed: Json, name: str) -> bytes:
         count, stride = int(packed["count"]), int(packed["byteStride"])
         self._limits.numbers(count * stride)
-        meshopt = _decoder("meshopt", MESHOPT[0])
+        meshopt = _decoder("meshopt", name)
         filtered = packed.get("filter", "NONE")
         try:
             rows = meshopt.decode_gltf_buffer(
                 self._slice(packed), count, stride, packed["mode"], None if filtered == "NONE" else filtered
             )
         except Exception as error:  # whatever a damaged file makes of a decoder
-            raise _damaged(MESHOPT[0], error) from error
+            raise _damaged(name, error) from error
         if packed["mode"] != "ATTRIBUTES":
             rows = np.asarray(rows).ravel().astype(f"<u{stride}")
         return np.ascontiguousarray(rows).tobytes()

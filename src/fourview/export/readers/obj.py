@@ -8,7 +8,8 @@ Not here  writing (`export.obj`), where files beside it are looked for (`scene.F
 Alias|Wavefront, "Advanced Visualizer Manual", appendices B1 (OBJ) and B2 (MTL), 1995. Colours of vertices behind the
 position are sRGB and `Kd` is linear light, as Blender and MeshLab write them. A grey `Kd` beside a picture is what
 exporters leave there, and counts as white; a coloured one dyes the picture. Own code: trimesh 5.2 takes no options of
-`map_Kd`, no blanks or backslashes in its path, loses `Kd`, and cuts polygons into plain fans.
+`map_Kd` and no blanks or backslashes in its path, counts negative corners from the end of the file, and cuts polygons
+with dents into plain fans.
 """
 
 import io

@@ -5,8 +5,8 @@
 Owns      the header, rows of numbers and lists, which columns mean what.
 
 G. Turk, "The PLY Polygon File Format", 1994; the names of columns are those that MeshLab, Blender and CloudCompare
-write. Own code: trimesh 5.2 reads neither float colours nor polygons that are not convex, and cuts colours of 16 bits
-to their low byte; `plyfile` is GPL.
+write. Own code: trimesh 5.2 cuts colours of 16 bits to their low byte and polygons with dents into plain fans; the
+library `plyfile` is GPL.
 """
 
 import io
