@@ -279,6 +279,37 @@ def test_quantised_numbers_have_the_size_that_was_meant(kind, full, normalised, 
     assert differs(seen(model), letter("F")) < NEAR
 
 
+def test_attributes_may_lie_between_each_other():
+    vertices, uv, faces = cube()
+    made = Gltf()
+    rows = np.zeros(24, [("pad", "f4"), ("position", "f4", 3), ("uv", "f4", 2)])
+    rows["position"], rows["uv"] = vertices, uv
+    view = made.view(rows.tobytes(), byteStride=24)
+    position, coordinates = (
+        made.put("accessors", {"bufferView": view, "byteOffset": at, "componentType": 5126, "count": 24, "type": kind})
+        for at, kind in ((4, "VEC3"), (16, "VEC2"))
+    )
+    attributes = {"POSITION": position, "TEXCOORD_0": coordinates}
+    material = made.material(made.texture(letter("F")))
+    made.show({"attributes": attributes, "indices": made.array(faces.ravel()), "material": material})
+
+    model = glb(made)
+
+    np.testing.assert_allclose(model.mesh.vertices, vertices)
+    assert differs(seen(model), letter("F")) < NEAR
+
+
+def test_what_is_hidden_is_not_shown():
+    made = Gltf()
+    made.show(made.cube())
+    below = made.show(made.cube(), translation=[9, 0, 0])
+    above = made.put("nodes", {"children": [below], "extensions": {"KHR_node_visibility": {"visible": False}}})
+    made.tree["scenes"][0]["nodes"] = [0, above]
+    made.require("KHR_node_visibility")
+
+    assert len(glb(made).mesh.faces) == 12
+
+
 @pytest.mark.parametrize("has_base", [True, False])
 def test_sparse_numbers_stand_in_for_those_below(has_base):
     vertices, _, faces = cube()
@@ -317,6 +348,14 @@ def test_a_skinned_mesh_stands_where_its_joints_are():
     assert extent(glb(skinned(joints, weights, np.diag([2, 3, 1, 1])))) == pytest.approx([2, 3, 1])
     still = skinned(joints, weights, np.diag([2, 3, 1, 1]), inverse=[np.diag([0.5, 1 / 3, 1, 1])])
     assert extent(glb(still)) == pytest.approx([1, 1, 1])
+
+
+def test_joints_may_stand_beside_the_scene():
+    joints, weights = np.zeros((24, 4), "u1"), np.tile(np.array([[1, 0, 0, 0]], "f4"), (24, 1))
+    made = skinned(joints, weights, np.diag([2, 3, 1, 1]))
+    made.tree["scenes"][0]["nodes"].remove(0)
+
+    assert extent(glb(made)) == pytest.approx([2, 3, 1])
 
 
 def test_a_vertex_between_two_joints_goes_half_with_each():

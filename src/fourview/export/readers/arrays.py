@@ -34,16 +34,16 @@ class Arrays:
     """The arrays of a file, by the numbers that its JSON gives them."""
 
     def __init__(self, tree: Json, blob: bytes | None, files: Files, limits: Limits) -> None:
-        self._tree, self._blob, self._files, self._limits = tree, blob, files, limits
+        self._tree, self._blob, self._files, self.limits = tree, blob, files, limits
         self._buffers: dict[int, bytes] = {}
         self._unpacked: dict[int, bytes] = {}
 
     def check(self, shapes: list[Json]) -> None:
         """Raise `MeshError` where there are too many shapes, or too many numbers, each as often as a shape names it."""
-        self._limits.parts(len(shapes))
+        self.limits.parts(len(shapes))
         sizes = [self.count(k) * WIDTHS[each["type"]] for k, each in enumerate(self._tree.get("accessors", ()))]
         named = [index for shape in shapes for index in (*shape["attributes"].values(), shape.get("indices"))]
-        self._limits.numbers(sum(sizes) + sum(sizes[index] for index in named if index is not None))
+        self.limits.numbers(sum(sizes) + sum(sizes[index] for index in named if index is not None))
 
     def count(self, index: int | None) -> int:
         """How many rows an array has; 0 where there is none."""
@@ -136,7 +136,7 @@ class Arrays:
 
     def _unmeshopted(self, packed: Json, name: str) -> bytes:
         count, stride = int(packed["count"]), int(packed["byteStride"])
-        self._limits.numbers(count * stride)
+        self.limits.numbers(count * stride)
         meshopt = _decoder("meshopt", name)
         filtered = packed.get("filter", "NONE")
         try:
@@ -165,11 +165,14 @@ def _undracoed(arrays: Arrays, primitive: Json, packed: Json) -> tuple[Int | Non
     try:
         mesh = draco.decode(arrays.view(packed["bufferView"]))
         faces = np.asarray(mesh.faces).reshape(-1, 3)
+        arrays.limits.faces(len(faces))
         held = {
             name: mesh.get_attribute_by_unique_id(k)["data"]
             for name, k in packed["attributes"].items()
             if _counts(name)
         }
+    except MeshError:
+        raise
     except Exception as error:  # whatever a damaged file makes of a decoder
         raise _damaged(DRACO, error) from error
     attributes = {name: arrays.as_accessor(data, names[name], name) for name, data in held.items() if name in names}

@@ -109,10 +109,12 @@ class _Reader:
     def scene(self) -> Scene:
         """What is shown, checked against the limits before any array is made."""
         nodes = self._tree.get("nodes", [])
-        world = self._world(nodes)
+        world = self._shown(nodes)
         shown = [number for number in world if "mesh" in nodes[number]]
         drawn_at = {number: self._instances(nodes[number], world[number]) for number in shown}
         self._check_size(nodes, {number: len(matrices) for number, matrices in drawn_at.items()})
+        if "skins" in self._tree:  # joints may stand beside the scene
+            world = _walked(nodes, [root for root in _roots(nodes) if root not in world]) | world
         for number in shown:
             self._add(nodes[number], drawn_at[number], world)
         self._finish()
@@ -120,27 +122,12 @@ class _Reader:
 
     # Nodes
 
-    def _world(self, nodes: list[Json]) -> dict[int, Float]:
-        """The matrix of every node of the scene that is shown, by its number."""
+    def _shown(self, nodes: list[Json]) -> dict[int, Float]:
+        """The matrix of every node that the scene shows, by its number."""
         scenes = self._tree.get("scenes", [])
         self._scene.tell("scenes_dropped", max(0, len(scenes) - 1))
-        if scenes:
-            roots = scenes[self._tree.get("scene", 0)].get("nodes", [])
-        else:
-            below = {child for node in nodes for child in node.get("children", ())}
-            roots = [number for number in range(len(nodes)) if number not in below]
-        world: dict[int, Float] = {}
-        left: list[tuple[int, Float]] = [(int(root), np.eye(4)) for root in reversed(roots)]
-        while left:
-            number, above = left.pop()
-            if number in world:
-                raise ValueError(f"node {number} hangs below two others")
-            node = nodes[number]
-            if node.get("extensions", {}).get("KHR_node_visibility", {}).get("visible", True) is False:
-                continue
-            world[number] = above @ _matrix(node)
-            left += [(int(child), world[number]) for child in reversed(node.get("children", []))]
-        return world
+        roots = scenes[self._tree.get("scene", 0)].get("nodes", []) if scenes else _roots(nodes)
+        return _walked(nodes, roots)
 
     def _instances(self, node: Json, matrix: Float) -> list[Float]:
         told = node.get("extensions", {}).get(INSTANCING)
@@ -333,6 +320,27 @@ class _Reader:
 
 def _coloured(shape: Shape, colours: Float) -> Shape:
     return Shape(shape.vertices, shape.faces, shape.uv, shape.picture, colours, shape.alpha)
+
+
+def _roots(nodes: list[Json]) -> list[int]:
+    below = {child for node in nodes for child in node.get("children", ())}
+    return [number for number in range(len(nodes)) if number not in below]
+
+
+def _walked(nodes: list[Json], roots: list[int]) -> dict[int, Float]:
+    """The matrix of every node at or below `roots`, by its number, but for those that are hidden."""
+    world: dict[int, Float] = {}
+    left: list[tuple[int, Float]] = [(int(root), np.eye(4)) for root in reversed(roots)]
+    while left:
+        number, above = left.pop()
+        if number in world:
+            raise ValueError(f"node {number} hangs below two others")
+        node = nodes[number]
+        if node.get("extensions", {}).get("KHR_node_visibility", {}).get("visible", True) is False:
+            continue
+        world[number] = above @ _matrix(node)
+        left += [(int(child), world[number]) for child in reversed(node.get("children", []))]
+    return world
 
 
 def _matrix(node: Json) -> Float:
