@@ -184,6 +184,7 @@ def test_a_limb_that_one_picture_lacks_is_kept() -> None:
     assert at(hull(pictures), 0.8, 0, 0) > 0
 
 
+@pytest.mark.bits
 def test_a_value_belongs_to_its_point_alone() -> None:
     field = hull(views(ellipse(0.5, 1.0), rectangle(0.7, 1.0)))
     points = np.random.default_rng(0).uniform(-1.1, 1.1, (300_001, 3)).astype(np.float32)

@@ -164,6 +164,7 @@ def test_the_shape_stays(solid):
     assert np.array_equal(face_normals(baked.mesh), face_normals(solid))
 
 
+@pytest.mark.bits
 def test_the_same_input_gives_the_same_bytes():
     ball = sphere()
     views = draw(ball, waves)

@@ -70,3 +70,14 @@ def test_coarse_to_fine_finds_what_asking_everywhere_finds(random_vae, solid, eu
     assert np.allclose(mesh.vertices, plain.vertices, atol=1e-5)
     assert (measure(mesh).watertight, measure(mesh).euler) == (True, euler)
     assert sparse.asked < 0.6 * dense.asked  # 24 cells are few: docs/surface.md has the share at 256
+
+
+@pytest.mark.bits
+@torch.inference_mode()
+def test_a_value_is_that_of_its_point_wherever_it_lies_in_the_tile(random_vae):
+    field = field_toward(random_vae, ring)
+    points = torch.rand(1200, 3) * 2.02 - 1.01
+    order = torch.randperm(len(points))
+
+    assert torch.equal(field(points[order]), field(points)[order])
+    assert torch.equal(field(points[700:707]), field(points)[700:707])

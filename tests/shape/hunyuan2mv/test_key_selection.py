@@ -61,6 +61,7 @@ def test_a_cell_keeps_the_keys_that_its_points_look_at_most():
             assert of_head[is_kept].min() > of_head[~is_kept].max() - 1e-5
 
 
+@pytest.mark.bits
 @torch.inference_mode()
 def test_a_value_is_that_of_its_point_alone_to_the_last_bit():
     decoder, memory = decoder_and_memory()

@@ -8,6 +8,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
+from fourview import compute
 from fourview.arrays import Float
 from fourview.progress import Journey
 from fourview.recipe import Recipe
@@ -55,11 +56,25 @@ def test_it_looks_at_the_shading_inside_the_outlines(views: list[View]) -> None:
     assert np.abs(values(views, points) - values(flat, points)).max() > 0.01
 
 
-def test_a_value_does_not_depend_on_what_else_is_asked(views: list[View]) -> None:
-    points = random_points(10_000)
-    field = MINI.shape(views, Recipe(), Journey()).field
+@pytest.mark.bits
+@pytest.mark.parametrize("portion", [1, 3, 16, 301])
+def test_a_value_does_not_depend_on_what_else_is_asked(views: list[View], portion: int) -> None:
+    field, points = MINI.shape(views, Recipe(), Journey()).field, random_points(500)
 
-    assert np.array_equal(field(points)[9_000:9_010], field(points[9_000:9_010]))
+    parts = [field(points[start : start + portion]) for start in range(0, len(points), portion)]
+
+    assert np.array_equal(np.concatenate(parts), field(points))
+
+
+@pytest.mark.parametrize("count", [2, 5, 64])
+def test_the_number_of_threads_changes_no_bit(views: list[View], count: int) -> None:
+    fields = []
+    for threads in (1, count):
+        compute.set_threads(threads)
+        fields.append(Mini().shape(views, Recipe(), Journey()).field(random_points(20_000)))
+    compute.set_threads(None)
+
+    assert np.array_equal(*fields)
 
 
 def test_the_weights_are_small_and_name_nobodys_files() -> None:

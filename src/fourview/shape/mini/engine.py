@@ -22,6 +22,10 @@ from fourview.shape.mini.frame import fill_of
 from fourview.shape.shape import Shape
 from fourview.views.view import View
 
+# onnxruntime divides the cells of a small volume among its threads, and sums in another order where few are left for
+# each: at five threads the last bits differ. One thread takes 0.2 s.
+ENCODE_THREADS = 1
+
 
 class Mini:
     """The engine. The network is loaded at the first run and kept; `weights`: a folder with others than our own."""
@@ -39,20 +43,19 @@ class Mini:
         fill = fill_of(names)
         with journey.stage("encode") as tick:
             base = hull(views, lambda done: tick(0.3 * done))
-            rows = encode(self._session("encode"), views, base, fill)
+            rows = encode(self._session("encode", ENCODE_THREADS), views, base, fill)
             is_deep_known = "left" in names or "right" in names
-            field = corrected(
-                self._session("correct"), rows, base, fill, is_deep_known, lambda done: tick(0.5 + 0.5 * done)
-            )
+            correct = self._session("correct", compute.threads())
+            field = corrected(correct, rows, base, fill, is_deep_known, lambda done: tick(0.5 + 0.5 * done))
         return Shape(field, (), {}, is_framed=True)
 
-    def _session(self, name: str) -> Any:
+    def _session(self, name: str, threads: int) -> Any:
         with self._lock:
             if name not in self._sessions:
                 import onnxruntime  # takes 0.1 s
 
                 options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = compute.threads()
+                options.intra_op_num_threads = threads
                 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
                 graph = self._weights.joinpath(f"{name}.onnx").read_bytes()
                 self._sessions[name] = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
