@@ -12,6 +12,7 @@ import pytest
 
 from fourview.cli.app import run_app
 from fourview.cli.doctor import EXTRAS
+from fourview.install import install_line
 from fourview.service.store.database import open_store
 from fourview.service.store.keys import check_key
 
@@ -141,7 +142,7 @@ def test_without_the_extra_the_install_line_is_told(package, words):
 
     process = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert_is_error(process, 'pip install "fourview[serve]"')
+    assert_is_error(process, install_line("serve"))
 
 
 def test_the_doctor_asks_for_what_the_extra_brings():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fourview.cli.app import run_app
+from fourview.install import install_line
 from fourview.service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +143,7 @@ def test_without_the_extra_the_install_line_is_told(tmp_path, command, package):
         [sys.executable, "-c", start, command, *state], capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert_is_error(process, 'pip install "fourview[serve]"')
+    assert_is_error(process, install_line("serve"))
 
 
 def test_the_settings_file_in_the_docs_starts(cli, tmp_path):

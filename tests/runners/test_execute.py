@@ -434,7 +434,7 @@ def test_an_engine_that_is_broken_takes_no_other_along(capfd):
 
 def test_a_learned_engine_runs_step_by_step_and_keeps_its_network(make_runner, tmp_path):
     if find_spec("torch") is None:
-        pytest.skip("torch is not installed: pip install 'fourview[hunyuan]'")
+        pytest.skip("torch is not installed: the extra [hunyuan] brings it")
     weights = tmp_path / "tiny"
     subprocess.run(
         [sys.executable, "-m", "fourview", "weights", "fabricate", "--tiny", weights, "--variant", "turbo"],

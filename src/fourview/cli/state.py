@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fourview.errors import MissingExtraError, ServiceError
+from fourview.install import install_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -38,7 +39,7 @@ def serve_extra() -> "Iterator[None]":
         yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f'the service needs the module {error.name!r}, which is not installed; pip install "fourview[serve]"'
+            f"the service needs the module {error.name!r}, which is not installed; {install_line('serve')}"
         ) from error
 
 

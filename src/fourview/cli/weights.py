@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from fourview.errors import MissingExtraError
+from fourview.install import install_line
 from fourview.progress import Tick, no_tick
 from fourview.weights import catalogue
 
@@ -88,8 +89,7 @@ def fabricate(folder: Path, variant: str, seed: int) -> None:
         from fourview.shape.hunyuan2mv.fabricate import fabricate as write
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"a checkpoint is made with the module {error.name!r}, which is not installed; "
-            'pip install "fourview[hunyuan]"'
+            f"a checkpoint is made with the module {error.name!r}, which is not installed; {install_line('hunyuan')}"
         ) from error
     write(folder, variant, seed)
     click.echo(folder)

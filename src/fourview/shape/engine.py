@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fourview.compute import Machine
 from fourview.errors import MissingExtraError, RecipeError
+from fourview.install import install_line
 from fourview.progress import Journey
 from fourview.recipe import Recipe
 from fourview.shape.hull import hull
@@ -66,7 +67,7 @@ def _hunyuan2mv(machine: Machine) -> Engine:
         if (error.name or "").partition(".")[0] == "fourview":
             raise
         raise MissingExtraError(
-            f"the engine 'hunyuan2mv' needs the module {error.name!r}: pip install 'fourview[hunyuan]'"
+            f"the engine 'hunyuan2mv' needs the module {error.name!r}: {install_line('hunyuan')}"
         ) from error
     made = Hunyuan2mv(machine)
     return Engine("hunyuan2mv", "1", made.licence, made.shape, made.check)

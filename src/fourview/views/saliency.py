@@ -21,6 +21,7 @@ from PIL import Image
 from fourview import compute
 from fourview.arrays import Byte, Float
 from fourview.errors import MissingExtraError
+from fourview.install import install_line
 from fourview.progress import Tick, no_tick
 
 OWN_NETWORK = "u2netp"
@@ -112,6 +113,6 @@ def _rembg_session(network: str) -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"the matting network '{network}' needs an extra that is not installed; "
-            f"pip install \"fourview[rembg]\", or use '{OWN_NETWORK}'"
+            f"{install_line('rembg')}, or use '{OWN_NETWORK}'"
         ) from error
     return rembg.new_session(network)

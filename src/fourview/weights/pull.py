@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from fourview.errors import CheckpointError, DownloadError, FourviewError, MissingExtraError
+from fourview.install import install_line
 from fourview.progress import Tick, no_tick
 from fourview.weights.catalogue import Entry, File, found, home, root
 from fourview.weights.verify import RECORD, hash_of
@@ -49,7 +50,7 @@ def pull(entry: Entry, *, accept_licence: bool, offline: bool = False, tick: Tic
         from huggingface_hub import constants
     except ImportError as error:
         raise MissingExtraError(
-            'pulling weights needs an extra that is not installed; pip install "fourview[hunyuan]"'
+            f"pulling weights needs an extra that is not installed; {install_line('hunyuan')}"
         ) from error
     if offline or constants.HF_HUB_OFFLINE:
         raise DownloadError(

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fourview.errors import DependencyAwayError, MissingExtraError, OutputError
+from fourview.install import install_line
 from fourview.service.files import Artifact
 
 try:
@@ -35,7 +36,7 @@ try:
     from obstore.exceptions import BaseError
     from obstore.store import S3Store
 except ImportError as error:
-    raise MissingExtraError("files in a bucket need obstore: pip install 'fourview[serve]'") from error
+    raise MissingExtraError(f"files in a bucket need obstore: {install_line('serve')}") from error
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig

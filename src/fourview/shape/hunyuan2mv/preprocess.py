@@ -16,6 +16,7 @@ import numpy as np
 
 from fourview.arrays import Byte
 from fourview.errors import MissingExtraError, PictureError
+from fourview.install import install_line
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def preprocess(rgba: Byte, params: PreprocessParams, name: str = "") -> tuple[By
     try:
         import cv2
     except ModuleNotFoundError as error:
-        raise MissingExtraError("the engine 'hunyuan2mv' needs OpenCV: pip install 'fourview[hunyuan]'") from error
+        raise MissingExtraError(f"the engine 'hunyuan2mv' needs OpenCV: {install_line('hunyuan')}") from error
     height, width = rgba.shape[:2]
     rows, columns = (np.flatnonzero(rgba[..., 3].any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0 or rows[0] == rows[-1] or columns[0] == columns[-1]:
