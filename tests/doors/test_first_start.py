@@ -12,6 +12,7 @@ import time
 
 import httpx
 import pytest
+from doors.browsing import built
 from doors.server import END_S, READY_S
 
 HIDES = ("CI", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION")
@@ -62,7 +63,8 @@ class Start:
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts services, one after the other, on one state."""
+    """Starts services, one after the other, on one state; without a page there is no link."""
+    built()
     started = []
 
     def start(*words, **more):

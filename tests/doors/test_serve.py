@@ -12,6 +12,7 @@ import time
 
 import httpx
 import pytest
+from doors.browsing import built
 from doors.pictures import FRONT, V1
 from doors.server import END_S, Server
 
@@ -75,6 +76,7 @@ class Call(threading.Thread):
 
 
 def test_the_lines_of_the_first_start_work_as_they_are_printed(start, tmp_path):
+    built()
     server = start(devices="cpu", first_key_credits=7)
     printed = server.log.read_text()
     (curl,) = re.findall(r"^  (curl .+)$", printed, re.M)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Node builds the page and is needed for nothing besides: a wheel holds it, what was installed from one serves it.
+"""Node builds the page and is needed for nothing besides: wheels hold it, and what was installed from one serves it.
 
 The wheel is unpacked without what it needs, which this Python has already.
 """
@@ -65,7 +65,7 @@ def test_what_is_installed_from_a_wheel_serves_every_file_of_the_page(install, s
 
 
 def test_without_the_built_page_the_rest_is_served_and_the_address_tells_what_to_do(install, serve, tmp_path):
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(
         ROOT / "src", tmp_path / "src", ignore=lambda folder, _: ["page"] if folder.endswith("service") else []
@@ -77,6 +77,8 @@ def test_without_the_built_page_the_rest_is_served_and_the_address_tells_what_to
 
     assert said.headers["content-type"].startswith("text/plain")
     assert "    make web\n" in said.text
+    assert "signin" not in server.log.read_text()
+    assert "the page is not built" in server.log.read_text()
     assert httpx.get(f"{server.base_url}/assets/index.js").status_code == 404
     with server.client() as client:
         assert client.get("/api/v1/models").status_code == 200

@@ -19,8 +19,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from fourview.install import install_line, installer
+
 PACKAGE = Path(__file__).parent.parent
 NETWORK, NETWORK_MD5 = PACKAGE / "views" / "u2netp.onnx", "8e83ca70e441ab06c318d82300c84806"
+PAGE = PACKAGE / "service" / "page" / "index.html"
 EXAMPLES = [
     *(PACKAGE / "examples" / "robot" / f"{side}.png" for side in ("front", "left", "back", "right")),
     *(PACKAGE / "examples" / "robot_photo" / f"{side}.jpg" for side in ("front", "left", "back", "right")),
@@ -118,18 +121,20 @@ def packages() -> list[Finding]:
             continue
         why = probe.stderr.strip().splitlines()[-1] if probe.returncode else "not installed as a package"
         again = "--force-reinstall --no-deps " if version else ""
-        findings.append(Finding(name, "missing", why, f"{_pip()} install {again}{shlex.quote(wanted)}"))
+        findings.append(Finding(name, "missing", why, f"{installer()} {again}{shlex.quote(wanted)}"))
     return findings
 
 
 def shipped() -> list[Finding]:
     """The files that come with the package itself."""
-    mend = f"{_pip()} install --force-reinstall --no-deps {_origin()}"
+    mend = install_line(options="--force-reinstall --no-deps")
     network_ok = NETWORK.is_file() and hashlib.md5(NETWORK.read_bytes()).hexdigest() == NETWORK_MD5
     gone = [str(path.relative_to(PACKAGE)) for path in EXAMPLES if not path.is_file()]
     return [
         Finding("matting network", "ok" if network_ok else "missing",
                 "U-2-Net-p" if network_ok else f"{NETWORK.name} is not the genuine file", "" if network_ok else mend),
+        Finding("page", "ok" if PAGE.is_file() else "absent", "of the HTTP service" + ("" if PAGE.is_file() else
+                ", not built: Node 20 or later builds it, all else works without"), "" if PAGE.is_file() else mend),
         Finding("example pictures", "missing" if gone else "ok", ", ".join(gone) or f"{len(EXAMPLES)} pictures",
                 mend if gone else ""),
     ]  # fmt: skip
@@ -143,23 +148,9 @@ def extras() -> list[Finding]:
             versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
             findings.append(Finding(extra, "ok", f"{purpose}: {versions}"))
         except importlib.metadata.PackageNotFoundError as error:
-            line = f"{_pip()} install {_origin(f'[{extra}]')}"
-            findings.append(Finding(extra, "absent", f"optional: {purpose}; {error.name} is not installed", line))
+            missing = f"optional: {purpose}; {error.name} is not installed"
+            findings.append(Finding(extra, "absent", missing, install_line(extra)))
     return findings
-
-
-def _pip() -> str:
-    return f"{shlex.quote(sys.executable)} -m pip"
-
-
-def _origin(extra: str = "") -> str:
-    """What to hand pip to get this very package again: where it was installed from, or its name and version."""
-    distribution = importlib.metadata.distribution("fourview")
-    source = json.loads(distribution.read_text("direct_url.json") or "{}")
-    path = str(source.get("url", "")).removeprefix("file://")
-    if not path:
-        return shlex.quote(f"fourview{extra}=={distribution.version}")
-    return ("-e " if source.get("dir_info", {}).get("editable") else "") + shlex.quote(path + extra)
 
 
 def _memory_mib() -> int | None:

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourview.cli.state import DEFAULT_ACCOUNT
+from fourview.install import ROOT, install_line
 from fourview.service.auth import HOUSE, open_house
 from fourview.service.compatible import SLUG
+from fourview.service.routes.page import BUILT
 from fourview.service.store import accounts, keys, ledger, signin
 from fourview.service.store.instance import secret
 
@@ -32,7 +34,7 @@ SIGN_IN_S = 24 * 3600.0  # how long the link opens the page
 
 @dataclass(frozen=True)
 class Welcome:
-    """The lines to print; on the first start also the link that signs in."""
+    """The lines to print; on the first start also the link that signs in, where there is a page that it opens."""
 
     text: str
     link: str | None = None
@@ -51,16 +53,15 @@ def welcome(settings: "Settings", store: "Store") -> Welcome:
         owner = accounts.find_account(tx, DEFAULT_ACCOUNT) or accounts.add_account(tx, DEFAULT_ACCOUNT, now)
         key, text = keys.add_key(tx, owner.id, "first start", now)
         ledger.grant(tx, owner.id, settings.first_key_credits * ledger.CREDIT, "first start", now)
-        word = signin.add_link(tx, key.id, now, SIGN_IN_S)
-    link = f"{settings.base_url}/#signin={word}"
+        has_page = (BUILT / "index.html").is_file()
+        link = f"{settings.base_url}/#signin={signin.add_link(tx, key.id, now, SIGN_IN_S)}" if has_page else None
     lines = "\n".join(
         (
             f"this is the first start. Your key, shown only now, with {settings.first_key_credits} credits:\n",
             f"  {text}\n",
             "a model of the example pictures:\n",
             f"  {_curl(settings, ['-H', f'x-api-key: {text}'])}\n",
-            "the page, signed in with this key, once and within a day:\n",
-            f"  {link}\n",
+            *_page_lines(link),
             f"another key: {_command('keys create', settings)}\n",
         )
     )
@@ -74,6 +75,14 @@ def open_page(link: str) -> None:
     """
     if _has_audience():
         threading.Thread(target=webbrowser.open, args=(link,), name="browser", daemon=True).start()
+
+
+def _page_lines(link: str | None) -> tuple[str, str]:
+    if link:
+        return "the page, signed in with this key, once and within a day:\n", f"  {link}\n"
+    is_checkout = (ROOT / "Makefile").is_file()  # else the page goes where the package is
+    line = "make web" if is_checkout else install_line("serve", "--force-reinstall --no-deps")
+    return "the page is not built; Node 20 or later builds it:\n", f"  {line}\n"
 
 
 def _has_audience() -> bool:

@@ -53,9 +53,11 @@ MEDIA_TYPES = {
 PACKED = (".png", ".jpg", ".woff2")  # are as small as they get
 NOT_BUILT = """The page is not built.
 
-In a clone of the repository, with Node 20 or later:
+Node 20 or later builds it, in a clone of the repository:
 
     make web
+
+Where fourview was installed without -e, install it again instead, where Node is.
 
 The service itself is here: /llms.txt tells how to call it, /openapi.json has every field.
 """
