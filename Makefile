@@ -1,4 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. A fresh machine needs Python 3.11-3.13 with venv and pip.
+# Node 20 or later builds the page of `make serve`, and runs some of the tests; all else works without it.
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -8,13 +9,15 @@ MINUTES ?= 100
 PAGE = src/fourview/service/page/index.html
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
+HAS_NODE = $(shell (node -e 'process.exitCode = Number(parseInt(process.versions.node) < 20)' && npm --version) 2>/dev/null)
+
 .PHONY: demo serve web test check soak train train-smoke clean
 
 demo: .venv/base  ## the main job on the example pictures
 	$(BIN)/fourview demo -o out
 
 serve: .venv/serve  ## the HTTP service; WORDS="--port 9000"
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; else echo "no npm: the page at / is not built"; fi
+	@$(if $(HAS_NODE),$(MAKE) --no-print-directory web,echo "no Node 20 or later: the page at / is not built")
 	$(BIN)/fourview serve $(WORDS)
 
 web: $(PAGE)  ## the page of the service; Node 20 or later builds it
@@ -23,16 +26,21 @@ $(PAGE): web/package-lock.json web/index.html web/vite.config.ts $(wildcard web/
 	npm ci --prefix web --no-audit --no-fund --silent
 	npm run build --prefix web --silent
 
-test: .venv/all  ## every test
+tests/node_modules: tests/package-lock.json
+	npm ci --prefix tests --no-audit --no-fund --silent
+	touch $@
+
+test: .venv/all  ## every test, those of the page too where Node is
+	@$(if $(HAS_NODE),$(MAKE) --no-print-directory web tests/node_modules,echo "no Node 20 or later: tests of the page are skipped")
 	$(BIN)/python -m pytest -m "not soak"
 
 soak: .venv/all  ## the long forms of the tests
 	$(BIN)/python -m pytest -m soak
 
-train: .venv/train  ## the embedded engine's network; RUN=folder, MINUTES=length, PACK=data
+train: .venv/all  ## the embedded engine's network; RUN=folder, MINUTES=length, PACK=data
 	$(BIN)/python -m training.train --pack $(PACK) --out $(RUN) --minutes $(MINUTES)
 
-train-smoke: .venv/train  ## a tiny network learns a few shapes, is exported and checked
+train-smoke: .venv/all  ## a tiny network learns a few shapes, is exported and checked
 	$(BIN)/python -m training.smoke
 
 check: .venv/all  ## style, types, imports
@@ -53,12 +61,8 @@ check: .venv/all  ## style, types, imports
 
 .venv/all: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) -c constraints.txt -e ".[rembg,hunyuan,serve,gltf,test,check,bench]"
+	$(PIP) -c constraints.txt -e ".[rembg,hunyuan,serve,gltf,train,test,check,bench]"
 	touch $@ .venv/base .venv/serve
-
-.venv/train: .venv/all
-	$(PIP) -c constraints.txt -e ".[train]"
-	touch $@
 
 clean:
 	rm -rf .venv out build dist
