@@ -21,7 +21,9 @@ COLUMNS = 512  # of the skyline: finer gains less than 1 % of the atlas and cost
 GAPS_PX = (8, 4, 2, 1, 0)  # kept between charts, half of it the gutter of each; the first that leaves room is taken
 CHARTS_MAX = 1024  # that fall one by one; the smaller ones beyond these stand in plain rows above
 TRIES = 6  # scales tried: more gains less than 1 % of texels
-MIN_FILL = 0.2  # of the atlas; where charts fill less because of the gaps, smaller gaps are tried
+TRIES_LAST = 64  # without gaps, until the charts fit: more charts than texels need a scale far from the first guess
+SNUG = 1 - 1e-6  # leaves room for rounding
+MIN_FILL = 0.2  # of what charts without gaps could fill; where they fill less, smaller gaps are tried
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,26 @@ def pack(edges: Float, chart: Int, area: float, texture_size: int, tick: Tick = 
 
     best = None
     for gap_px in GAPS_PX:
-        scale, too_large = 0.85 * fill_one, np.inf
-        for attempt in range(TRIES):
-            tick(attempt / TRIES)
+        cell, columns = _skyline(texture_size, gap_px)
+        most = SNUG * columns * cell / max(float((high - low).max()), 1e-12)  # the longest chart just fits
+        scale, too_large = min(0.85 * fill_one, most), np.inf
+        for attempt in range(TRIES if gap_px else TRIES_LAST):
+            tick(min(attempt / TRIES, 1.0))
             offset_px, flipped, height_px = _fall(local * scale, (high - low) * scale, chart, texture_size, gap_px)
-            room = np.sqrt(texture_size / height_px) if np.isfinite(height_px) else 0.7
+            room = np.sqrt(texture_size / height_px)
             if room >= 1:
                 if best is None or scale > best.scale:
                     turn = np.where(flipped, -1, 1)[:, None]
                     best = Layout(scale, quarter + 2 * flipped, offset_px - turn * low * scale, gap_px)
-                scale = min(scale * max(room, 1.005), (scale + too_large) / 2)
+                if attempt >= TRIES or scale == most:
+                    break
+                scale = min(scale * max(room, 1.005), (scale + too_large) / 2, most)
             else:
                 too_large = scale
                 scale = scale * room * 0.99 if best is None else (scale + best.scale) / 2
-        if best is not None and (best.scale / fill_one) ** 2 >= MIN_FILL:
+        if best is not None and (best.scale / min(fill_one, most)) ** 2 >= MIN_FILL:
             break
-    if best is None:  # more charts than texels: they share texels, but each has its place
-        best = Layout(0.0, quarter, np.full((len(low), 2), texture_size / 2), 0)
+    assert best is not None, "without gaps the height goes to 0 with the scale"
     return best
 
 
@@ -75,15 +80,18 @@ def turned(points: Float, quarter: Int) -> Float:
     return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
 
 
-def _fall(local: Float, extent: Float, chart: Int, texture_size: int, gap_px: int) -> tuple[Float, Int, float]:
-    """Places `(c, 2)` in texels, which charts are upside down `(c,)`, and the height needed; inf where none fits."""
+def _skyline(texture_size: int, gap_px: int) -> tuple[float, int]:
+    """Texels a column, and columns that the charts may take."""
     cell = max(1.0, texture_size / COLUMNS)
+    return cell, int((texture_size - gap_px) / cell)
+
+
+def _fall(local: Float, extent: Float, chart: Int, texture_size: int, gap_px: int) -> tuple[Float, Int, float]:
+    """Places `(c, 2)` in texels, which charts are upside down `(c,)`, and the height needed. No chart is wider."""
+    cell, columns = _skyline(texture_size, gap_px)
     gap = int(np.ceil(gap_px / cell))
-    columns = int((texture_size - gap_px) / cell)
     widths = (extent[:, 0] / cell).astype(np.int64) + 1  # (c,) columns each touches
     heights = extent[:, 1] / cell
-    if widths.max() > columns:
-        return np.zeros_like(extent), np.zeros(len(extent), np.int64), np.inf
     lower, upper, first = _outlines(local / cell, chart, widths)
 
     order = np.lexsort((np.arange(len(widths)), -widths, -heights))

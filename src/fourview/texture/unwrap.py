@@ -148,7 +148,7 @@ def _buried_faces(texel: Float, height: Float, texture_size: int) -> Bool:
 
 def _notices(piece: Int, layout: Layout, texture_size: int) -> list[Notice]:
     count = int(piece.max()) + 1
-    if count <= CHARTS_MAX and layout.scale > 0:
+    if count <= CHARTS_MAX and layout.gap_px:
         return []
     return [
         Notice(
