@@ -22,6 +22,7 @@ from fourview.notice import Notice
 from fourview.progress import CancelToken, Event, Journey
 from fourview.recipe import SEED_MAX, Recipe, flat, knobs
 from fourview.shape.engine import Engine, find
+from fourview.surface.bridge import bridge
 from fourview.surface.extract import extract
 from fourview.surface.octree import sample
 from fourview.texture.bake import bake
@@ -102,6 +103,9 @@ def generate(
         samples = sample(shape.field, recipe.surface.octree_resolution, recipe.surface.num_chunks, tick)
     with journey.stage("extract") as tick:
         mesh = extract(samples, tick)
+        if shape.is_framed:
+            mesh, found = bridge(shape.field, samples, mesh, views, tick)
+            notices += found
         faces_extracted = len(mesh.faces)
     with journey.stage("clean") as tick:
         mesh, crumbs = drop_crumbs(mesh)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fourview.arrays import Float, Int
+from fourview.arrays import Bool, Float, Int
 from fourview.mesh.mesh import Mesh, face_areas, keep_faces
 from fourview.mesh.topology import label_parts
 
@@ -25,17 +25,21 @@ def drop_crumbs(mesh: Mesh, min_ratio: float = 0.005, size: Callable[[Mesh], Flo
 
     Expects one vertex a position. A part is as large as its faces' `size (f,)`; official post-processors count faces.
     """
+    part, keep = worthy_parts(mesh, min_ratio, size)
+    return (mesh, 0) if keep.all() else (keep_faces(mesh, keep[part]), int(len(keep) - keep.sum()))
+
+
+def worthy_parts(mesh: Mesh, min_ratio: float = 0.005, size: Callable[[Mesh], Float] = face_areas) -> tuple[Int, Bool]:
+    """Which part each face belongs to `(f,)`, and which parts are neither crumbs nor hollows `(parts,)`."""
     part = label_parts(mesh.faces, len(mesh.vertices))  # (f,)
     count = int(part.max(initial=-1)) + 1
     if count < 2:
-        return mesh, 0
+        return part, np.ones(count, bool)
     large = np.bincount(part, size(mesh))  # (parts,)
     hollow = part_volumes(mesh, part) < 0
     if not hollow.all():
         large[hollow] = 0.0
-    keep = large >= min_ratio * large.max()
-    keep &= large > 0
-    return (mesh, 0) if keep.all() else (keep_faces(mesh, keep[part]), int(count - keep.sum()))
+    return part, (large >= min_ratio * large.max()) & (large > 0)
 
 
 def part_volumes(mesh: Mesh, part: Int) -> Float:

@@ -46,6 +46,15 @@ def extract(samples: Samples, tick: Tick = no_tick) -> Mesh:
     return Mesh(home.host(xp.concatenate(vertices)), home.host(xp.concatenate(faces)))
 
 
+def inside_nodes(samples: Samples) -> Array:
+    """For each vertex of `extract`, in its order, the flat number of the sample inside that it stands beside `(v,)`."""
+    home, xp, flat = samples.home, samples.home.xp, samples.values.reshape(-1)
+    is_crossed = (samples.cases[:, None] >> home.array(_ALONG) ^ samples.cases[:, None]) & 1
+    cell, axis = xp.where(is_crossed)
+    start = samples.cells[cell]
+    return xp.where(flat[start] > 0, start, start + home.array(np.array(samples.grid.strides))[axis])
+
+
 def _vertices(samples: Samples, cells: Array, cell: Array, axis: Array) -> Array:
     """Positions `(v, 3) float32` on the edges that start at `cells[cell]` and run along `axis`, `(v,)` each."""
     xp, grid, values = samples.home.xp, samples.grid, samples.values.reshape(-1)

@@ -14,6 +14,7 @@ missed. Following a surface from a seed is as old as Wyvill, McPheeters and Wyvi
 """
 
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def sample(
     At most `num_chunks` points go to the field at once, or one tile of a field that has one; the result does not
     depend on it.
     """
-    asking = _Asking(field, Grid.of(field.bounds, octree_resolution, coarse_cells), num_chunks, tick)
+    asking = Asking(field, Grid.of(field.bounds, octree_resolution, coarse_cells), num_chunks, tick)
     step = asking.grid.coarsest
     shares = [4.0**-level for level in range(step.bit_length())][::-1]  # each level asks about 4 times the one before
     shares = (np.cumsum(shares) / np.sum(shares)).tolist()
@@ -69,7 +70,7 @@ def sample(
         seeds = _around(asking, edges, step)
         if step == 1 or field.tile > 1:  # docs/surface.md tells why not always
             seeds += _crossed(asking, doubtful, step)
-        cells, cases = _follow(asking, seeds, step, start, end)
+        cells, cases = follow(asking, seeds, step, start, end)
     if asking.has_positive and len(cells):
         return asking.samples(cells, cases)
     # Smaller than the coarse cells, or nothing at all: look everywhere before giving up.
@@ -78,7 +79,7 @@ def sample(
 
 def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000, tick: Tick = no_tick) -> Samples:
     """`field` at every point of the grid: the plain way, which misses nothing."""
-    asking = _Asking(field, Grid.of(field.bounds, octree_resolution), num_chunks, tick)
+    asking = Asking(field, Grid.of(field.bounds, octree_resolution), num_chunks, tick)
     count = len(asking.flat)
     portion = asking.home.array(np.arange(LARGEST_PASS))
     for start in range(0, count, LARGEST_PASS):
@@ -101,14 +102,21 @@ def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000
     return asking.samples(asking.home.xp.concatenate(cells), asking.home.xp.concatenate(cases))
 
 
-class _Asking:
+class Asking:
     """The values known so far, and the way to learn more. Nodes, and cells by their least node, are flat numbers."""
 
-    def __init__(self, field: Field, grid: Grid, num_chunks: int, tick: Tick) -> None:
+    @classmethod
+    def further(cls, field: Field, samples: Samples, tick: Tick) -> Self:
+        """The way to learn more than `samples` of `field`, into the same array."""
+        asking = cls(field, samples.grid, LARGEST_PASS, tick, samples.values)
+        asking.asked, asking.evaluated, asking.has_positive = samples.asked, samples.evaluated, True
+        return asking
+
+    def __init__(self, field: Field, grid: Grid, num_chunks: int, tick: Tick, values: Array | None = None) -> None:
         self.field, self.grid, self.tick, self.home = field, grid, tick, field.home
         # One tile, where the field has one: more at once gain nothing, and between two of them a cancel is seen.
         self.points_a_pass = field.tile if field.tile > 1 else min(num_chunks, LARGEST_PASS)
-        self.values = self.home.zeros(grid.shape, "float32")
+        self.values = self.home.zeros(grid.shape, "float32") if values is None else values
         self.flat = self.values.reshape(-1)
         self.asked = self.evaluated = 0
         self.has_positive = False
@@ -203,7 +211,7 @@ def _lattice(grid: Grid, step: int, beyond: int = 0) -> Array:
     return np.ravel_multi_index((i, j, k), grid.shape).ravel()
 
 
-def _crossed_edges(asking: _Asking, cells: Array, cases: Array, step: int) -> list[Around]:
+def _crossed_edges(asking: Asking, cells: Array, cases: Array, step: int) -> list[Around]:
     """The edges along each axis whose ends differ, of cells twice as large as `step`; with each the way to its middle.
 
     An edge is looked at in the one cell whose least node it starts at: all cells around a crossed edge are known.
@@ -212,7 +220,7 @@ def _crossed_edges(asking: _Asking, cells: Array, cases: Array, step: int) -> li
     return [(start, [stride * step]) for start, stride in zip(starts, asking.grid.strides, strict=True)]
 
 
-def _around(asking: _Asking, edges: list[Around], step: int) -> list[Array]:
+def _around(asking: Asking, edges: list[Around], step: int) -> list[Array]:
     """The cells of `step` around those halves of crossed `edges` whose ends differ."""
     found = []
     for axis, (start, [half]) in enumerate(edges):
@@ -222,7 +230,7 @@ def _around(asking: _Asking, edges: list[Around], step: int) -> list[Array]:
     return found
 
 
-def _follow(asking: _Asking, seeds: list[Array], step: int, start: float, end: float) -> tuple[Array, Array]:
+def follow(asking: Asking, seeds: list[Array], step: int, start: float, end: float) -> tuple[Array, Array]:
     """The cells `(n,)`, rising, to which the surface leads from `seeds`, and their cases. No list may repeat a cell."""
     xp, strides, corners = asking.home.xp, asking.grid.strides, asking.grid.corners(step)
     is_taken = asking.home.zeros((len(asking.flat),), "uint8")
@@ -245,7 +253,7 @@ def _follow(asking: _Asking, seeds: list[Array], step: int, start: float, end: f
     return found[order], xp.concatenate(cases)[order]
 
 
-def _doubtful_edges(asking: _Asking, step: int) -> list[Around]:
+def _doubtful_edges(asking: Asking, step: int) -> list[Around]:
     """Edges of the first level, along each axis, that a sheet or a rod between its nodes may cross twice.
 
     Those where the line through the two values on one side and the line through the two on the other side reach 0
@@ -268,7 +276,7 @@ def _doubtful_edges(asking: _Asking, step: int) -> list[Around]:
     return found
 
 
-def _crossed(asking: _Asking, edges: list[Around], step: int) -> list[Array]:
+def _crossed(asking: Asking, edges: list[Around], step: int) -> list[Array]:
     """The cells of `step` along these edges of the first level, asked for node by node, that the surface passes."""
     found = []
     for starts, inner in edges:

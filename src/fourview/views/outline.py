@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import mahotas
 import numpy as np
 
-from fourview.arrays import Bool, Float
+from fourview.arrays import Bool, Float, Int
 from fourview.errors import PictureError
 
 SPECK = 0.002  # parts of an outline below this share of it say nothing about where the object ends
@@ -38,17 +38,25 @@ class Outline:
 
 def main_parts(name: str, matte: Float) -> Float:
     """The matte without specks, so that a stray pixel does not move the object's end."""
-    inside = matte >= 0.5
-    if not inside.any():
+    if not (matte >= 0.5).any():
         raise PictureError(f"the '{name}' picture shows no object; its matte never reaches one half: check the cut-out")
-    labels, count = mahotas.label(inside, np.ones((3, 3), bool))
-    if count == 1:
-        return matte
-    sizes = np.bincount(labels.ravel())
+    labels, is_speck = _parts(matte)
+    return np.where(is_speck[labels], np.float32(0), matte)
+
+
+def pieces(matte: Float) -> int:
+    """How many parts the outline has that are no specks; corners touch."""
+    return int(np.count_nonzero(~_parts(matte)[1])) - 1
+
+
+def _parts(matte: Float) -> tuple[Int, Bool]:
+    """The parts of an outline: labels `(h, w)`, 0 outside; which are specks `(parts + 1,)`."""
+    labels, count = mahotas.label(matte >= 0.5, np.ones((3, 3), bool))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    speck = (sizes < SPECK * sizes.sum()) & (sizes < sizes.max())
-    speck[0] = False
-    return np.where(speck[labels], np.float32(0), matte)
+    is_speck = (sizes < SPECK * sizes.sum()) & (sizes < sizes.max())
+    is_speck[0] = False
+    return labels, is_speck
 
 
 def outline(matte: Float) -> Outline:
