@@ -4,7 +4,8 @@
 
 import numpy as np
 import pytest
-from drawn import codes, drawings, near, seen_from
+from drawn import codes, drawings, jpeg, near, seen_from
+from PIL import ImageDraw, ImageFilter
 
 import fourview
 from fourview.recipe import Recipe
@@ -31,3 +32,149 @@ def test_a_slender_thing_keeps_its_colour(slenderness):
     assert near(colour, YELLOW)[there].mean() > 0.95
     assert np.ptp(result.mesh.uv, axis=0).max() > 0.9
     assert codes(result) == []
+
+
+def warnings(result):
+    """The messages of the run's warnings by code."""
+    return {notice.code: notice.message for notice in result.report.warnings}
+
+
+def ball_on_a_wire(pen, _):
+    pen.ellipse([128, 256, 383, 500], fill=(60, 90, 160))
+    pen.line([256, 270, 256, 60], fill=(30, 30, 30), width=2)
+    pen.ellipse([226, 10, 285, 70], fill=(220, 40, 40))
+
+
+def test_a_ball_on_a_wire_thinner_than_a_cell_stays_on_its_wire():
+    result = run(drawings(ball_on_a_wire, (512, 512)))
+
+    health = result.report.mesh
+    assert (health.components, health.watertight, health.manifold) == (1, True, True)
+    _, there = seen_from(result, "front")
+    assert there[80:250, 240:272].any(axis=1).all()
+    assert codes(result) == ["pieces_bridged"]
+
+
+def test_a_thing_in_two_pieces_stays_in_two_and_the_warning_counts_them():
+    def paint(pen, _):
+        pen.rectangle([64, 140, 191, 240], fill=(90, 90, 200))
+        pen.ellipse([88, 20, 167, 90], fill=(200, 60, 60))
+
+    result = run(drawings(paint))
+
+    assert result.report.mesh.components == 2
+    assert "2 pieces" in warnings(result)["model_in_pieces"]
+    assert "front 2" in warnings(result)["model_in_pieces"]
+
+
+@pytest.mark.parametrize("texture", ["project", "off"])
+def test_a_stroke_that_the_cells_cannot_hold_is_a_warning_with_its_pixels(texture):
+    def paint(pen, side):
+        pen.ellipse([100, 160, 411, 500], fill=(60, 90, 160))
+        if side in ("front", "back"):
+            pen.rectangle(
+                [408 if side == "front" else 101, 40, 410 if side == "front" else 103, 330], fill=(30, 30, 30)
+            )
+        else:
+            pen.rectangle([255, 40, 256, 200], fill=(30, 30, 30))
+
+    result = run(drawings(paint, (512, 512)), octree_resolution=32, texture=texture)
+
+    assert "thin_parts_lost" in codes(result)
+    assert "px)" in warnings(result)["thin_parts_lost"]
+
+
+def test_loose_parts_that_are_cut_out_stay():
+    def paint(pen, side):
+        pen.polygon([(256, 160), (120, 490), (391, 490)], fill=(235, 235, 245))
+        pen.ellipse([176, 60, 335, 110], outline=(230, 190, 30), width=14)
+        if side in ("front", "back"):
+            for x in (80, 431):
+                pen.ellipse([x - 24, 250, x + 23, 297], fill=(60, 160, 220))
+
+    result = run(drawings(paint, (512, 512)))
+
+    _, there = seen_from(result, "front")
+    assert result.report.mesh.components == 4
+    assert [there[273, x] for x in (80, 431)] == [True, True]
+    assert there[67:104, 200:312].any()
+    assert codes(result) == ["model_in_pieces"]
+
+
+def test_a_side_that_no_picture_shows_is_named_with_how_it_was_filled():
+    def paint(pen, side):
+        pen.rectangle([40, 80, 215, 200] if side == "left" else [80, 80, 175, 200], fill=(245, 200, 30))
+        if side == "left":
+            pen.rectangle([60, 110, 90, 150], fill=(20, 20, 20))
+
+    result = run(drawings(paint, sides=("front", "left", "back")))
+    alone = run(drawings(paint, sides=("front",)), texture="off")
+
+    message = warnings(result)["side_not_shown"]
+    assert "right side" in message
+    assert "%" in message
+    assert "mirrored left" in message
+    sides = [n.field for n in alone.report.warnings if n.code == "side_not_shown"]
+    assert sides == ["left", "back", "right"]
+    assert "shape is guessed" in warnings(alone)["side_not_shown"]
+
+
+def glass_bottle(pen, _):
+    pen.rounded_rectangle([90, 130, 210, 430], 20, fill=(150, 200, 210, 90))
+    pen.rectangle([90, 240, 210, 340], fill=(200, 40, 40, 255))
+    pen.rectangle([125, 40, 175, 80], fill=(40, 40, 40, 255))
+    pen.rectangle([130, 80, 170, 130], fill=(150, 200, 210, 90))
+
+
+def test_glass_that_is_left_out_is_a_warning_with_its_share():
+    result = run(drawings(glass_bottle, (300, 450)))
+
+    shares = [n.message for n in result.report.warnings if n.code == "half_transparent_left_out"]
+    assert len(shares) == 4
+    assert "64% of the subject" in shares[0]
+
+
+def test_a_ring_keeps_its_hole_as_a_jpeg_on_white():
+    def paint(pen, side):
+        if side in ("front", "back"):
+            pen.ellipse([40, 40, 280, 280], fill=(200, 120, 60))
+            pen.ellipse([115, 115, 205, 205], fill=(255, 255, 255))
+        else:
+            pen.rounded_rectangle([122, 40, 198, 280], 37, fill=(200, 120, 60))
+
+    result = run({s: jpeg(p) for s, p in drawings(paint, (320, 320), ground=(255, 255, 255, 255)).items()})
+
+    assert (result.report.mesh.components, result.report.mesh.euler) == (1, 0)
+
+
+def test_a_table_keeps_its_four_legs():
+    def paint(pen, side):
+        half = 100 if side in ("left", "right") else 150
+        pen.rectangle([192 - half, 125, 191 + half, 145], fill=(150, 100, 60))
+        for x in (192 - half + 10, 191 + half - 18):
+            pen.rectangle([x, 145, x + 8, 320], fill=(110, 70, 40))
+
+    result = run(drawings(paint, (384, 384)), octree_resolution=128, engine="mini")
+
+    low = result.mesh.vertices[result.mesh.vertices[:, 1] < result.mesh.vertices[:, 1].min() + 0.1]
+    corners = {(x > 0, z > 0) for x, _, z in low.tolist()}
+    assert len(corners) == 4
+    assert result.report.mesh.components == 1
+
+
+def test_a_soft_contact_shadow_is_no_part_of_the_thing():
+    def paint(pen, _):
+        pen.ellipse([100, 330, 330, 390], fill=(120, 120, 122, 255))
+
+    shadows = drawings(paint, (400, 420), ground=(250, 250, 250, 255))
+    pictures = {}
+    for side, shadow in shadows.items():
+        soft = shadow.filter(ImageFilter.GaussianBlur(14))
+        ImageDraw.Draw(soft).rounded_rectangle([110, 60, 290, 360], 30, fill=(200, 60, 60, 255))
+        pictures[side] = jpeg(soft)
+
+    result = run(pictures)
+
+    size = np.ptp(result.mesh.vertices, axis=0)
+    assert size[0] / size[1] == pytest.approx(0.6, abs=0.04)
+    assert result.report.mesh.components == 1

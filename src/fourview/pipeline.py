@@ -6,7 +6,7 @@ Owns      the order of the steps, and the report of a run. Not here: the work of
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 from fourview import __version__
 from fourview.compute import Machine
 from fourview.export.write import encode, save
-from fourview.mesh.crumbs import drop_crumbs
+from fourview.mesh.crumbs import drop_crumbs, part_volumes
 from fourview.mesh.measure import Health, measure
-from fourview.mesh.mesh import Mesh
+from fourview.mesh.mesh import Mesh, merge_vertices
 from fourview.mesh.simplify import simplify
+from fourview.mesh.topology import label_parts
 from fourview.notice import Notice
 from fourview.progress import CancelToken, Event, Journey
 from fourview.recipe import SEED_MAX, Recipe, flat, knobs
@@ -26,11 +27,14 @@ from fourview.surface.bridge import bridge
 from fourview.surface.extract import extract
 from fourview.surface.octree import sample
 from fourview.texture.bake import bake
+from fourview.texture.lost import thin_parts_lost
 from fourview.texture.settle import settle
 from fourview.texture.texture import Texture
+from fourview.texture.unseen import sides_not_shown
 from fourview.views.framing import frame
 from fourview.views.load import Source, read_pictures
 from fourview.views.matting import cut_out
+from fourview.views.outline import pieces
 from fourview.views.view import View
 
 
@@ -115,6 +119,7 @@ def generate(
     with journey.stage("simplify") as tick:
         mesh, found = simplify(mesh, recipe.mesh.target_face_num, tick)
         notices += found
+        notices += thin_parts_lost(mesh, views, 2 / recipe.surface.octree_resolution) if shape.is_framed else []
     texture, seen, silhouette_iou = None, None, {}
     if recipe.texture.texture == "project":
         with journey.stage("texture") as tick:
@@ -122,13 +127,17 @@ def generate(
             mesh, texture = baked.mesh, baked.texture
             seen, silhouette_iou = baked.covered_fraction, baked.silhouette_iou
             notices += baked.notices
+    else:
+        notices += sides_not_shown(mesh, views)
     with journey.stage("export") as tick:
         made_by = {"engine": engine.name, "licence": engine.licence, "seed": seed}
         file = encode(mesh, texture, recipe.export, made_by, tick)
 
+    health = measure(mesh)
+    notices += _pieces(mesh, health, views)
     report = Report(
         __version__, {"name": engine.name, "version": engine.version, "licence": engine.licence, **shape.facts}, asked,
-        seed, journey.timings_s, measure(mesh), faces_extracted, seen, silhouette_iou, tuple(notices),
+        seed, journey.timings_s, health, faces_extracted, seen, silhouette_iou, tuple(notices),
     )  # fmt: skip
     return Result(mesh, texture, file, report, tuple(views))
 
@@ -136,6 +145,19 @@ def generate(
 def write(result: Result, path: str | PathLike[str]) -> None:
     """Put the model's file at `path`, whole or not at all."""
     save(path, result.file)
+
+
+def _pieces(mesh: Mesh, health: Health, views: Sequence[View]) -> list[Notice]:
+    """A notice where the model is in several pieces, and how many the outlines show."""
+    if health.components < 2:
+        return []
+    volume = part_volumes(mesh, label_parts(merge_vertices(mesh)[0].faces, len(mesh.vertices)))
+    shown = ", ".join(f"{view.name} {pieces(view.matte)}" for view in views)
+    message = (
+        f"the model is in {health.components} pieces, the largest has {volume.max() / volume.sum():.1%} of its volume;"
+        f" pieces in the outlines: {shown}"
+    )
+    return [Notice("model_in_pieces", message)]
 
 
 def _idle_knobs(recipe: Recipe, engine: Engine) -> list[Notice]:

@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 
 from fourview import compute
 from fourview.errors import CanceledError, MissingExtraError, PictureError
+from fourview.views import backdrop
 from fourview.views.matting import cut_out
 from fourview.views.view import Picture
 
@@ -308,14 +309,53 @@ def test_specks_and_pinholes_are_cleaned_and_small_parts_reported():
     alpha = disc(50)
     alpha[80, 80] = 0
     alpha[5, 5] = 1
-    alpha[4:10, 140:148] = 1
+    alpha[4:7, 140:144] = 1
 
     matte, notices = cut_one(laid(alpha, (200, 90, 40), 0), alpha)
 
     assert matte[80, 80] == 1
     assert matte[5, 5] == 0
-    assert matte[4:10, 140:148].max() == 0
+    assert matte[4:7, 140:144].max() == 0
     assert [(n.code, n.field) for n in notices] == [("small_parts_dropped", "front")]
+
+
+def test_parts_of_a_picture_that_is_cut_out_are_real_however_far_apart():
+    alpha = np.maximum.reduce([disc(25, (80, 40)), disc(25, (80, 120)), disc(4, (20, 80))])
+
+    matte, notices = cut_one(laid(alpha, (200, 90, 40), 0), alpha)
+
+    np.testing.assert_allclose(matte, np.where(alpha < 0.02, 0, alpha), atol=1e-6)
+    assert not notices
+
+
+def test_loose_parts_before_a_plain_backdrop_are_dropped_with_their_share():
+    truth = np.maximum(disc(50), disc(3, (10, 150)))
+
+    matte, (notice,) = cut_one(laid(truth, (200, 90, 40), (255, 255, 255)))
+
+    assert matte[10, 150] == 0
+    assert (notice.code, notice.field) == ("small_parts_dropped", "front")
+    assert "0.4%" in notice.message
+
+
+@pytest.mark.parametrize("remove_background", ["auto", "never"])
+def test_half_transparent_matter_is_left_out_with_its_share(remove_background):
+    alpha = disc(50)
+    alpha[:80] *= 0.35
+
+    matte, (notice,) = cut_one(laid(np.ones_like(alpha), (150, 200, 210), 0), alpha, remove_background)
+
+    assert overlap(matte, alpha) == 1
+    assert (notice.code, notice.field) == ("half_transparent_left_out", "front")
+    assert "50%" in notice.message
+    assert "alpha 0.35" in notice.message
+
+
+def test_a_soft_rim_is_no_half_transparent_matter():
+    row, column = np.mgrid[:SIDE, :SIDE] + 0.5
+    alpha = np.clip((50 - np.hypot(row - 80, column - 80)) / 5 + 0.5, 0, 1)
+
+    assert cut_one(laid(alpha, (200, 90, 40), 0), alpha)[1] == []
 
 
 def test_a_subject_that_leaves_the_picture_is_reported_with_side_and_pixels():
@@ -353,3 +393,51 @@ def test_any_box_on_any_colour_is_a_matte_or_a_picture_error(width, height, grou
         contrast = max(abs(a - b) for a, b in zip(subject, ground, strict=True))
         if with_alpha or contrast > 60:
             assert overlap(matte, truth) > 0.9
+
+
+def china(level=249, side=256, ground=255.0, logo=False):
+    """A white cup before white paper, its middle only `ground - level` levels darker: its picture and coverage."""
+    row, column = np.mgrid[:side, :side] / side * 768
+    half = np.interp(row, [150, 200, 560, 620], [150, 200, 150, 90])
+    body = (abs(column - 384) < half) & (row > 150) & (row < 620)
+    away = np.hypot(column - 590, row - 380)
+    handle = (away < 90) & (away > 60) & ~body
+    across = np.clip((column - 384) / half, -1, 1)
+    shade = np.where(body, level - 26 * across**4 - 8 * np.clip(-across, 0, 1), np.where(handle, 236, ground))
+    image = np.repeat(shade[..., None], 3, axis=2)
+    if logo:
+        image[(abs(column - 384) < 60) & (abs(row - 380) < 50)] = (200, 30, 40)
+    return image.round().astype(np.uint8), (body | handle).astype(float)
+
+
+@pytest.mark.parametrize("logo", [False, True])
+@pytest.mark.parametrize("level", [252, 249])
+def test_white_china_before_white_paper_is_one_cup_with_a_handle(level, logo):
+    image, truth = china(level, logo=logo)
+
+    matte, _ = cut_one(image)
+
+    assert overlap(matte, truth) > 0.95
+    assert matte[127, 150 + 47] < 0.5  # through the handle
+    assert matte[127, 222] > 0.5  # the handle
+
+
+def test_where_keying_leaves_two_pieces_the_network_that_is_sure_of_one_decides(monkeypatch):
+    image, truth = china(249)
+    stripes = truth.astype(bool)
+    stripes[:, 115:140] = False
+    backdrop_of = np.full(image.shape, 255, np.float32)
+    keyed = backdrop.Keyed(stripes, np.zeros_like(stripes), backdrop_of)  # sure of itself, and wrong
+    monkeypatch.setattr(backdrop, "key", lambda _: keyed)
+
+    matte, notices = cut_one(image)
+
+    assert overlap(matte, truth) > 0.95
+    assert codes(notices) == {"matte_from_network"}
+
+
+def test_two_subjects_stay_refused_where_the_network_sees_two_as_well():
+    truth = np.maximum(disc(50, (128, 60), 256), disc(50, (128, 196), 256))
+
+    with pytest.raises(PictureError, match="two subjects"):
+        cut_one(laid(truth, (200, 90, 40), (255, 255, 255)))

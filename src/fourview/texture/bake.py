@@ -24,8 +24,8 @@ from fourview.texture.mirror import mirrored_sources, mix_all
 from fourview.texture.project import prepare
 from fourview.texture.rasterize import barycentric_at, nearest_faces
 from fourview.texture.texture import Texture
+from fourview.texture.unseen import much_unseen, sides_not_shown
 from fourview.texture.unwrap import unwrap
-from fourview.views.camera import AZIMUTH_DEG
 from fourview.views.view import View
 
 See = Callable[[Float, Float, Float], tuple[Float, Float, Bool]]  # points, normals, slopes: light, sureness, seen
@@ -59,7 +59,8 @@ def bake(mesh: Mesh, views: Sequence[View], texture_size: int, tick: Tick = no_t
         sources.append(prepare(view, mesh, texels_per_unit))
 
     normals = vertex_normals(fine)
-    see = partial(mix_all, sources, mirrored_sources(sources, fine.vertices, normals))
+    mirrored = mirrored_sources(sources, fine.vertices, normals)
+    see = partial(mix_all, sources, mirrored)
     light, sure, _ = see(fine.vertices, normals, normals)
     spread = fill_surface(fine, light, sure, lambda done: tick(0.5 + 0.15 * done))
 
@@ -69,9 +70,11 @@ def bake(mesh: Mesh, views: Sequence[View], texture_size: int, tick: Tick = no_t
     albedo = grow(albedo, ringed >= 0, lambda _: tick(0.95))
     covered &= face >= 0
 
-    fraction = _covered_fraction(fine, face, covered)
+    unseen = _unseen_area(fine, face, covered)
+    fraction = 1 - float(unseen.sum())
+    notices = [*notices, *sides_not_shown(fine, views, unseen, {source.name for source in mirrored})]
     if 1 - fraction > FILLED_SHARE:
-        notices = [*notices, _filled(fraction, views)]
+        notices.append(much_unseen(fraction, views))
     return Baked(flat, Texture(albedo, covered), notices, fraction, {s.name: s.silhouette_iou for s in sources})
 
 
@@ -119,19 +122,13 @@ def paint_texels(
     return albedo.reshape(side, side, 3), covered.reshape(side, side)
 
 
-def _covered_fraction(mesh: Mesh, face: Int, covered: Bool) -> float:
-    """Share of the surface that a view saw; a texel counts for the area it stands for."""
+def _unseen_area(mesh: Mesh, face: Int, covered: Bool) -> Float:
+    """The area of each face that no view saw `(f,)`, shares of the surface; a texel counts for its area."""
     texels = np.bincount(face[face >= 0], minlength=len(mesh.faces))
     seen = np.bincount(face[covered], minlength=len(mesh.faces))
     area = face_areas(mesh) * (texels > 0)
-    return float((area * seen / np.maximum(texels, 1)).sum() / max(float(area.sum()), 1e-12))
-
-
-def _filled(fraction: float, views: Sequence[View]) -> Notice:
-    missing = [name for name in AZIMUTH_DEG if name not in {view.name for view in views}]
-    cure = f"add the {missing[0]} picture" if missing else "it faces up or down, or lies behind other parts"
-    message = f"{1 - fraction:.0%} of the surface is in no picture and took colours from beside or from the other side"
-    return Notice("unseen_surface_filled", f"{message}; {cure}")
+    unseen: Float = area * (1 - seen / np.maximum(texels, 1)) / max(float(area.sum()), 1e-12)
+    return unseen
 
 
 def with_rings(face: Int, rings: int) -> Int:

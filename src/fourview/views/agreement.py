@@ -23,6 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fourview.arrays import Bool, Byte, Float, Int
+from fourview.views.camera import OPPOSITE
 from fourview.views.edges import flood
 from fourview.views.saliency import resized
 
@@ -38,7 +39,6 @@ _ALONE_VOTE = 1.5  # log odds of the colour vote where a single view must speak 
 _FEW_PX = 50.0  # a subject of fewer pixels does not get the full word
 _RARE = 1e-4  # of the pixels; a colour rarer than this in both is background's outside the subject, the subject's in it
 
-_OPPOSITE = {"front": "back", "back": "front", "left": "right", "right": "left"}
 _ALIGN_STEP = 4  # silhouettes are laid on each other at a quarter of the working size first
 
 
@@ -56,7 +56,7 @@ def settle(
     ]
     like = _BilateralGrid(np.concatenate(colours) / _LIKE_LEVELS)
     cells = np.split(like.cell, np.cumsum([len(c) for c in colours])[:-1])  # per view (n,)
-    opposite = [names.index(_OPPOSITE[name]) if _OPPOSITE[name] in names else None for name in names]
+    opposite = [names.index(OPPOSITE[name]) if OPPOSITE[name] in names else None for name in names]
     given = [_log_odds(b.astype(np.float64)) for b in beliefs]  # per view (h, w), as all beliefs here
     now = [_sigmoid(g) for g in given]
     weights = np.asarray(trust, float) + 1e-3  # (views,)

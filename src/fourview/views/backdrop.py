@@ -22,6 +22,8 @@ _SLOPE_MAX_LEVELS = 70.0  # how much a gradient may change over the picture; a w
 
 # What differs from it.
 _TOLERANCE_LEVELS = 9.0  # at least; JPEG moves flat areas beside an edge by this much
+_FAINT_LEVELS = 4.0  # of less contrast than the tolerance, but more than noise: white china before white paper
+_FAINT_LEAST_SHARE = 0.02  # of the subject
 _SPECK_SHARE = 0.0002  # of the picture: grains smaller than this are no subject
 _HOLE_SURE_SHARE = 0.015  # of the subject: enclosed backdrop colour this large is a way through it
 _HOLE_LEAST_SHARE = 0.001  # smaller than this it is a highlight, or an eye: kept solid
@@ -71,8 +73,10 @@ def key(image: Byte) -> Keyed | None:
         doubtful = doubtful | shadow
     else:
         silhouette &= ~shadow
-    if _has_weak_edge(silhouette & ~shadow, away, tolerance):
-        doubtful = doubtful | (ground & _surroundings(silhouette))
+    faint = ground & (box_sum(away > max(_FAINT_LEVELS, 3 * noise), 2) > 22)  # nearly all of 5 x 5 pixels
+    is_pale = np.count_nonzero(faint) > _FAINT_LEAST_SHARE * area
+    if is_pale or _has_weak_edge(silhouette & ~shadow, away, tolerance):
+        doubtful = doubtful | (ground & _surroundings(silhouette | faint if is_pale else silhouette))
     return Keyed(silhouette, doubtful, backdrop)
 
 

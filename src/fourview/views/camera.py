@@ -13,6 +13,7 @@ from fourview.arrays import Float
 
 # Sides of the *object*, in the order used everywhere; azimuth of the camera around +Y, degrees, 0 at +Z, 90 at +X.
 AZIMUTH_DEG: dict[str, float] = {"front": 0.0, "left": 90.0, "back": 180.0, "right": 270.0}
+OPPOSITE = {"front": "back", "back": "front", "left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Not here  keying (`backdrop`), the network (`saliency`), its quarrels between vi
 Colours under alpha 0 have no meaning, so a picture with alpha is laid on a plain grey before anything looks at it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,12 +20,17 @@ from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
 from fourview.views import agreement, backdrop, edges, saliency
+from fourview.views.outline import SPECK
 from fourview.views.view import Picture
 
 # An alpha channel that somebody cut, as opposed to one that is merely there.
 _CLEAR = 0.1
 _HAZE = 0.02  # fainter alpha is a remnant of somebody's cutting
 _CLEAR_LEAST_SHARE = 0.01  # of the picture; rounded corners of a screenshot are less
+
+# Half-transparent areas in it.
+_RIM_SHARE = 0.006  # of the picture's longer side: soft rims are no wider
+_GLASS_LEAST_SHARE = 0.01  # of what is not clear; less is no word worth
 
 # The network's answer.
 _SEEN_AGREEMENT = 0.15  # of the looks, and
@@ -67,20 +72,60 @@ def cut_out(
     asked = [alpha is None and (k is None or bool(k.doubtful.any())) for alpha, k in zip(cut, keyed, strict=True)]
     answers = _ask_network(pictures, shown, known, asked, network, tick) if any(asked) else [None] * len(pictures)
     mattes, notices = [], []
-    for picture, image, alpha, key, answer in zip(pictures, shown, cut, keyed, answers, strict=True):
-        if alpha is not None:
-            matte = np.where(alpha < _HAZE, 0, alpha)
-        else:
-            matte = _edged(image, key, answer)
-            if key is None and answer is not None and answer.agreement < saliency.SURE_AGREEMENT:
-                _check_body(picture.name, matte >= 0.5)
-            matte = matte if picture.alpha is None else np.minimum(matte, picture.alpha)
-        weight = answer.belief if answer is not None and key is None else np.ones_like(matte)
-        matte, dropped = _one_subject(picture.name, matte, weight)
-        notices += _unsure_notices(picture.name, answer) + dropped + _border_notices(picture.name, matte)
+    for k, picture in enumerate(pictures):
+        alone = [n == k for n in range(len(pictures))]
+
+        def ask(alone: list[bool] = alone, k: int = k) -> _Answer | None:
+            return answers[k] or _ask_network(pictures, shown, known, alone, network, no_tick)[k]
+
+        matte, findings = _matte(picture, shown[k], cut[k], keyed[k], answers[k], ask)
         mattes.append(matte)
+        notices += [*findings, *_border_notices(picture.name, matte)]
     tick(1.0)
     return mattes, notices
+
+
+def _matte(
+    picture: Picture,
+    image: Byte,
+    alpha: Float | None,
+    key: backdrop.Keyed | None,
+    answer: "_Answer | None",
+    ask: Callable[[], "_Answer | None"],
+) -> tuple[Float, list[Notice]]:
+    """The matte of one picture: its `alpha`, or the `key` and the network's `answer`; where keying leaves no single
+    subject and the network, which `ask` calls, is sure of one, the network's."""
+    if alpha is not None:
+        matte, dropped = _one_subject(picture.name, np.where(alpha < _HAZE, 0, alpha), np.ones_like(alpha), is_cut=True)
+        return matte, [*dropped, *_glass_notices(picture.name, alpha)]
+    try:
+        return _cut(picture, image, key, answer)
+    except PictureError as failed:
+        answer = ask() if key is not None else None
+        if answer is None or answer.agreement < saliency.SURE_AGREEMENT:
+            raise
+        try:
+            matte, dropped = _cut(picture, image, None, answer)
+        except PictureError:
+            raise failed from None
+    message = (
+        f"the backdrop of the '{picture.name}' picture is plain, but what stands out from it is no single subject; the"
+        f" network's silhouette was taken, {np.count_nonzero(matte >= 0.5)} pixels: look at the matte"
+    )
+    return matte, [*dropped, Notice("matte_from_network", message, picture.name)]
+
+
+def _cut(
+    picture: Picture, image: Byte, key: backdrop.Keyed | None, answer: "_Answer | None"
+) -> tuple[Float, list[Notice]]:
+    """The matte by `key`, and the network's `answer` where that is in doubt; raises where there is no one subject."""
+    matte = _edged(image, key, answer)
+    if key is None and answer is not None and answer.agreement < saliency.SURE_AGREEMENT:
+        _check_body(picture.name, matte >= 0.5)
+    matte = matte if picture.alpha is None else np.minimum(matte, picture.alpha)
+    weight = answer.belief if answer is not None and key is None else np.ones_like(matte)
+    matte, dropped = _one_subject(picture.name, matte, weight, is_cut=False)
+    return matte, [*_unsure_notices(picture.name, answer), *dropped]
 
 
 def _check_alpha(picture: Picture, remove_background: str) -> None:
@@ -104,7 +149,10 @@ def _shows_outline(alpha: Float | None) -> bool:
 def _as_it_is(picture: Picture) -> tuple[Float, list[Notice]]:
     """The picture's alpha `(h, w)`; ones where it shows no outline."""
     if picture.alpha is not None and _shows_outline(picture.alpha):
-        return picture.alpha, _border_notices(picture.name, picture.alpha)
+        return picture.alpha, [
+            *_glass_notices(picture.name, picture.alpha),
+            *_border_notices(picture.name, picture.alpha),
+        ]
     height, width = picture.image.shape[:2]
     message = (
         f"the '{picture.name}' picture is opaque all over, so all of its {width} x {height} pixels are the subject; "
@@ -202,7 +250,7 @@ def _edged(image: Byte, key: backdrop.Keyed | None, answer: _Answer | None) -> F
     scale = float(np.max(image.shape)) / agreement.WORKING_SIDE_PX
     if key is None:
         assert answer is not None, "without a plain backdrop the network is always asked"
-        return edges.soften(pixels, answer.settled >= 0.5, 1.5 * scale)
+        return edges.soften(pixels, answer.settled >= 0.5, max(1.0, 1.5 * scale))
     silhouette = (
         key.silhouette
         if answer is None
@@ -221,10 +269,11 @@ def _check_body(name: str, solid: Bool) -> None:
         raise PictureError(_no_subject(name, f"{1 - share:.0%} of what was found is dust"))
 
 
-def _one_subject(name: str, matte: Float, weight: Float) -> tuple[Float, list[Notice]]:
+def _one_subject(name: str, matte: Float, weight: Float, is_cut: bool) -> tuple[Float, list[Notice]]:
     """The matte `(h, w) float32` without specks and pinholes; raises `PictureError` if there is no subject, or two.
 
-    `weight (h, w)` 0..1 says how much each pixel counts when parts are compared.
+    `weight (h, w)` 0..1 says how much each pixel counts when parts are compared. In a picture that `is_cut` out
+    already, parts are real, however far apart: all but specks stay.
     """
     solid = matte >= 0.5
     _, areas = edges.parts(solid)
@@ -235,13 +284,13 @@ def _one_subject(name: str, matte: Float, weight: Float) -> tuple[Float, list[No
     weights = np.bincount(groups[solid], weight[solid])  # (groups + 1,)
     order = np.argsort(-weights, kind="stable")
     main = weights[order[0]]
-    if len(order) > 1 and weights[order[1]] >= _SECOND_SUBJECT_SHARE * main:
+    if not is_cut and len(order) > 1 and weights[order[1]] >= _SECOND_SUBJECT_SHARE * main:
         first, second = np.bincount(groups[solid])[order[:2]]
         raise PictureError(
             f"the '{name}' picture shows two subjects, of {first} and {second} pixels; one is needed: crop to the "
             "one you mean, or cut it out and use remove_background never"
         )
-    kept = (weights >= _PART_LEAST_SHARE * main)[groups] & solid
+    kept = (weights >= (SPECK if is_cut else _PART_LEAST_SHARE) * main)[groups] & solid
     left = solid & ~kept
     matte = np.where(edges.flood((matte > 0) & ~left, kept), matte, 0).astype(np.float32)
     holes, hole_areas = edges.parts(matte < 0.5)
@@ -252,6 +301,22 @@ def _one_subject(name: str, matte: Float, weight: Float) -> tuple[Float, list[No
         return matte, []
     message = f"parts beside the '{name}' picture's subject were dropped, {share:.1%} of its area"
     return matte, [Notice("small_parts_dropped", message, name)]
+
+
+def _glass_notices(name: str, alpha: Float) -> list[Notice]:
+    """Half-transparent matter that the silhouette leaves out: areas, not the soft rim of something solid."""
+    faint = (alpha > _CLEAR) & (alpha < 0.5)
+    rim = max(2.0, _RIM_SHARE * max(alpha.shape))
+    areas = faint & (edges.depth(alpha > _CLEAR) > rim) & (edges.depth(alpha < 0.5) > rim)
+    left = faint & (edges.depth(~areas) <= 2 * rim) if areas.any() else areas
+    share = np.count_nonzero(left) / max(int(np.count_nonzero(alpha > _CLEAR)), 1)
+    if share < _GLASS_LEAST_SHARE:
+        return []
+    message = (
+        f"{share:.0%} of the subject in the '{name}' picture is half-transparent (alpha {alpha[left].mean():.2f} on the"
+        " average) and was left out; alpha of 0.5 and more counts as matter: raise it where glass or cloth must stay"
+    )
+    return [Notice("half_transparent_left_out", message, name)]
 
 
 def _unsure_notices(name: str, answer: _Answer | None) -> list[Notice]:
