@@ -539,6 +539,129 @@ def test_a_claim_whose_answer_got_lost_is_put_back_unharmed(hall):
     assert (job.status, job.attempts, job.deaths) == ("succeeded", 2, 0)
 
 
+@on_sqlite
+def test_an_error_while_a_runner_is_ended_ends_no_thread(hall):
+    class Stubborn(ScriptedRunner):
+        def kill(self):
+            super().kill()
+            raise OSError("no such process")
+
+    def poison(work):
+        made = make(work)
+        return Outcome(made.status, made.files, made.result, is_poisoned=True)
+
+    with hall.working(Stubborn([poison], [Step("matte", 0.1), RunnerDiedError("gone")])) as dispatcher:
+        jobs = hall.until_final(*[hall.submit() for _ in range(3)])
+        assert dispatcher.is_alive()
+
+    assert [job.status for job in jobs] == ["succeeded"] * 3
+    assert sum(job.deaths for job in jobs) == 1
+    with hall.store.begin() as tx:
+        workers.leave(tx, "w1")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@on_sqlite
+def test_a_thread_that_died_is_started_again_and_its_job_is_done_without_blame(hall):
+    job_id = hall.submit()
+
+    class Deadly(ScriptedRunner):
+        """Ends the thread that listens, once."""
+
+        def hear(self, timeout_s):
+            if self.works and not hasattr(self, "has_killed"):
+                self.has_killed = True
+                raise SystemExit
+            return super().hear(timeout_s)
+
+    with hall.working(Deadly([60])) as dispatcher:
+        hall.until(lambda: not dispatcher.is_alive())
+        assert hall.find(job_id).status == "running"
+        dispatcher.start()
+        [job] = hall.until_final(job_id)
+
+    assert (job.status, job.attempts, job.deaths) == ("succeeded", 2, 0)
+
+
+class Share:
+    """The folder of files, as a share that may not be mounted."""
+
+    def __init__(self, hall):
+        self.root = hall.settings.state_dir / "files"
+        self.elsewhere = self.root.with_name("elsewhere")
+
+    def unmount(self):
+        self.root.rename(self.elsewhere)
+        self.root.mkdir()
+
+    def mount(self):
+        self.root.rmdir()
+        self.elsewhere.rename(self.root)
+
+
+@pytest.mark.parametrize("when", ["before the work", "after the work"])
+def test_a_job_waits_for_its_file_store_with_its_lease_kept(hall, when):
+    job_id, share, go = hall.submit(), Share(hall), threading.Event()
+
+    def make_late(work):
+        go.wait(PATIENCE_S)
+        return make(work)
+
+    if when == "before the work":
+        share.unmount()
+        go.set()
+    with hall.working(ScriptedRunner([make_late]), lease_s=1.5, heartbeat_s=0.3):
+        hall.until_running(job_id)
+        if when == "after the work":
+            share.unmount()
+            go.set()
+        time.sleep(2)  # longer than a lease
+        with hall.store.read() as tx:
+            assert not queue.is_overdue(tx, time.time())
+        assert hall.find(job_id).status == "running"
+        share.mount()
+        [job] = hall.until_final(job_id)
+
+    assert (job.status, job.attempts, job.deaths) == ("succeeded", 1, 0)
+    assert hall.ledger_of(job_id) == {"hold", "charge"}
+
+
+@on_sqlite
+def test_a_file_store_that_stays_away_gives_the_job_back_and_no_other_is_claimed(hall, monkeypatch):
+    monkeypatch.setattr(module, "FILES_S", 0.5)
+    first, second, share = hall.submit(), hall.submit(), Share(hall)
+    share.unmount()
+
+    with hall.working(ScriptedRunner()):
+        hall.until(lambda: hall.find(first).attempts == 1 and hall.find(first).status == "queued")
+        time.sleep(1)
+        assert (hall.find(first).attempts, hall.find(second).attempts) == (1, 0)
+        assert hall.workers() != []
+        share.mount()
+        jobs = hall.until_final(first, second)
+
+    assert {(job.status, job.deaths) for job in jobs} == {("succeeded", 0)}
+
+
+@on_sqlite
+def test_a_job_that_waits_for_its_file_store_is_canceled_or_put_back(hall):
+    first, share = hall.submit(), Share(hall)
+    share.unmount()
+
+    with hall.working(ScriptedRunner()) as dispatcher:
+        hall.until_running(first)
+        hall.request_cancel(first)
+        [canceled] = hall.until_final(first)
+        second = hall.submit()
+        hall.until_running(second)
+        dispatcher.stop(0.2)
+        dispatcher.join()
+
+    assert canceled.status == "canceled"
+    assert (hall.find(second).status, hall.find(second).deaths) == ("queued", 0)
+    share.mount()
+
+
 def test_new_stages_and_steps_wait_to_be_written_and_the_rest_is_the_last_word():
     progress = Progress()
     progress.was_written(100.0)

@@ -6,9 +6,11 @@ import os
 import threading
 import time
 
+import psycopg
 import pytest
 from service.store.people import LEASE_S, add_customer, job_of
 
+from fourview.errors import DependencyAwayError
 from fourview.service import aside, janitor
 from fourview.service.files import open_files
 from fourview.service.janitor import Janitor
@@ -76,6 +78,45 @@ def test_a_job_whose_worker_died_waits_again_and_a_late_one_expires(hall):
     assert hall.find(late.id).status == "expired"
     assert sorted(hall.told) == sorted([lost.id, late.id])
     assert hall.news.wait_for_job(0, 0) == 1
+
+
+class TestAfterAnOutage:
+    @pytest.fixture
+    def knobs(self):
+        return {"lease_s": 1, "heartbeat_s": 0.3}
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    def test_leases_that_ran_out_meanwhile_are_left_alone_for_a_while(self, hall, url):
+        hall.submit(time.time())
+        job = hall.claim(time.time() - LEASE_S)
+        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+        elsewhere = psycopg.conninfo.make_conninfo(url, dbname="postgres")
+        with psycopg.connect(elsewhere, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            with pytest.raises(DependencyAwayError):
+                hall.janitor.sweep_leases(time.time())
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+        hall.janitor.sweep_leases(time.time())
+        left_alone = hall.find(job.id)
+        time.sleep(1.1)
+        hall.janitor.sweep_leases(time.time())
+
+        assert (left_alone.status, left_alone.deaths) == ("running", 0)
+        assert (hall.find(job.id).status, hall.find(job.id).deaths) == ("queued", 1)
+
+    @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+    def test_so_they_are_when_the_database_was_silent_and_never_refused(self, hall, monkeypatch):
+        monkeypatch.setattr(janitor, "OUTAGE_S", 0.2)
+        hall.janitor.sweep_leases(time.time())
+        hall.submit(time.time())
+        job = hall.claim(time.time() - LEASE_S)
+        time.sleep(0.3)
+
+        hall.janitor.sweep_leases(time.time())
+
+        assert hall.find(job.id).status == "running"
 
 
 def test_several_janitors_at_once_sweep_each_job_once(hall):

@@ -160,6 +160,7 @@ def test_all_reasons_are_told_at_once():
         {"trusted_proxies": "10.0.0.0/24,fd00::/8", **PUBLIC},
         {"outbound_test_hosts": "127.0.0.1:1234,localhost:1234"},
         {"database_url": "postgresql://user:word@host/name", "files_url": "s3://bucket/prefix"},
+        {"database_url": "postgresql://user:word@one:5432,two:5433/name?target_session_attrs=read-write"},
     ],
 )
 def test_what_is_safe_starts(flags):

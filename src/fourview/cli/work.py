@@ -201,7 +201,7 @@ class WorkerPool:
         self._supervisor.start()
 
     def is_ready(self) -> bool:
-        """Whether one of them can take a job, as far as the database tells; nobody waits where there are to be none."""
+        """Whether one of them can take a job, as far as the database shows; yes where there are to be none."""
         from fourview.service.store.workers import present
 
         try:

@@ -8,7 +8,7 @@ The event loop never waits for the disk, the database or the file store: `look`,
 threads, which each of the three has for itself, so that one that hangs holds up no other. Queries that read take turns:
 reading SQLite is all Python, and threads that fight for the interpreter halve what it gets done.
 
-A request waits for PostgreSQL as long as that answers somebody, however many requests stand before it. Once it has
+A request waits for PostgreSQL as long as that answers any of them, however many requests stand before it. Once it has
 answered nothing for a while, it is away for all who have waited so long, whether their turn has come or not.
 """
 

@@ -156,7 +156,7 @@ class Dispatcher:
         self._log.info("runner_ready", engines=ability.engines)
 
     def _end_runner(self) -> None:
-        """Nobody may count on it any more; the next round starts another one. Never raises: it is called in need."""
+        """It takes no more work; the next round starts another one. Never raises: it is called in need."""
         self._ability = None
         try:
             self._runner.kill()

@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, *args: Any) -> None:
-        """Nothing: whoever probes does so every few seconds."""
+        """Nothing: a probe comes every few seconds."""
 
     def _answer_json(self, status: int, body: dict[str, Any]) -> None:
         self._answer(status, "application/json", json.dumps(body).encode())

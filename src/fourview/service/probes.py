@@ -5,7 +5,7 @@
 Owns      what is looked at, and how long a look may take.
 Not here  who may ask and how the answer looks (`routes.health`, `health_port`), what is counted (`metrics`).
 
-A look at something that hangs hangs too. So each is taken in a thread of its own, whoever asks waits for it for
+A look at something that hangs hangs too. So each is taken in a thread of its own, a question waits for it for
 `DEADLINE_S`, and there is never a second look at the same thing before the first has ended.
 """
 
@@ -28,7 +28,7 @@ from fourview.service.supervisor import Supervisor
 
 BEATS = 3  # a runner that was silent for so many heartbeats is gone
 LATE_S = 5.0  # how long after its moment an end of a job may still be written down
-FRESH_S = 1.0  # everybody may ask whether it is ready, and nobody can keep the disk busy with it
+FRESH_S = 1.0  # anyone may ask whether it is ready, and that must not keep the disk busy
 DEADLINE_S = 2.5  # how long a look may take
 
 Checks = dict[str, str]  # what was looked at -> ok, or what is wrong, for everybody to read

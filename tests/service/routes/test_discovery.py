@@ -6,8 +6,8 @@ import time
 import pytest
 
 from fourview.recipe import knobs
+from fourview.service.probes import BEATS
 from fourview.service.problems import PROBLEMS
-from fourview.service.routes.health import BEATS
 from fourview.service.store import keys, ledger, signin, workers
 
 ENGINE = {"installed": True, "version": "1.0", "licence": "Apache-2.0", "lacks": None}

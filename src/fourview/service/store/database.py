@@ -251,7 +251,7 @@ class _Connection(psycopg.Connection[Any]):
                 raise
             _limit.was_silent = True
             self.pulse.missed_at = time.monotonic()
-            self.pgconn.finish()  # nobody knows what it is at
+            self.pgconn.finish()  # its state is unknown
             raise psycopg.OperationalError(f"the server was silent for {timeout:.1f} s") from error
         self.pulse.answered_at = time.monotonic()
         return result
