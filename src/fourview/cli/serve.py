@@ -23,7 +23,7 @@ import click
 
 from fourview.cli.state import serve_extra
 from fourview.cli.work import INTERRUPTED, LOOK_S, OUR_FAULT, WorkerPool, listening, settings_of, settings_options
-from fourview.errors import ServiceError
+from fourview.errors import DependencyAwayError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +126,7 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
     from fourview.service import handles
     from fourview.service.app import create_app
     from fourview.service.deliver import Deliverer
+    from fourview.service.dependency import pauses
     from fourview.service.protocol import HEAD_MAX, protocol
 
     settings, deliverer = desk.settings, Deliverer(desk)
@@ -160,7 +161,12 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
                 await asyncio.sleep(LOOK_S)
             gc.collect()
             gc.freeze()  # what is loaded by now stays: a look at all of it takes a tenth of a second, again and again
-            said = await asyncio.to_thread(welcome, settings, desk.store)
+            for wait_s in pauses():
+                try:
+                    said = await asyncio.to_thread(welcome, settings, desk.store)
+                    break
+                except DependencyAwayError:
+                    await asyncio.sleep(wait_s)
             click.echo(said.text)
             host, port = listener.getsockname()[:2]
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")

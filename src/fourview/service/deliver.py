@@ -178,7 +178,9 @@ class Deliverer:
             entry = Entry(attempt=delivery.attempts, at=moment(began), ms=ms, status=status, error=error)
             await self._desk.change(lambda tx: self._write_down(tx, delivery, entry))
             bound.info("webhook_sent", status=status, error=error)
-        except Exception:  # it comes up again by itself
+        except DependencyAwayError as error:  # it comes up again by itself, as below
+            bound.warning("dependency_away", dependency=error.name, error=str(error))
+        except Exception:
             bound.exception("webhook_not_sent")
         finally:
             self._places.leave(delivery.lane)

@@ -120,6 +120,7 @@ class Janitor:
             if again is not None and again.at <= now - UNNAMED_S:  # nobody put it there once more meanwhile
                 self._files.drop(digest)
                 log.info("artifact_dropped", digest=digest, bytes=again.bytes)
+        self._answered_at = time.monotonic()  # listing a large bucket takes long, which is no outage
 
     def sweep_scratch(self, now: float) -> None:
         """Folders of attempts that no longer run, and of work aside that must be over."""
