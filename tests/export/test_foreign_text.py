@@ -61,6 +61,11 @@ def test_corners_are_read_in_every_spelling(faces, end):
     assert area(obj(text).mesh) == pytest.approx([0, 0, 1])
 
 
+@pytest.mark.parametrize("code", ["utf-8-sig", "utf-16"])
+def test_an_obj_may_be_written_in_any_code_of_text(code):
+    assert area(read_mesh((SQUARE + "f 1 2 3 4").encode(code), "obj").mesh) == pytest.approx([0, 0, 1])
+
+
 def test_negative_corners_count_back_from_their_line():
     text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf -3 -2 -1\nv 5 0 0\nv 7 0 0\nv 5 2 0\nf -3 -2 -1\n"
 
@@ -204,8 +209,9 @@ def test_materials_without_their_file_are_told(head):
     assert model.light is None
 
 
-def test_a_picture_without_coordinates_is_told():
-    text = f"mtllib m.mtl\n{SQUARE}usemtl a\nf 1 2 3 4\n"
+@pytest.mark.parametrize("face", ["f 1 2 3 4", "f 1/7 2/8 3/9 4/5"])
+def test_a_picture_without_coordinates_is_told(face):
+    text = f"mtllib m.mtl\n{SQUARE}usemtl a\n{face}\n"
 
     assert codes(obj(text, **{"m.mtl": "newmtl a\nmap_Kd F.png\n", "F.png": letter("F")})) == [
         "texture_coordinates_missing"

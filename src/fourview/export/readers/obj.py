@@ -30,6 +30,7 @@ NUMBERED = ("-o", "-s", "-t")
 WAYS: dict[tuple[float, float], int] = {(0, 0): 0, (1, 0): 1, (2, 0): 2, (2, 1): 3}
 GREY = 1e-3  # how far the channels of a grey `Kd` may differ
 _BOM = b"\xef\xbb\xbf"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass
@@ -137,6 +138,8 @@ def _taken_apart(data: bytes, limits: Limits) -> _Lines:
 
 def _joined(data: bytes) -> Iterator[bytes]:
     """The lines, those continued with a backslash made one."""
+    if data[:2] in UTF16_BOMS:
+        data = data.decode("utf-16").encode()
     data = data.removeprefix(_BOM) + b"\n"
     if b"\n" not in data[:-1]:
         data = data.replace(b"\r", b"\n")
@@ -214,10 +217,9 @@ def _corners(lines: _Lines, positions: Float, scene: Scene, limits: Limits) -> t
         numbers = numbers.reshape(len(faces.material), size, -1)
         v = numbers[:, :, 0] - 1
         vt = numbers[:, :, 1] - 1 if way in (1, 2) else np.full_like(v, -1)
-        for name, named, count, least in (("v", v, len(positions), 0), ("vt", vt, lines.vt_count, -1)):
-            if named.min() < least or named.max() >= count:
-                wrong = named.max() if named.max() >= count else named.min()
-                raise ValueError(f"a face names the {name} {wrong + 1} of {count}")
+        vt = np.where((vt >= 0) & (vt < lines.vt_count), vt, -1)
+        if v.min() < 0 or v.max() >= len(positions):
+            raise ValueError(f"a face names vertices {v.min() + 1} to {v.max() + 1} of {len(positions)}")
         cut, bad = triangulate(positions, v)
         rough += bad
         flat = cut.reshape(len(v), -1)

@@ -57,7 +57,7 @@ def read(data: bytes, files: Files, limits: Limits) -> Scene:
     tables = _text_tables(body, elements) if order == "=" else _binary_tables(body, elements, order)
     scene = Scene()
     about = {element.name: element for element in elements}
-    if "vertex" in tables and any(name in tables for name in CORNERED):
+    if tables.get("vertex") and any(tables.get(name) for name in CORNERED):
         _shapes(scene, tables, about, [(name, _picture(name, files, limits)) for name in pictures], limits)
     return scene
 
