@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fourview import errors
 from fourview.cli.app import app
-from fourview.export.readers.scene import TOLD
+from fourview.export.readers.scene import MESSAGES
 
 ROOT = Path(__file__).parent.parent
 DOCS = "\n".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
@@ -27,7 +27,7 @@ def test_every_warning_is_in_the_docs():
     sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     codes = set(re.findall(r'Notice\(\s*"([a-z_]+)"', sources))
 
-    codes |= set(TOLD)
+    codes |= set(MESSAGES)
     assert len(codes) > 8
     assert not [code for code in codes if f"`{code}`" not in DOCS]
 

@@ -146,7 +146,7 @@ def test_texels_that_a_mask_hides_do_not_bleed():
 
 
 @pytest.mark.parametrize(
-    ("picture", "material", "said"),
+    ("picture", "material", "warned"),
     [
         (Image.new("RGBA", (8, 8), (90, 90, 90, 90)), {}, []),  # glTF's default is opaque, whatever the picture holds
         (Image.new("RGBA", (8, 8), (90, 90, 90, 255)), {"alphaMode": "BLEND"}, []),
@@ -157,8 +157,8 @@ def test_texels_that_a_mask_hides_do_not_bleed():
         (letter("F"), {"extensions": {"KHR_materials_unlit": {}}}, []),
     ],
 )
-def test_what_of_a_material_is_left_out_is_told(picture, material, said):
-    assert codes(glb(with_picture(picture, **material))) == said
+def test_what_of_a_material_is_left_out_is_a_warning(picture, material, warned):
+    assert codes(glb(with_picture(picture, **material))) == warned
 
 
 def test_specular_and_gloss_have_a_colour_of_their_own():
@@ -186,7 +186,7 @@ def test_a_grey_picture_of_16_bits_is_not_white():
 
 
 @pytest.mark.parametrize("data", [b"no picture", png(letter("F"))[:60]], ids=["foreign", "cut off"])
-def test_a_picture_that_cannot_be_read_is_told_with_its_faces(data):
+def test_a_picture_that_cannot_be_read_is_a_warning_with_its_faces(data):
     made = Gltf()
     made.show(made.cube(made.material(made.texture(data), surface={"baseColorFactor": [1, 0, 0, 1]})))
 
@@ -207,7 +207,7 @@ def test_a_picture_of_a_kind_that_is_not_read_falls_back_to_the_plain_one():
     assert differs(seen(glb(made)), letter("F")) < NEAR
 
 
-def test_the_commands_show_all_pictures_and_tell_what_is_left_out(tmp_path):
+def test_the_commands_show_all_pictures_and_warn_of_what_is_left_out(tmp_path):
     made = Gltf()
     for number, colour in enumerate(("red", "blue")):
         material = made.material(made.texture(Image.new("RGB", (8, 8), colour)), normalTexture={"index": 0})
@@ -215,12 +215,12 @@ def test_the_commands_show_all_pictures_and_tell_what_is_left_out(tmp_path):
     (tmp_path / "m.glb").write_bytes(made.glb())
 
     commands = [["inspect", "m.glb"], ["render", "m.glb", "-o", "m.png"]]
-    told = [
+    printed = [
         subprocess.run([sys.executable, "-m", "fourview", *each], capture_output=True, text=True, cwd=tmp_path).stderr
         for each in commands
     ]
 
-    assert all("warning: material_maps_dropped: 2 materials" in each for each in told)
+    assert all("warning: material_maps_dropped: 2 materials" in each for each in printed)
     with Image.open(tmp_path / "m.png") as sheet:
         red, green, blue = np.asarray(sheet.convert("RGB")).reshape(-1, 3).astype(int).T
     assert ((red > 100) & (blue < 40) & (green < 40)).sum() > 1000
@@ -392,7 +392,7 @@ def test_strips_and_fans_become_triangles_that_face_one_way(is_indexed):
     assert np.cross(b - a, c - a)[:, 2] / 2 == pytest.approx([0.5] * 5)
 
 
-def test_the_turns_of_a_strip_have_no_faces_and_points_are_told():
+def test_the_turns_of_a_strip_have_no_faces_and_points_are_a_warning():
     made = Gltf()
     corners = made.array(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [4, 0, 0], [5, 0, 0], [4, 1, 0]], "f4"))
     strip = made.array(np.array([0, 1, 2, 2, 3, 3, 4, 5], "u2"))
@@ -551,11 +551,11 @@ def meshopted():
         size = values.shape[1] * 4 if mode == "ATTRIBUTES" else 4
         count = len(values) if mode == "ATTRIBUTES" else values.size
         made.blob += b"\0" * (-len(made.blob) % 4)
-        told = {"buffer": 0, "byteOffset": len(made.blob), "byteLength": len(data), "byteStride": size,
+        packed = {"buffer": 0, "byteOffset": len(made.blob), "byteLength": len(data), "byteStride": size,
                 "count": count, "mode": mode}  # fmt: skip
         made.blob += data
         view = made.put("bufferViews", {"buffer": 1, "byteOffset": start, "byteLength": size * count,
-                                        "extensions": {"EXT_meshopt_compression": told}})  # fmt: skip
+                                        "extensions": {"EXT_meshopt_compression": packed}})  # fmt: skip
         kind = {"ATTRIBUTES": 5126, "TRIANGLES": 5125}[mode]
         width = {12: "VEC3", 8: "VEC2", 4: "SCALAR"}[size]
         arrays[name] = made.put("accessors", {"bufferView": view, "componentType": kind, "count": count, "type": width})
@@ -590,9 +590,9 @@ def test_without_its_decoder_a_packed_mesh_is_refused_by_name(monkeypatch, make,
 def test_a_damaged_packed_mesh_is_refused_in_one_line_and_nothing_else_is_printed(make, tmp_path):
     made = make()
     view = made.tree["bufferViews"][0]
-    told = view.get("extensions", {}).get("EXT_meshopt_compression", view)
-    start = told["byteOffset"]
-    made.blob[start + 6 : start + told["byteLength"]] = bytes(told["byteLength"] - 6)
+    packed = view.get("extensions", {}).get("EXT_meshopt_compression", view)
+    start = packed["byteOffset"]
+    made.blob[start + 6 : start + packed["byteLength"]] = bytes(packed["byteLength"] - 6)
     (tmp_path / "broken.glb").write_bytes(made.glb())
 
     command = [sys.executable, "-m", "fourview", "inspect", str(tmp_path / "broken.glb")]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""OBJ, PLY and STL of other programs: their many spellings, their colours, and what is told where something is lost."""
+"""OBJ, PLY and STL of other programs: their many spellings, their colours, and the warnings where something is lost."""
 
 import itertools
 import struct
@@ -97,7 +97,7 @@ def test_polygons_with_dents_are_cut_within_their_outline(outline, plane, start)
     assert codes(model) == []
 
 
-def test_a_polygon_that_crosses_itself_is_told():
+def test_a_polygon_that_crosses_itself_is_a_warning():
     text = "".join(f"v {x} {y} 0\n" for x, y in [(0, 0), (2, 2), (2, 0), (0, 2), (-1, 1)]) + "f 1 2 3 4 5\n"
 
     assert codes(obj(text)) == ["polygons_rough"]
@@ -183,7 +183,7 @@ def test_a_grey_kd_beside_a_picture_is_white_and_a_coloured_one_dyes_it():
 
 
 @pytest.mark.parametrize(
-    ("material", "files", "said", "word"),
+    ("material", "files", "code", "word"),
     [
         ("newmtl a\nKd 1 0 0\nmap_Kd lost.png\n", {}, "picture_missing", "lost.png"),
         ("newmtl a\nmap_Kd F.png\n", {"F.png": b"no picture"}, "picture_missing", "F.png"),
@@ -193,15 +193,15 @@ def test_a_grey_kd_beside_a_picture_is_white_and_a_coloured_one_dyes_it():
         ("newmtl a\nmap_Kd -mm 0.2 0.5 F.png\n", {"F.png": letter("F")}, "map_options_ignored", "-mm 0.2 0.5"),
     ],
 )
-def test_what_of_a_material_is_lost_is_told(material, files, said, word):
+def test_what_of_a_material_is_lost_is_a_warning(material, files, code, word):
     model = square(material, **files)
 
-    assert codes(model) == [said]
+    assert codes(model) == [code]
     assert word in model.notices[0].message
 
 
 @pytest.mark.parametrize("head", ["", "mtllib lost.mtl\n"])
-def test_materials_without_their_file_are_told(head):
+def test_materials_without_their_file_are_a_warning(head):
     model = obj(f"{head}{SQUARE}usemtl a\nf 1 2 3\nusemtl b\nf 1 3 4\n")
 
     assert codes(model) == ["material_file_missing"]
@@ -210,7 +210,7 @@ def test_materials_without_their_file_are_told(head):
 
 
 @pytest.mark.parametrize("face", ["f 1 2 3 4", "f 1/7 2/8 3/9 4/5"])
-def test_a_picture_without_coordinates_is_told(face):
+def test_a_picture_without_coordinates_is_a_warning(face):
     text = f"mtllib m.mtl\n{SQUARE}usemtl a\n{face}\n"
 
     assert codes(obj(text, **{"m.mtl": "newmtl a\nmap_Kd F.png\n", "F.png": letter("F")})) == [
@@ -386,7 +386,7 @@ def test_an_stl_is_read_in_every_form(data, count):
 
 
 @pytest.mark.parametrize("data", [stl(colours=(0, 0x8123, 0x8456, 0)), stl(b"COLOR=\xff\x80\x00\xff made by M")])
-def test_colours_of_an_stl_are_left_out_and_told(data):
+def test_colours_of_an_stl_are_left_out_with_a_warning(data):
     model = read_mesh(data, "stl")
 
     assert model.light is None

@@ -119,7 +119,7 @@ def read_mesh(
         raise MeshError(f"{shown} is of type '{file_type}'; meshes are read from {', '.join(FILE_TYPES)}: {CURE}")
     limits = Limits(FACES_MAX, PARTS_MAX, NUMBERS_MAX, TEXELS_MAX)
     try:
-        # What numpy and Pillow have to say of foreign numbers and pictures is said by our own checks.
+        # Our own checks follow: the warnings of numpy and Pillow would reach stderr beside them.
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             scenes = _zipped(data, limits) if file_type == "zip" else [_scene(data, file_type, files, limits)]
             _check_size(scenes, limits)
@@ -166,7 +166,7 @@ def _zipped(data: bytes, limits: Limits) -> list[Scene]:
         files = Files(entries=unpack)
         scenes = [_scene(unpack[name](), kinds[name], files.below(name), limits) for name in meshes]
     if len(meshes) > 1:
-        scenes[0].tell("meshes_joined", len(meshes), meshes)
+        scenes[0].warn("meshes_joined", len(meshes), meshes)
     return scenes
 
 
@@ -236,12 +236,12 @@ def _painted(mesh: Mesh, shapes: list[Shape], scene: Scene) -> Model:
     rasters, number_of, least_alpha = _unpacked(shapes)
     damaged = [shape.picture is not None and shape.picture not in number_of for shape in shapes]
     lost = sum(len(shape.faces) for shape, is_lost in zip(shapes, damaged, strict=True) if is_lost)
-    scene.tell("picture_missing", lost, ["damaged"])
+    scene.warn("picture_missing", lost, ["damaged"])
     shapes = [
         dataclasses.replace(shape, picture=None) if is_lost else shape
         for shape, is_lost in zip(shapes, damaged, strict=True)
     ]
-    _tell_alpha(scene, shapes, least_alpha)
+    _warn_of_alpha(scene, shapes, least_alpha)
     raster = np.repeat(
         [-1 if shape.picture is None else number_of[shape.picture] for shape in shapes], [len(s.faces) for s in shapes]
     )
@@ -308,10 +308,10 @@ def _without_hidden(code: Byte, seen: Bool) -> Byte:
     return srgb_from_linear(grow(linear_from_srgb(code), seen))
 
 
-def _tell_alpha(scene: Scene, shapes: list[Shape], least_alpha: dict[Picture, float]) -> None:
+def _warn_of_alpha(scene: Scene, shapes: list[Shape], least_alpha: dict[Picture, float]) -> None:
     alpha = [shape.alpha * (least_alpha[shape.picture] if shape.picture is not None else 1.0) for shape in shapes]
     count = sum(len(shape.faces) for shape, least in zip(shapes, alpha, strict=True) if least < 1)
-    scene.tell("alpha_dropped", count, [f"alpha down to {min(alpha):.2f}"])
+    scene.warn("alpha_dropped", count, [f"alpha down to {min(alpha):.2f}"])
 
 
 def _reduced(raster: Raster, by: int) -> Raster:

@@ -27,7 +27,7 @@ COMPONENTS = {5120: "i1", 5121: "u1", 5122: "i2", 5123: "u2", 5124: "i4", 5125: 
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 # Attributes that are shares of one where they are integers, whether the accessor says so or not.
 SHARES = ("COLOR", "WEIGHTS")
-UNPACK = "unpack it (`gltf-transform copy`, or export it again without compression)"
+UNPACK = "export it again without compression"
 
 
 class Arrays:
@@ -189,11 +189,11 @@ def _decoder(module: str, extension: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MeshError(
-            f"the mesh is packed with {extension}, and its decoder is not installed: pip install 'fourview[gltf]', or "
-            + UNPACK
+            f"the mesh is compressed with {extension}, and its decoder is not installed: "
+            f"pip install 'fourview[gltf]', or {UNPACK}"
         ) from error
 
 
 def _damaged(extension: str, error: Exception) -> MeshError:
-    said = " ".join(str(error).split())[:80]
-    return MeshError(f"what the mesh packed with {extension} cannot be unpacked ({said}): {UNPACK}")
+    reason = " ".join(str(error).split())[:80]
+    return MeshError(f"the {extension} data of the mesh cannot be decoded ({reason}): {UNPACK}")

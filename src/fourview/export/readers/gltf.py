@@ -125,16 +125,18 @@ class _Reader:
     def _shown(self, nodes: list[Json]) -> dict[int, Float]:
         """The matrix of every node that the scene shows, by its number."""
         scenes = self._tree.get("scenes", [])
-        self._scene.tell("scenes_dropped", max(0, len(scenes) - 1))
+        self._scene.warn("scenes_dropped", max(0, len(scenes) - 1))
         roots = scenes[self._tree.get("scene", 0)].get("nodes", []) if scenes else _roots(nodes)
         return _walked(nodes, roots)
 
     def _instances(self, node: Json, matrix: Float) -> list[Float]:
-        told = node.get("extensions", {}).get(INSTANCING)
-        if told is None:
+        instancing = node.get("extensions", {}).get(INSTANCING)
+        if instancing is None:
             return [matrix]
         named = {
-            name: index for name, index in told["attributes"].items() if name in ("TRANSLATION", "ROTATION", "SCALE")
+            name: index
+            for name, index in instancing["attributes"].items()
+            if name in ("TRANSLATION", "ROTATION", "SCALE")
         }
         self._limits.parts(max((self._arrays.count(index) for index in named.values()), default=0))
         rows = {name.lower(): self._arrays.floats(index) for name, index in named.items()}
@@ -278,8 +280,8 @@ class _Reader:
 
     def _sources(self, texture: Json) -> list[int]:
         """Images that show a texture, the plain one last: it is there for readers without the others."""
-        told = texture.get("extensions", {})
-        sources = [told[name]["source"] for name in TEXTURES if name in told]
+        extensions = texture.get("extensions", {})
+        sources = [extensions[name]["source"] for name in TEXTURES if name in extensions]
         return [*sources, *([texture["source"]] if "source" in texture else [])]
 
     def _image(self, number: int) -> Any:
@@ -301,7 +303,7 @@ class _Reader:
     # The end
 
     def _finish(self) -> None:
-        """Parts without a colour among parts with one are white, as glTF says; what was left out is told."""
+        """Give parts without a colour among parts with one white, as glTF says, and notice of what was left out."""
         shapes, scene = self._scene.shapes, self._scene
         if any(shape.colours is not None or shape.picture is not None for shape in shapes):
             white = np.ones((1, 3), np.float32)
@@ -309,13 +311,13 @@ class _Reader:
                 shape if shape.colours is not None or shape.picture is not None else _coloured(shape, white)
                 for shape in shapes
             ]
-        scene.tell("picture_missing", sum(self._lost.values()), [*self._lost])
-        scene.tell("texture_coordinates_missing", self._bare)
-        scene.tell("texture_coordinates_dropped", self._sets)
-        scene.tell("points_and_lines_dropped", self._points)
-        scene.tell("morph_targets_dropped", self._targets)
-        scene.tell("animations_dropped", len(self._tree.get("animations", [])))
-        scene.tell("material_maps_dropped", len(self._maps))
+        scene.warn("picture_missing", sum(self._lost.values()), [*self._lost])
+        scene.warn("texture_coordinates_missing", self._bare)
+        scene.warn("texture_coordinates_dropped", self._sets)
+        scene.warn("points_and_lines_dropped", self._points)
+        scene.warn("morph_targets_dropped", self._targets)
+        scene.warn("animations_dropped", len(self._tree.get("animations", [])))
+        scene.warn("material_maps_dropped", len(self._maps))
 
 
 def _coloured(shape: Shape, colours: Float) -> Shape:

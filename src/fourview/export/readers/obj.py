@@ -84,7 +84,7 @@ def read(data: bytes, files: Files, limits: Limits) -> Scene:
     uv = np.pad(uv, ((0, 0), (0, max(0, 2 - uv.shape[1]))))[:, :2]
     uv = np.nan_to_num(uv)
     corner, coordinate, material = _corners(lines, positions, scene, limits)
-    scene.tell("points_and_lines_dropped", lines.others)
+    scene.warn("points_and_lines_dropped", lines.others)
     if not len(corner):
         return scene
     known = _materials(lines, files, scene)
@@ -93,14 +93,14 @@ def read(data: bytes, files: Files, limits: Limits) -> Scene:
     looks = _Looks(scene, files, limits)
     missing = [name for name in (lines.materials[number] for number in used) if name and name not in known]
     if known:
-        scene.tell("material_missing", len(missing), missing)
+        scene.warn("material_missing", len(missing), missing)
     else:
-        scene.tell("material_file_missing", len(missing), lines.material_files or missing)
+        scene.warn("material_file_missing", len(missing), lines.material_files or missing)
     for number in used:
         at = material == number
         look = known.get(lines.materials[number], _Material())
         looks.add(look, positions, colours, corner[at], uv, coordinate[at])
-    looks.tell()
+    looks.warn()
     return scene
 
 
@@ -225,7 +225,7 @@ def _corners(lines: _Lines, positions: Float, scene: Scene, limits: Limits) -> t
         flat = cut.reshape(len(v), -1)
         triangles = [np.take_along_axis(named, flat, axis=1).reshape(-1, 3) for named in (v, vt)]
         found.append((triangles[0], triangles[1], np.repeat(np.array(faces.material, np.int64), size - 2)))
-    scene.tell("polygons_rough", rough)
+    scene.warn("polygons_rough", rough)
     corner, coordinate, material = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return corner, coordinate, material
 
@@ -361,8 +361,8 @@ class _Looks:
             self._pictures[key] = made
         return self._pictures[key]
 
-    def tell(self) -> None:
-        self._scene.tell("picture_missing", sum(self._lost.values()), [*self._lost])
-        self._scene.tell("texture_coordinates_missing", self._bare)
-        self._scene.tell("map_options_ignored", len(self._ignored), self._ignored)
-        self._scene.tell("material_maps_dropped", self._maps)
+    def warn(self) -> None:
+        self._scene.warn("picture_missing", sum(self._lost.values()), [*self._lost])
+        self._scene.warn("texture_coordinates_missing", self._bare)
+        self._scene.warn("map_options_ignored", len(self._ignored), self._ignored)
+        self._scene.warn("material_maps_dropped", self._maps)

@@ -208,7 +208,7 @@ def _shapes(
     corners, face, places, rough = _triangles(points, faces, tables.get("tristrips", {}), limits)
     if not len(corners):
         return
-    scene.tell("polygons_rough", rough)
+    scene.warn("polygons_rough", rough)
     colours = _colours(vertex, about["vertex"])
     coordinates = next((uv for names in COORDINATES if (uv := _columns(vertex, names)) is not None), None)
     of_face = None if colours is not None or "face" not in about else _colours(faces, about["face"])
@@ -226,11 +226,11 @@ def _shapes(
     for each in np.unique(number):
         on = corners[number == each]
         name, picture = pictures[each] if 0 <= each < len(pictures) else ("", None)
-        scene.tell("picture_missing", len(on) * (bool(name) and picture is None), [name])
+        scene.warn("picture_missing", len(on) * (bool(name) and picture is None), [name])
         if picture is not None and coordinates is not None:
             scene.add(Shape(points, on, coordinates, picture))
         else:
-            scene.tell("texture_coordinates_missing", len(on) * (picture is not None))
+            scene.warn("texture_coordinates_missing", len(on) * (picture is not None))
             scene.add(Shape(points, on, colours=colours))
 
 

@@ -26,7 +26,7 @@ Wrap = Literal["repeat", "mirror", "clamp"]  # what a texture shows beyond 0..1
 PICTURE_KINDS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TGA", "TIFF", "GIF", "DDS")
 FIELD = "mesh"  # the input that notices speak of
 NAMES_MAX, NAME_MAX = 3, 80  # that a notice shows, and letters of each
-TOLD = {
+MESSAGES = {
     "picture_missing": "{count} faces lost pictures that are not there or cannot be read ({names}): send a GLB, or a"
     " zip of all files, with PNG or JPEG",
     "texture_coordinates_missing": "{count} faces have a picture, but no place in it: they are plain",
@@ -117,11 +117,11 @@ class Scene:
         self.shapes.append(shape)
         self.places.append((len(self.shapes) - 1, None))
 
-    def tell(self, code: str, count: int, names: Sequence[str] = ()) -> None:
+    def warn(self, code: str, count: int, names: Sequence[str] = ()) -> None:
         """Give notice that `count` things, some of them called `names`, are not as in the file, if any are."""
         if count:
             shown = [" ".join(name.split())[:NAME_MAX] for name in names[:NAMES_MAX]]
-            message = TOLD[code].format(count=count, names=", ".join(shown))
+            message = MESSAGES[code].format(count=count, names=", ".join(shown))
             self.notices.append(Notice(code, message, FIELD))
 
 

@@ -60,5 +60,5 @@ def _binary(data: bytes, limits: Limits, scene: Scene) -> np.ndarray[tuple[int, 
     triangles = np.frombuffer(data, TRIANGLE, count, HEAD) if count else np.zeros(0, TRIANGLE)
     head = data[: HEAD - 4].partition(b"COLOR=")[2][:4]  # of all triangles, as Materialise Magics writes
     coloured = count if any(head) else int((triangles["colour"] != 0).sum())
-    scene.tell("stl_colours_dropped", coloured)
+    scene.warn("stl_colours_dropped", coloured)
     return triangles["corners"]
