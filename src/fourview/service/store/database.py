@@ -74,7 +74,7 @@ LIMITS = text(
 
 
 class Pulse:
-    """When the server answered anything last, on any connection of this process, and when it was waited for in vain.
+    """When a transaction began last, in any thread of this process, and when the server was waited for in vain.
 
     Both are `time.monotonic()`.
     """
@@ -240,12 +240,12 @@ class _Connection(psycopg.Connection[Any]):
     pulse = Pulse()  # replaced by that of the store
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """What the driver calls for every answer it waits for."""
+        """What the driver calls for every answer it waits for, and for changes of its own that wait for none."""
         if timeout is None and _limit.silent_s is not None:
             timeout = _limit.silent_s + CLIENT_S
         began = time.monotonic()
         try:
-            result = super().wait(gen, interval, timeout)
+            return super().wait(gen, interval, timeout)
         except psycopg.OperationalError as error:
             if timeout is None or time.monotonic() < began + timeout:
                 raise
@@ -253,8 +253,6 @@ class _Connection(psycopg.Connection[Any]):
             self.pulse.missed_at = time.monotonic()
             self.pgconn.finish()  # its state is unknown
             raise psycopg.OperationalError(f"the server was silent for {timeout:.1f} s") from error
-        self.pulse.answered_at = time.monotonic()
-        return result
 
 
 def _postgresql(url: str, pulse: Pulse) -> Engine:
@@ -282,6 +280,7 @@ def _postgresql(url: str, pulse: Pulse) -> Engine:
         if _limit.silent_s is not None:
             milliseconds = {"statement": int(_limit.silent_s * 1000), "forgotten": FORGOTTEN_S * 1000}
             is_read_only = connection.execute(LIMITS, milliseconds).scalar_one() == "on"
+            pulse.answered_at = time.monotonic()
             if is_read_only and not connection.get_execution_options().get("postgresql_readonly", False):
                 connection.invalidate()
                 raise DependencyAwayError("database", "it is a standby, or was made read-only")
