@@ -438,6 +438,16 @@ def test_instances_stand_where_they_should():
     assert np.ptp(vertices[24:], axis=0) == pytest.approx([4, 2, 1], abs=1e-5)  # turned onto its side, then scaled by 2
 
 
+def test_more_instances_than_can_be_read_are_refused_before_they_are_made():
+    made = Gltf()
+    many = made.put("accessors", {"componentType": 5126, "count": 9000, "type": "VEC3"})
+    for _ in range(2):
+        made.show(made.cube(), extensions={"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": many}}})
+
+    with pytest.raises(MeshError, match="has 18000 parts"):
+        glb(made)
+
+
 def test_only_the_scene_that_the_file_names_is_shown():
     made = Gltf()
     made.show(made.cube())

@@ -111,12 +111,11 @@ class _Reader:
         nodes = self._tree.get("nodes", [])
         world = self._shown(nodes)
         shown = [number for number in world if "mesh" in nodes[number]]
-        drawn_at = {number: self._instances(nodes[number], world[number]) for number in shown}
-        self._check_size(nodes, {number: len(matrices) for number, matrices in drawn_at.items()})
+        self._check_size(nodes, {number: self._times(nodes[number]) for number in shown})
         if "skins" in self._tree:  # joints may stand beside the scene
             world = _walked(nodes, [root for root in _roots(nodes) if root not in world]) | world
         for number in shown:
-            self._add(nodes[number], drawn_at[number], world)
+            self._add(nodes[number], self._instances(nodes[number], world[number]), world)
         self._finish()
         return self._scene
 
@@ -129,19 +128,25 @@ class _Reader:
         roots = scenes[self._tree.get("scene", 0)].get("nodes", []) if scenes else _roots(nodes)
         return _walked(nodes, roots)
 
+    def _instancing(self, node: Json) -> dict[str, int] | None:
+        """The arrays that place the instances of a node; None where it stands once."""
+        extension = node.get("extensions", {}).get(INSTANCING)
+        if extension is None:
+            return None
+        names = ("TRANSLATION", "ROTATION", "SCALE")
+        return {name.lower(): extension["attributes"][name] for name in names if name in extension["attributes"]}
+
+    def _times(self, node: Json) -> int:
+        """How often a node shows its mesh."""
+        named = self._instancing(node)
+        return 1 if named is None else min((self._arrays.count(index) for index in named.values()), default=0)
+
     def _instances(self, node: Json, matrix: Float) -> list[Float]:
-        instancing = node.get("extensions", {}).get(INSTANCING)
-        if instancing is None:
+        named = self._instancing(node)
+        if named is None:
             return [matrix]
-        named = {
-            name: index
-            for name, index in instancing["attributes"].items()
-            if name in ("TRANSLATION", "ROTATION", "SCALE")
-        }
-        self._limits.parts(max((self._arrays.count(index) for index in named.values()), default=0))
-        rows = {name.lower(): self._arrays.floats(index) for name, index in named.items()}
-        count = min((len(row) for row in rows.values()), default=0)
-        return [matrix @ _matrix({name: row[k] for name, row in rows.items()}) for k in range(count)]
+        rows = {name: self._arrays.floats(index) for name, index in named.items()}
+        return [matrix @ _matrix({name: row[k] for name, row in rows.items()}) for k in range(self._times(node))]
 
     def _check_size(self, nodes: list[Json], times: dict[int, int]) -> None:
         """Before any array is made: how long they are is a number in the JSON, with or without bytes for it."""
