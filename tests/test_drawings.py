@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures as strangers send them, through the whole run: the model is right, or a warning names what is not."""
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
-from drawn import codes, drawings, jpeg, near, seen_from
-from PIL import ImageDraw, ImageFilter
+from drawn import SIDES, codes, drawings, jpeg, near, seen_from
+from PIL import Image, ImageDraw, ImageFilter
 
 import fourview
 from fourview.recipe import Recipe
@@ -178,3 +180,60 @@ def test_a_soft_contact_shadow_is_no_part_of_the_thing():
     size = np.ptp(result.mesh.vertices, axis=0)
     assert size[0] / size[1] == pytest.approx(0.6, abs=0.04)
     assert result.report.mesh.components == 1
+
+
+def figure(pen, side, clear=False):
+    """A drawn figure with ink around white trousers; the ink stays where a tool has removed the white."""
+    half = 45 if side == "left" else 75
+    pen.rectangle([160 - half, 20, 160 + half, 160], fill=(220, 30, 40), outline=(10, 10, 10), width=5)
+    trousers = (255, 255, 255, 0 if clear and side == "front" else 255)
+    pen.rectangle([160 - half, 156, 160 + half, 260], fill=trousers, outline=(10, 10, 10), width=5)
+    pen.rectangle([160 - half, 256, 160 + half, 430], fill=(50, 60, 200), outline=(10, 10, 10), width=5)
+
+
+def test_a_hole_that_the_opposite_outline_contradicts_is_filled_with_its_colours():
+    sides = ("front", "left", "back")
+    result = run(drawings(lambda pen, side: figure(pen, side, clear=True), (320, 450), sides))
+
+    colour, there = seen_from(result, "front")
+    trousers = colour[175:240, 100:220]
+    assert there[175:240, 100:220].all()
+    assert near(trousers, (255, 255, 255), 40).mean() > 0.9
+    assert "'back'" in warnings(result)["holes_filled"]
+    assert "views_disagree" not in codes(result)
+
+
+def test_a_way_through_that_both_ends_show_stays_open():
+    def paint(pen, side):
+        if side in ("front", "back"):
+            pen.ellipse([30, 30, 225, 225], fill=(200, 120, 60), outline=(10, 10, 10), width=4)
+            pen.ellipse([90, 90, 165, 165], fill=(0, 0, 0, 0))
+        else:
+            pen.rectangle([98, 30, 157, 225], fill=(200, 120, 60))
+
+    result = run(drawings(paint))
+
+    assert result.report.mesh.euler == 0
+    assert codes(result) == []
+
+
+def test_a_dark_fringe_leaves_no_dark_specks():
+    robot = {side: files("fourview") / f"examples/robot/{side}.png" for side in SIDES}
+    fringed = {}
+    for side, file in robot.items():
+        picture = Image.open(file).convert("RGBA")
+        black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
+        black.alpha_composite(picture)
+        black.putalpha(picture.getchannel("A").filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.GaussianBlur(2)))
+        fringed[side] = black
+
+    clean, mended = (run(pictures, octree_resolution=128, engine="mini") for pictures in (robot, fringed))
+
+    assert set(codes(mended)) == {"fringe_removed"}
+    assert dark_px(mended) < 1.2 * dark_px(clean) + 20
+
+
+def dark_px(result):
+    """How many pixels of the model, seen from all sides, are nearly black."""
+    seen = [seen_from(result, side) for side in SIDES]
+    return sum(int(((colour.max(axis=2) < 25) & there).sum()) for colour, there in seen)

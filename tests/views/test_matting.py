@@ -148,6 +148,35 @@ def test_whole_keeps_an_alpha_that_shows_an_outline_beside_an_opaque_picture():
     assert [(notice.code, notice.field) for notice in notices] == [("whole_picture", "back")]
 
 
+def faded(alpha, subject, old_backdrop):
+    """A subject cut out three pixels too wide: its colours fade to an old backdrop's where its alpha falls."""
+    wide = Image.fromarray((alpha * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(7))
+    return laid(alpha, subject, old_backdrop), np.asarray(wide.filter(ImageFilter.GaussianBlur(2))) / 255
+
+
+@pytest.mark.parametrize("old_backdrop", [(0, 0, 0), (255, 255, 255), (30, 160, 60)])
+def test_a_fringe_of_an_old_backdrop_is_taken_off_the_rim(old_backdrop):
+    truth = disc(45)
+    image, alpha = faded(truth, (200, 120, 90), old_backdrop)
+
+    matte, (notice,) = cut_one(image, alpha)
+
+    assert overlap(alpha, truth) < 0.92
+    assert overlap(matte, truth) > 0.97
+    assert (notice.code, notice.field) == ("fringe_removed", "front")
+    assert str(old_backdrop) in notice.message
+
+
+def test_a_drawn_outline_is_no_fringe():
+    ink = disc(45)
+    image = laid(disc(40), (250, 215, 190), laid(ink, (10, 10, 10), (0, 0, 0)))
+
+    matte, notices = cut_one(image, ink)
+
+    np.testing.assert_allclose(matte, np.where(ink < 0.02, 0, ink), atol=1e-6)
+    assert not notices
+
+
 # A plain backdrop
 
 

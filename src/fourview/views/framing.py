@@ -17,10 +17,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fourview.arrays import Float
+from fourview.arrays import Float, Int
 from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.views.camera import AZIMUTH_DEG, side_camera
+from fourview.views.camera import OPPOSITE as OPPOSITE_OF
+from fourview.views.holes import fill_holes
 from fourview.views.outline import Outline, averages, main_parts, outline, without_strokes
 from fourview.views.swaps import find_swaps
 from fourview.views.view import Picture, View
@@ -67,6 +69,10 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
         raise PictureError(f"the pictures are {', '.join(parts) or 'none'}; a front picture is needed: add one")
     places, notices = place_heights(parts)
     overlap = {p: lay_on_each_other(parts, places, p) for p in OPPOSITE if p[0] in parts and p[1] in parts}
+    whole, whole_mattes, filled = _without_holes(pictures, mattes, places)
+    if filled:  # what the holes told of places was wrong
+        views, found = frame(whole, whole_mattes)
+        return views, [*filled, *found]
     notices += _overlap_notices(overlap)
     places = centre_box(parts, places)
     notices += _stretch_notices(places)
@@ -79,6 +85,28 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
         views.append(View(picture.name, picture.image, matte, camera))
     images = {p.name: p.image for p in pictures}
     return views, [*notices, *find_swaps(images, parts, min(overlap.values(), default=1.0))]
+
+
+def _without_holes(
+    pictures: Sequence[Picture], mattes: Sequence[Float], places: dict[str, Place]
+) -> tuple[list[Picture], list[Float], list[Notice]]:
+    """Pictures and mattes without the holes that the opposite picture contradicts, and notices; see `holes`."""
+    given = {p.name: (p, m) for p, m in zip(pictures, mattes, strict=True)}
+    found = []
+    for picture, matte in given.values():
+        other = OPPOSITE_OF[picture.name]
+        if other in given:
+            here, there = places[picture.name], places[other]
+
+            def opposite(rows: Int, columns: Int, here: Place = here, there: Place = there) -> tuple[Int, Int]:
+                row = there.row + (rows + 0.5 - here.row) * here.down / there.down
+                column = there.column - (columns + 0.5 - here.column) * here.across / there.across
+                return np.floor(row).astype(int), np.floor(column).astype(int)
+
+            found.append(fill_holes(picture, matte, *given[other], opposite))
+        else:
+            found.append((picture, matte, []))
+    return [p for p, _, _ in found], [m for _, m, _ in found], [notice for _, _, n in found for notice in n]
 
 
 def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notice]]:

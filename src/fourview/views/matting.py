@@ -20,6 +20,7 @@ from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
 from fourview.views import agreement, backdrop, edges, saliency
+from fourview.views.fringe import without_fringe
 from fourview.views.outline import SPECK
 from fourview.views.view import Picture
 
@@ -96,8 +97,9 @@ def _matte(
     """The matte of one picture: its `alpha`, or the `key` and the network's `answer`; where keying leaves no single
     subject and the network, which `ask` calls, is sure of one, the network's."""
     if alpha is not None:
-        matte, dropped = _one_subject(picture.name, np.where(alpha < _HAZE, 0, alpha), np.ones_like(alpha), is_cut=True)
-        return matte, [*dropped, *_glass_notices(picture.name, alpha)]
+        clean, fringe = without_fringe(picture.name, picture.image, np.where(alpha < _HAZE, 0, alpha))
+        matte, dropped = _one_subject(picture.name, clean, np.ones_like(alpha), is_cut=True)
+        return matte, [*dropped, *fringe, *_glass_notices(picture.name, alpha)]
     try:
         return _cut(picture, image, key, answer)
     except PictureError as failed:
