@@ -237,3 +237,37 @@ def dark_px(result):
     """How many pixels of the model, seen from all sides, are nearly black."""
     seen = [seen_from(result, side) for side in SIDES]
     return sum(int(((colour.max(axis=2) < 25) & there).sum()) for colour, there in seen)
+
+
+def test_a_white_cup_before_white_paper_is_one_cup_with_a_handle():
+    row, column = np.mgrid[:384, :384].astype(float) * 2
+    half = np.interp(row, [150, 200, 560, 620], [150, 200, 150, 90])
+    body = (abs(column - 384) < half) & (row > 150) & (row < 620)
+    across = np.clip((column - 384) / half, -1, 1)
+    pictures = {}
+    for side in SIDES:
+        light = np.where(body, 249 - 26 * across**4 - 8 * np.clip(-across, 0, 1), 255)
+        if side in ("front", "back"):
+            away = np.hypot(column - (590 if side == "front" else 768 - 590), row - 380)
+            light[(away < 90) & (away > 60) & ~body] = 236
+        soft = Image.fromarray(light.astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.7))
+        pictures[side] = jpeg(soft)
+
+    result = run(pictures)
+
+    _, there = seen_from(result, "front")
+    assert result.report.mesh.components == 1
+    assert there[190, 192]  # the middle of the cup
+    assert there[190, 332]  # the handle
+    assert not there[190, 300]  # through it
+
+
+def test_black_joints_before_black_are_joined_or_the_pieces_are_told():
+    def paint(pen, _):
+        pen.rectangle([80, 30, 175, 120], fill=(60, 60, 70))
+        pen.rectangle([110, 120, 145, 132], fill=(9, 9, 9))
+        pen.rectangle([70, 132, 185, 230], fill=(70, 40, 40))
+
+    result = run({s: jpeg(p) for s, p in drawings(paint, ground=(6, 6, 6, 255)).items()})
+
+    assert result.report.mesh.components == 1 or "2 pieces" in warnings(result)["model_in_pieces"]

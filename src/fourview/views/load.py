@@ -27,6 +27,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from fourview.arrays import Byte
 from fourview.errors import OutputError, PictureError
 from fourview.views.camera import AZIMUTH_DEG
+from fourview.views.png import honoured
 from fourview.views.view import Picture, View
 
 Source = str | os.PathLike[str] | bytes | Image.Image
@@ -61,11 +62,12 @@ def read_picture(name: str, source: Source) -> Picture:
         if isinstance(source, Image.Image):
             _check_size(name, source.size)
             return _decode(name, source)
-        with _open(name, _read_bytes(name, source)) as image:
+        data = _read_bytes(name, source)
+        with _open(name, data) as image:
             _check_size(name, image.size)
             _check_still(name, image)
             image.draft(None, _size_within(image.size))  # a JPEG is decoded at a half, a quarter or an eighth
-            return _decode(name, image)
+            return _decode(name, honoured(image, data) if isinstance(image, PngImageFile) else image)
     except _BROKEN as error:
         raise PictureError(
             f"the '{name}' picture is damaged ({error}); a complete {_KINDS} is needed: export it again"
@@ -260,6 +262,8 @@ def _to_srgb(colour: Image.Image, profile: bytes) -> Image.Image:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "sRGB" in ImageCms.getProfileDescription(source):  # a round trip through it would only cost a last bit
             return colour
+        if source.profile.xcolor_space == "RGB ":
+            colour = colour.convert("RGB")
         converted = ImageCms.profileToProfile(colour, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, *_BROKEN):
         return colour

@@ -18,6 +18,7 @@ import numpy as np
 from fourview.arrays import Float, Int
 from fourview.errors import MeshError
 from fourview.export.readers.scene import Files, Limits
+from fourview.install import install_line
 
 Json = dict[str, Any]
 
@@ -190,7 +191,7 @@ def _decoder(module: str, extension: str) -> Any:
     except ImportError as error:
         raise MeshError(
             f"the mesh is compressed with {extension}, and its decoder is not installed: "
-            f"pip install 'fourview[gltf]', or {UNPACK}"
+            f"{install_line('gltf')}, or {UNPACK}"
         ) from error
 
 
