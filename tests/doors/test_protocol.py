@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""One request never becomes two, and slow clients keep nobody out: raw sockets against the real service."""
+"""One request never becomes two, and slow clients keep no other client out: raw sockets against the real service."""
 
 import asyncio
 import json
@@ -286,7 +286,7 @@ def test_curl_that_asks_for_http_2_is_answered(standing, tmp_path):
     assert done.stdout == "200", done.stderr
 
 
-def test_slow_strangers_keep_nobody_out(migrated_file, tmp_path):
+def test_slow_strangers_keep_no_client_out(migrated_file, tmp_path):
     """1,100 connections owe a body and send a byte now and then; the process may open 1,024 files, and no more."""
     require("prlimit")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

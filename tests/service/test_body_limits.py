@@ -29,7 +29,7 @@ def arriving(limits, *pieces, pause_s=0.0):
         return {"type": "http.request", "body": next(coming), "more_body": left > 0}
 
     async def send(message):
-        """Nobody is there."""
+        """The answer goes nowhere."""
 
     return LimitedBody(limits, {"type": "http", "headers": []}, receive, send)
 

@@ -207,7 +207,7 @@ class _LingeringTransport:
         self._connection.flow.resume_reading()
 
     def discarded(self) -> None:
-        """Bytes came that nobody reads."""
+        """Bytes came, and are thrown away."""
         self._heard_at = self._connection.loop.time()
 
     def stop_lingering(self) -> None:

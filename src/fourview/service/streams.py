@@ -5,7 +5,7 @@
 Owns      counting and refusing. Not here: what a stream sends (`routes.jobs`).
 
 A signed URL needs no key, so its stream counts for the key that made the job. The loopback is no client address: a
-proxy on this machine that nobody named in `trusted_proxies` gives its own to every client.
+proxy on this machine that is missing in `trusted_proxies` gives its own to every client.
 """
 
 from collections import Counter

@@ -5,7 +5,7 @@
 Owns      who may see them, how the answer looks.
 Not here  what is looked at (`probes`), the same at a port of its own (`health_port`).
 
-`/metrics` needs a key: a request that comes through a proxy on this machine cannot be told from one of this machine.
+`/metrics` needs a key: a request through a proxy on this machine looks like one from this machine.
 Without a key there is `health_port`. The two others are for everybody: they tell yes or no and why.
 """
 
