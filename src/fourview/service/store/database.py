@@ -24,7 +24,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,14 +103,28 @@ class Store:
     @contextmanager
     def begin(self, silent_s: float = WORK_S) -> Iterator[Connection]:
         """A transaction that may write: everything in the block happens, or nothing."""
-        with _translated(), _silent_for(silent_s), self.turn, self.engine.begin() as tx:
+        with _translated(), _silent_for(silent_s), self.turn, self._begun({}) as tx:
             yield tx
 
     @contextmanager
     def read(self, silent_s: float = WORK_S) -> Iterator[Connection]:
         """A transaction that only reads, one state of everything; it waits for no writer."""
-        options = READS[self.engine.dialect.name]
-        with _translated(), _silent_for(silent_s), self.engine.connect() as tx, tx.execution_options(**options).begin():
+        with _translated(), _silent_for(silent_s), self._begun(READS[self.engine.dialect.name]) as tx:
+            yield tx
+
+    @contextmanager
+    def _begun(self, options: dict[str, Any]) -> Iterator[Connection]:
+        """A transaction that has begun. A kept connection that died meanwhile is replaced once, as a ping would do."""
+        with ExitStack() as stack:
+            for is_last in (False, True):
+                tx = stack.enter_context(self.engine.connect()).execution_options(**options)
+                try:
+                    stack.enter_context(tx.begin())
+                    break
+                except DBAPIError as error:
+                    if is_last or not error.connection_invalidated or _limit.was_silent:
+                        raise
+                    stack.close()
             yield tx
 
     def check_writes(self) -> None:
@@ -259,8 +273,6 @@ def _postgresql(url: str, pulse: Pulse) -> Engine:
     options, prepare_threshold = _options(url)
 
     def connect() -> _Connection:
-        if _limit.was_silent:  # the ping of an older connection had no answer: one wait is enough
-            raise psycopg.OperationalError("the server is silent")
         patience = {"connect_timeout": int(min(OPEN_S, _limit.silent_s or OPEN_S))}
         connection = _Connection.connect(**patience | options, prepare_threshold=prepare_threshold)
         connection.pulse = pulse
@@ -269,7 +281,6 @@ def _postgresql(url: str, pulse: Pulse) -> Engine:
     engine = create_engine(
         "postgresql+psycopg://",
         creator=connect,
-        pool_pre_ping=True,
         pool_size=5,
         max_overflow=POOL - 5,
         pool_timeout=REQUEST_S,
