@@ -52,6 +52,18 @@ def test_any_pictures_with_a_front_make_a_plausible_solid(small, sides):
     assert 0.25 < size[2] / size[0] < 2.0
 
 
+@pytest.mark.parametrize("kind", ["path", "text", "bytes", "image"])
+def test_a_lone_picture_is_the_front(kind):
+    recipe = Recipe.of(engine="hull", octree_resolution=32, target_face_num=500, texture="off", seed=1)
+    front = ROBOT["front"]
+    with Image.open(front) as image:
+        sources = {"path": front, "text": str(front), "bytes": front.read_bytes(), "image": image}
+
+        alone = fourview.generate(sources[kind], recipe)
+
+    assert alone.file == fourview.generate({"front": front}, recipe).file
+
+
 def test_photographs_on_a_busy_background_give_about_the_same_model(small):
     clean = fourview.generate(ROBOT, small)
 

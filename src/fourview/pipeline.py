@@ -70,7 +70,7 @@ class Result:
 
 
 def generate(
-    pictures: Mapping[str, Source],
+    pictures: Mapping[str, Source] | Source,
     recipe: Recipe | None = None,
     *,
     machine: Machine | None = None,
@@ -80,11 +80,11 @@ def generate(
 ) -> Result:
     """One model from 1-4 pictures named `front` (required), `left`, `back`, `right`.
 
-    A picture is a path, the bytes of a file, or a PIL image. `machine` tells a learned engine its device and weights;
-    `engine`, from `fourview.shape.engine.find`, overrides the recipe's and keeps its network from run to run.
-    `progress` is called with an `Event` several times a second; `cancel` stops the run with `CanceledError` within a
-    second, or within a step of the network. Raises the errors of `fourview.errors`, those about pictures, knobs and
-    weights before any heavy work.
+    A picture is a path, the bytes of a file, or a PIL image; one alone is the front. `machine` tells a learned engine
+    its device and weights; `engine`, from `fourview.shape.engine.find`, overrides the recipe's and keeps its network
+    from run to run. `progress` is called with an `Event` several times a second; `cancel` stops the run with
+    `CanceledError` within a second, or within a step of the network. Raises the errors of `fourview.errors`, those
+    about pictures, knobs and weights before any heavy work.
     """
     recipe = recipe or Recipe()
     engine = engine or find(recipe.shape.engine, machine)
@@ -96,7 +96,7 @@ def generate(
     notices = _idle_knobs(recipe, engine)
 
     with journey.stage("fetch"):
-        loaded = read_pictures(pictures)
+        loaded = read_pictures(pictures if isinstance(pictures, Mapping) else {"front": pictures})
     with journey.stage("matte") as tick:
         mattes, found = cut_out(loaded, recipe.views.remove_background, tick, recipe.views.matting_network)
         views, disagreements = frame(loaded, mattes)

@@ -12,16 +12,19 @@ large headers by a limit that is global to the process, and would take the extra
 import contextlib
 import io
 import os
+import secrets
 import struct
-import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from fourview.arrays import Byte
@@ -40,6 +43,14 @@ LONG_SIDE_PX = 2048  # larger pictures are reduced: four of them feed a texture 
 
 _STRIP_PX = 64  # rows of a reduced picture that are made at once
 _KINDS = "PNG, JPEG or WebP"
+# By a file's first bytes. Of a GIF the first frame is read, of a TIFF the first page.
+_READERS: dict[bytes, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+    b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile, b"GIF8": GifImageFile,
+    b"II*\0": TiffImageFile, b"MM\0*": TiffImageFile, b"II+\0": TiffImageFile, b"MM\0+": TiffImageFile,
+}  # fmt: skip
+_OF_PHONES = (
+    "export it as JPEG, or set the phone's camera to JPEG (iPhone: Settings > Camera > Formats > Most Compatible)"
+)
 # What damaged files make Pillow's readers raise.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, struct.error, zlib.error)
 
@@ -88,18 +99,22 @@ def save_mattes(folder: str | os.PathLike[str], views: Sequence[View]) -> list[P
 
 
 def _write_png(path: Path, pixels: Byte) -> None:
-    scratch = None
+    scratch = path.with_name(f".{path.stem}-{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            scratch = file.name
+        with open(scratch, "xb") as file:
             Image.fromarray(pixels).save(file, "PNG")
         os.replace(scratch, path)
     except OSError as error:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         reason = error.strerror or error
         raise OutputError(f"cannot write {path} ({reason}); choose a folder you can write to") from error
+
+
+def is_url(source: str | os.PathLike[str]) -> bool:
+    """Whether what should be the path of a file is a URL."""
+    return "://" in str(source)[:16]
 
 
 def _read_bytes(name: str, source: object) -> bytes:
@@ -107,6 +122,8 @@ def _read_bytes(name: str, source: object) -> bytes:
         data = source
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
+        if is_url(source):
+            raise PictureError(f"the '{name}' picture {source} is a URL; files are read here: download it first")
         if path.is_dir():
             raise PictureError(f"the '{name}' picture {path} is a folder; name a {_KINDS} file in it")
         if not path.exists():
@@ -127,15 +144,15 @@ def _read_bytes(name: str, source: object) -> bytes:
 
 def _open(name: str, data: bytes) -> ImageFile.ImageFile:
     """The picture with its header read; pixels are decoded later."""
-    file = io.BytesIO(data)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PngImageFile(file)
-    if data.startswith(b"\xff\xd8\xff"):
-        return JpegImageFile(file)
+    for magic, reader in _READERS.items():
+        if data.startswith(magic):
+            return reader(io.BytesIO(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         _check_size(name, _webp_size(data), WEBP_PIXELS_MAX)  # its reader sets up whole frames at once
-        return WebPImageFile(file)
-    raise PictureError(f"the '{name}' picture is {_foreign_kind(data)}; {_KINDS} is needed: convert it to PNG")
+        return WebPImageFile(io.BytesIO(data))
+    kind = _foreign_kind(data)
+    cure = _OF_PHONES if kind == "a HEIC file" else "convert it to PNG"
+    raise PictureError(f"the '{name}' picture is {kind}; {_KINDS} is needed: {cure}")
 
 
 def _foreign_kind(data: bytes) -> str:
@@ -146,8 +163,7 @@ def _foreign_kind(data: bytes) -> str:
         return "an SVG drawing"
     if data.startswith(b"\x1f\x8b"):
         return "a compressed (gzip) file, perhaps SVGZ"
-    kinds = {b"GIF8": "a GIF", b"II*\0": "a TIFF", b"MM\0*": "a TIFF", b"II+\0": "a TIFF", b"MM\0+": "a TIFF",
-             b"BM": "a BMP", b"%PDF": "a PDF", b"8BPS": "a Photoshop file"}  # fmt: skip
+    kinds = {b"%PDF": "a PDF", b"8BPS": "a Photoshop file"}
     return next((kind for magic, kind in kinds.items() if data.startswith(magic)), "of an unknown kind")
 
 
@@ -178,7 +194,7 @@ def _check_size(name: str, size: tuple[int, int], pixels_max: int = PIXELS_MAX) 
 
 
 def _check_still(name: str, image: ImageFile.ImageFile) -> None:
-    frames = getattr(image, "n_frames", 1)
+    frames = 1 if isinstance(image, GifImageFile | TiffImageFile) else getattr(image, "n_frames", 1)
     if frames > 1:
         raise PictureError(f"the '{name}' picture is an animation of {frames} frames; send one frame as PNG")
 
