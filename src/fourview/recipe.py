@@ -141,7 +141,12 @@ class Knob:
         """The values it takes, as a person reads them."""
         if self.choices:
             return ", ".join(self.choices)
-        return f"{self.low:g} .. {SEED_MAX if self.high == SEED_MAX else format(self.high, 'g')}"
+        return f"{plain(self.low)} .. {plain(self.high)}"
+
+
+def plain(number: float | None) -> str:
+    """A number as people write it: 1,000,000 and 0.0001."""
+    return f"{number:,}".removesuffix(".0")
 
 
 def knobs() -> Iterator[Knob]:

@@ -16,6 +16,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 import fourview
+from fourview.cli.app import app
+from fourview.cli.words import COMMANDS, MEANINGS, closest
 
 ROBOT = Path(fourview.__path__[0]) / "examples" / "robot"
 SMALL = ("--octree-resolution", "48", "--target-face-num", "1000", "--texture-size", "256")
@@ -81,9 +83,9 @@ def test_render_draws_a_sheet(made, tmp_path):
 
 
 def test_batch_makes_every_case_once_and_goes_on_after_a_bad_one(tmp_path):
-    for name in ("a", "b"):
+    for name, file in (("a", "front.png"), ("b", "Front.PNG")):
         (tmp_path / "cases" / name).mkdir(parents=True)
-        (tmp_path / "cases" / name / "front.png").write_bytes((ROBOT / "front.png").read_bytes())
+        (tmp_path / "cases" / name / file).write_bytes((ROBOT / "front.png").read_bytes())
     (tmp_path / "cases" / "a" / "front.png").write_bytes(b"not a picture")
     (tmp_path / "cases" / "notes").mkdir()
 
@@ -96,9 +98,11 @@ def test_batch_makes_every_case_once_and_goes_on_after_a_bad_one(tmp_path):
     assert (first.returncode, again.returncode) == (3, 3)
     assert "[1/2] a: error: the 'front' picture" in first.stderr
     assert "[2/2] b: is there" in again.stdout
+    assert "skipped notes: it holds no front picture (front.png" in first.stderr
     assert made == kept
     assert "is there" not in other.stdout
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b.glb", "b.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b.glb", "b.json", "b.png"]
+    assert np.asarray(Image.open(tmp_path / "out" / "b.png").convert("L")).std() > 10
 
 
 def picture(folder, name, pixels):
@@ -136,9 +140,19 @@ def mistakes(folder):
         "range": ((good, *out, "--octree-resolution", "7"), "is 7; it takes a whole number in 16 .. 512"),
         "type": ((good, *out, "--octree-resolution", "many"), "'many' is not a valid integer"),
         "choice": ((good, *out, "--origin", "sky"), "origin is 'sky'; it takes one of center, bottom"),
-        "unknown option": ((good, *out, "--colour", "red"), "--colour"),
+        "unknown option": ((good, *out, "--colour", "red"), "no option '--colour'; `fourview generate --help` lists"),
+        "option of another name": ((good, *out, "--faces", "500"), "'--faces'; did you mean --target-face-num?"),
+        "half a number": ((good, *out, "--target-face-num", "10,5"), "'10,5' is not a valid integer"),
+        "too many": ((good, *out, "--target-face-num", "2,000,000"), "in 100 .. 1,000,000"),
         "unknown format": ((good, "-o", folder / "never.fbx"), ".glb, .obj, .zip, .ply, .stl"),
-        "no folder": ((good, "-o", folder / "nowhere" / "m.glb"), "does not exist"),
+        "a file as folder": ((good, "-o", text / "m.glb"), "text.png is a file; a folder is to be there"),
+        "a file for the mattes": ((good, *out, "--save-mattes", text), "text.png is a file; a folder is to be there"),
+        "an output that is a URL": ((good, "-o", "https://a.example/m.glb"), "is a URL; a file is to be written"),
+        "a picture that is a URL": (("https://a.example/front.png", *out), "is a URL; files are read here: download"),
+        "a picture that is a folder": ((folder, *out), "is a folder"),
+        "nothing": ((), "the front picture is missing; usage: fourview generate FRONT"),
+        "sides without names": ((good, "l.png", "b.png", *out), "--left l.png --back b.png -o model.glb"),
+        "sides that say which": ((good, "back.png", "x.png", *out), "--back back.png --left x.png -o model.glb"),
         "folder as file": ((good, "-o", folder / "folder.glb"), "is a folder"),
         "preview": ((good, *out, "--preview", folder / "p.bmp"), ".png"),
         "no output": ((good,), "output"),
@@ -158,6 +172,97 @@ def test_every_mistake_is_one_line_with_exit_code_2_and_leaves_nothing_behind(tm
         assert said in process.stderr, (name, process.stderr)
         assert process.stdout == "", name
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_command_leaves_a_traceback_where_its_output_or_input_cannot_be_used(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("x")
+    mesh, cases = tmp_path / "m.ply", tmp_path / "cases"
+    mesh.write_text("ply\n")
+    (cases / "a").mkdir(parents=True)
+    (cases / "a" / "front.png").write_bytes((ROBOT / "front.png").read_bytes())
+    wrong = [
+        (("demo", "-o", file), "is a file"), (("demo", "-o", file / "in"), "is a file"),
+        (("batch", cases, "-o", file), "is a file"), (("batch", file, "-o", tmp_path / "o"), "is a file"),
+        (("render", mesh, "-o", file / "s.png"), "is a file"), (("render", tmp_path, "-o", "s.png"), "is a folder"),
+        (("inspect", "http://a.example/m.glb"), "is a URL"), (("inspect", tmp_path), "is a folder"),
+        (("weights", "fabricate", "--tiny", file), "file"), (("create",), "did you mean generate?"),
+        (("demo", "-o", tmp_path / ("n" * 300)), "too long"),
+    ]  # fmt: skip
+
+    for words, said in wrong:
+        process = fourview_cli(*words)
+
+        assert process.returncode == 2, (words, process.stderr)
+        assert process.stderr.startswith("error: "), (words, process.stderr)
+        assert process.stderr.count("\n") == 1, (words, process.stderr)
+        assert said in process.stderr, (words, process.stderr)
+
+
+def test_folders_that_are_not_there_are_made_and_files_have_the_modes_of_the_users_mask(tmp_path):
+    new = tmp_path / "new" / "deep"
+    files = [("-o", "m.obj"), ("--preview", "p.png"), ("--report", "more/r.json"), ("--save-mattes", "mattes")]
+    words = [word for option, name in files for word in (option, new / name)]
+
+    process = fourview_cli("generate", ROBOT / "front.png", *words, *SMALL, preexec_fn=lambda: os.umask(0o022))
+
+    assert process.returncode == 0, process.stderr
+    written = [path for path in new.rglob("*") if path.is_file()]
+    assert {path.name for path in written} >= {"m.obj", "m.mtl", "p.png", "r.json", "front_matte.png"}
+    assert {oct(path.stat().st_mode & 0o777) for path in written} == {"0o644"}
+
+
+@pytest.mark.parametrize(("word", "meant"), [
+    ("--faces", "--target-face-num"), ("--face-count", "--target-face-num"), ("--resolution", "--octree-resolution"),
+    ("--texture-resolution", "--texture-size"), ("--octre-resolution", "--octree-resolution"), ("--out", "--output"),
+    ("--num-inference-steps", "--steps"), ("--cfg-scale", "--guidance-scale"), ("--gpu", "--device"),
+    ("--random-seed", "--seed"), ("--model", "--engine"), ("--remove-bg", "--remove-background"), ("--zzz", None),
+])  # fmt: skip
+def test_a_misspelt_option_is_answered_by_what_it_means(word, meant):
+    names = [max(param.opts, key=len) for param in app.commands["generate"].params]
+
+    assert closest(word, names, MEANINGS) == meant
+
+
+def test_every_meaning_is_of_an_option_or_a_command_that_exists():
+    there = {name for command in app.commands.values() for param in command.params for name in param.opts}
+    arguments = {param.human_readable_name for command in app.commands.values() for param in command.params}
+
+    assert set(MEANINGS) <= there | arguments
+    assert set(COMMANDS) == set(app.commands)
+
+
+def test_help_is_grouped_and_shows_choices_and_plain_limits():
+    shown = fourview_cli("generate", "--help").stdout
+    headings = [line[:-1] for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
+
+    assert headings == ["Pictures", "Result", "Engine hunyuan2mv", "Run"]
+    assert "--texture-format [png|webp]" in shown
+    assert "[100 .. 1,000,000; default 10,000]" in " ".join(shown.split())
+    assert "e+0" not in shown
+    assert shown.index("--left") < shown.index("Result:") < shown.index("--seed") < shown.index("--threads")
+
+
+def test_doctor_and_the_version_stand_where_people_look():
+    shown = fourview_cli("--help").stdout
+
+    assert "  doctor " in shown
+    assert fourview_cli("-V").stdout == fourview_cli("--version").stdout
+    assert fourview.__version__ in fourview_cli("-V").stdout
+    assert json.loads(fourview_cli("doctor", "--json").stdout)
+
+
+@pytest.mark.parametrize(("line", "offered"), [
+    ("fourview do", "doctor"), ("fourview generate --target-f", "--target-face-num"),
+    ("fourview generate --texture-format w", "webp"),
+])  # fmt: skip
+def test_the_shell_completes_commands_options_and_choices(line, offered):
+    words = {"_FOURVIEW_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    command = [sys.executable, "-m", "fourview"]
+
+    done = subprocess.run(command, env=os.environ | words, capture_output=True, text=True, check=True)
+
+    assert f"plain,{offered}" in done.stdout.splitlines()
 
 
 def test_unwritable_output_is_refused_before_any_work(tmp_path):

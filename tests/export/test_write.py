@@ -116,16 +116,19 @@ def test_the_suffix_names_the_format_and_a_good_path_leaves_no_trace(tmp_path, n
     ("model.fbx", "glb", r"ends in '\.fbx'; a model can be written as \.glb, \.obj, \.zip, \.ply, \.stl"),
     ("model", "glb", "has no suffix; a model can be written as"),
     ("model.stl", "glb", "names the format stl, but file_type is glb"),
-    ("missing/model.glb", "glb", "the folder .*missing does not exist; .* create it first"),
+    ("file/model.glb", "glb", "file is a file; a folder is to be there"),
+    ("file/deep/model.glb", "glb", "file is a file; a folder is to be there"),
+    ("n" * 300 + ".glb", "glb", "too long"),
     ("folder.glb", "glb", "is a folder; .* add a file name"),
 ])  # fmt: skip
 def test_a_path_that_cannot_be_written_is_refused_with_the_cure(tmp_path, name, file_type, said):
     (tmp_path / "folder.glb").mkdir()
+    (tmp_path / "file").touch()
 
     with pytest.raises(OutputError, match=said):
         check_writable(tmp_path / name, file_type)
 
-    assert [path.name for path in tmp_path.iterdir()] == ["folder.glb"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.glb"]
 
 
 def test_a_folder_that_takes_no_files_is_refused_to_root_too():
@@ -163,6 +166,16 @@ def test_an_obj_whose_picture_has_no_place_is_not_written_at_all(tmp_path):
         save(tmp_path / "robot.obj", encode(marked(), painted(), ExportRecipe(file_type="obj")))
 
     assert [path.name for path in tmp_path.iterdir()] == ["robot.png"]
+
+
+def test_a_folder_that_is_not_there_is_made_when_the_file_is_saved(tmp_path):
+    path = tmp_path / "a" / "b" / "model.ply"
+
+    check_writable(path, "ply")
+    assert list(tmp_path.iterdir()) == []
+
+    assert save(path, b"data") == [path]
+    assert path.read_bytes() == b"data"
 
 
 def test_saving_replaces_what_was_there(tmp_path):

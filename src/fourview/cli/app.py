@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of the terminal: demo, generate, batch, inspect, render.
+"""The commands of the terminal: demo, generate, batch, inspect, render, doctor.
 
 Owns      options and what is printed. Options are made from the recipe, so names, ranges and texts are the same at
           every door.
-Not here  `weights`, `keys`, `credits`, `serve`, `work`; `doctor`, which must run when half of the packages are missing.
+Not here  `weights`, `keys`, `credits`, `serve`, `work`; what `doctor` does, which must also run without this file; how
+          help looks, and what misspelt words mean (`words`).
 Heavy modules are imported inside the commands: `--threads` must act before numpy loads.
 """
 
@@ -25,10 +26,11 @@ from fourview.cli.credits import credits
 from fourview.cli.keys import keys
 from fourview.cli.serve import serve
 from fourview.cli.weights import weights
+from fourview.cli.words import RUN, Command, Group, no_such_option, number, one_of, option
 from fourview.cli.work import work
 from fourview.compute import Machine
-from fourview.errors import CanceledError, ChildError, FourviewError, OutputError, PictureError
-from fourview.recipe import Knob, Recipe, flat, knobs
+from fourview.errors import CanceledError, ChildError, FourviewError, MeshError, OutputError, PictureError
+from fourview.recipe import Knob, Recipe, flat, knobs, plain
 
 if TYPE_CHECKING:
     from fourview.notice import Notice
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
     from fourview.shape.engine import Engine
 
 SIDES = ("front", "left", "back", "right")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+PICTURES, RESULT, LEARNED = "Pictures", "Result", "Engine hunyuan2mv"  # headings of help
+USAGE = "fourview generate FRONT [--left L] [--back B] [--right R] -o model.glb"
+FILE, FOLDER = click.Path(), click.Path()  # the shell completes them; what cannot be used is named by who opens it
 # Name, choices (none: any word) and meaning of what `compute.Machine` holds.
 MACHINE_OPTIONS = (
     ("weights", (), "Folder with weights in the official layout (default: where `fourview weights pull` puts them)."),
@@ -48,10 +53,23 @@ MACHINE_OPTIONS = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="fourview")
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="fourview")
 def app() -> None:
-    """Four pictures of a thing go in, one clean, textured 3D model comes out."""
+    """Four pictures of a thing go in, one clean, textured 3D model comes out.
+
+    The shell completes commands, options and choices after eval "$(_FOURVIEW_COMPLETE=bash_source fourview)"; zsh and
+    fish have zsh_source and fish_source.
+    """
+
+
+@app.command(cls=Command)
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> int:
+    """Tell what is installed, what the machine has, and the line that mends what is missing."""
+    from fourview.cli.doctor import run
+
+    return run(["--json"] if as_json else [])
 
 
 app.add_command(weights)
@@ -64,11 +82,13 @@ app.add_command(work)
 def run_app() -> int:
     """Run the command of this process; an error is one line on stderr and an exit code."""
     try:
-        status = app.main(standalone_mode=False)
+        status = app.main(prog_name="fourview", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 2
+    except click.NoSuchOption as error:
+        message, code = no_such_option(error), 2
     except click.ClickException as error:
         message, code = error.format_message(), 2
     except (KeyboardInterrupt, click.Abort, CanceledError):
@@ -87,21 +107,32 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if k.name == "file_type":
             continue  # the output's suffix says it
         # Ranges and choices are checked by the recipe: one text for all doors.
-        command = click.option("--" + k.name.replace("_", "-"), k.name, type=k.type, help=_help(k))(command)
+        name, group = "--" + k.name.replace("_", "-"), _group(k)
+        kind = one_of(k.choices) if k.choices else number(k.type)
+        command = option(name, k.name, help=_help(k), group=group, **kind)(command)
     return command
 
 
+def _group(k: Knob) -> str:
+    if k.path.startswith("views."):
+        return PICTURES
+    if k.engines:
+        return LEARNED if k.engines == ("hunyuan2mv",) else RUN
+    return RESULT
+
+
 def _help(k: Knob) -> str:
-    engines = f" Used by {', '.join(k.engines)}." if k.engines else ""
-    default = "" if k.default is None else f", default {k.default}"
-    return f"{k.doc[0].upper()}{k.doc[1:]}.{engines}  [{k.range}{default}]"
+    engines = f" Used by {', '.join(k.engines)}." if k.engines and _group(k) != LEARNED else ""
+    default = "" if k.default is None else f"default {plain(k.default) if k.low is not None else k.default}"
+    bounds = "; ".join(filter(None, ("" if k.choices else k.range, default)))
+    return f"{k.doc[0].upper()}{k.doc[1:]}.{engines}" + (f"  [{bounds}]" if bounds else "")
 
 
 def _machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a learned engine runs on; handed on as one dictionary of what was typed in."""
     for name, choices, text in reversed(MACHINE_OPTIONS):
         kind = click.Choice(choices) if choices else str
-        command = click.option("--" + name, type=kind, help=text + " Used by hunyuan2mv.")(command)
+        command = option("--" + name, type=kind, help=text, group=LEARNED)(command)
 
     @functools.wraps(command)
     def gathered(**options: Any) -> Any:
@@ -114,10 +145,10 @@ def _machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--threads", type=click.IntRange(1), help="Threads to use at most (default: one a core).")(
-        command
-    )
-    return click.option("-q", "--quiet", is_flag=True, help="No bar, no summary.")(command)
+    command = option(
+        "--threads", type=click.IntRange(1), metavar="N", help="Threads to use at most (default: one a core)."
+    )(command)
+    return option("-q", "--quiet", is_flag=True, help="No bar, no summary.")(command)
 
 
 def _prepare(threads: int | None) -> None:
@@ -134,34 +165,40 @@ def _recipe(given: dict[str, Any], file_type: str) -> Recipe:
     return Recipe.of(**{name: value for name, value in given.items() if value is not None}, file_type=file_type)
 
 
-@app.command()
-@click.argument("front", required=False)
-@click.option("--left", help="The subject's own left side: the nose points to the picture's left edge.")
-@click.option("--back", help="The back.")
-@click.option("--right", help="The subject's own right side: the nose points to the picture's right edge.")
-@click.option("-o", "--output", required=True, help="Where the model goes: .glb, .obj, .zip (OBJ), .ply or .stl.")
-@click.option("--preview", help="Also draw the model to this PNG.")
-@click.option("--report", help="Also write mesh measures, timings and warnings to this JSON.")
-@click.option("--save-mattes", help="Also write each picture's matte and cut-out into this folder.")
+@app.command(cls=Command, context_settings={"allow_extra_args": True})
+@click.argument("front", required=False, type=FILE)
+@option("--left", group=PICTURES, type=FILE, help="The subject's own left side: the nose points to the picture's left.")
+@option("--back", group=PICTURES, type=FILE, help="The back.")
+@option("--right", group=PICTURES, type=FILE, help="The subject's own right: the nose points to the picture's right.")
+@option("-o", "--output", group=RESULT, type=FILE, help="The model: .glb, .obj, .zip (OBJ), .ply or .stl.  [required]")
+@option("--preview", group=RESULT, type=FILE, help="Also draw the model to this PNG.")
+@option("--report", group=RESULT, type=FILE, help="Also write mesh measures, timings and warnings to this JSON.")
+@option("--save-mattes", group=RESULT, type=FOLDER, help="Also write each picture's matte and cut-out to this folder.")
 @_recipe_options
 @_machine_options
 @_run_options
 def generate(
-    front: str | None, left: str | None, back: str | None, right: str | None, output: str, preview: str | None,
-    report: str | None, save_mattes: str | None, machine: dict[str, Any], threads: int | None, quiet: bool,
-    **given: Any,
+    front: str | None, left: str | None, back: str | None, right: str | None, output: str | None,
+    preview: str | None, report: str | None, save_mattes: str | None, machine: dict[str, Any], threads: int | None,
+    quiet: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Make a model from FRONT and up to three more pictures."""
     if front is None:
-        raise PictureError("the front picture is missing: `fourview generate FRONT --left L -o model.glb`")
+        raise PictureError(f"the front picture is missing; usage: {USAGE}")
+    if others := click.get_current_context().args:
+        raise PictureError(_more_pictures(front, others))
+    if output is None:
+        raise OutputError(f"the output is missing: say with -o where the model goes; usage: {USAGE}")
     _prepare(threads)
-    from fourview.export.write import check_place, file_type_of
+    from fourview.export.write import check_folder, check_place, file_type_of
 
     recipe = _recipe(given, file_type_of(output))
     check_place(output)
     for side_file, suffix in ((preview, ".png"), (report, ".json")):
         if side_file is not None:
             _check_side_file(side_file, suffix)
+    if save_mattes is not None:
+        check_folder(save_mattes)
     pictures = {"front": front, "left": left, "back": back, "right": right}
     engine = _engine(recipe, machine)
     result = _generate(
@@ -172,27 +209,32 @@ def generate(
         _summary(result, [p for p in (output, preview, report, save_mattes) if p])
 
 
-@app.command()
-@click.option("-o", "--output", default="fourview-demo", show_default=True, help="Folder for the models and previews.")
+@app.command(cls=Command)
+@option("-o", "--output", group=RESULT, type=FOLDER, default="fourview-demo", show_default=True, help="For the models.")
 @_run_options
 def demo(output: str, threads: int | None, quiet: bool) -> None:
     """Make the example models: a robot cut out already, and the same robot in a photographed room."""
     _prepare(threads)
+    from fourview.export.write import check_folder
+
     examples = Path(__file__).parent.parent / "examples"
     folder = Path(output)
+    check_folder(folder)
     for name in ("robot", "robot_photo"):
-        folder.mkdir(parents=True, exist_ok=True)
         result = _generate(_case_pictures(examples / name), Recipe(), _engine(Recipe(), {}), name, quiet)
         model, preview, report, mattes = (str(folder / f"{name}{end}") for end in (".glb", ".png", ".json", "_mattes"))
         _write(result, model, preview, report, mattes)
         _summary(result, [model, preview, report, mattes])
 
 
-@app.command()
+@app.command(cls=Command)
 @click.argument("cases", type=click.Path(file_okay=False, exists=True))
-@click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder for the models.")
-@click.option("--format", "file_type", default="glb", show_default=True, help="glb, obj, ply or stl.")
-@click.option("--force", is_flag=True, help="Make models again that are there already.")
+@option("-o", "--output", required=True, type=FOLDER, help="Folder for the models.", group=RESULT)
+@option(
+    "--format", "file_type", **one_of(("glb", "obj", "ply", "stl")), default="glb", show_default=True,
+    help="Of the models; obj makes .zip files.", group=RESULT,
+)  # fmt: skip
+@option("--force", is_flag=True, help="Make models again that are there already.", group=RESULT)
 @_recipe_options
 @_machine_options
 @_run_options
@@ -202,33 +244,36 @@ def batch(
 ) -> int:  # fmt: skip
     """Make a model of every folder in CASES that holds a front picture.
 
-    Writes OUTPUT/NAME.glb and its report OUTPUT/NAME.json. A model is skipped when it is there and its report says
-    that it was made from the same pictures with the same recipe: a run that was stopped goes on where it was.
+    Writes OUTPUT/NAME.glb, its preview OUTPUT/NAME.png and its report OUTPUT/NAME.json. A model is skipped when it is
+    there and its report says that it was made from the same pictures with the same recipe: a run that was stopped goes
+    on where it was.
     """
     _prepare(threads)
     recipe = _recipe(given, file_type)
-    folders = [folder for folder in sorted(Path(cases).iterdir()) if folder.is_dir() and _case_pictures(folder)]
+    from fourview.export.write import check_folder
+
+    check_folder(output)
+    found = {folder: _case_pictures(folder) for folder in sorted(Path(cases).iterdir()) if folder.is_dir()}
+    folders = [folder for folder, pictures in found.items() if pictures]
     if not folders:
         raise PictureError(f"no folder in '{cases}' holds a front picture; expected {cases}/NAME/front.png")
+    for folder in found.keys() - set(folders):
+        click.echo(f"skipped {folder.name}: it holds no front picture ({'front' + ', front'.join(SUFFIXES)})", err=True)
     suffix = ".zip" if file_type == "obj" else f".{file_type}"
-    try:
-        Path(output).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder '{output}' cannot be made ({error.strerror}); name one that can") from error
     engine = _engine(recipe, machine)  # its network is loaded once
     engine.check(recipe)
     failed = 0
-    for number, folder in enumerate(folders, 1):
-        model, report = Path(output) / f"{folder.name}{suffix}", Path(output) / f"{folder.name}.json"
-        pictures = _case_pictures(folder)
+    for count, folder in enumerate(folders, 1):
+        model, preview, report = (str(Path(output) / f"{folder.name}{end}") for end in (suffix, ".png", ".json"))
+        pictures = found[folder]
         made_from = _fingerprint(pictures, recipe, machine)
-        title = f"[{number}/{len(folders)}] {folder.name}"
-        if not force and model.exists() and _made_from(report) == made_from:
+        title = f"[{count}/{len(folders)}] {folder.name}"
+        if not force and os.path.exists(model) and _made_from(report) == made_from:
             click.echo(f"{title}: is there")
             continue
         try:
             result = _generate(pictures, recipe, engine, title, quiet)
-            _write(result, str(model), None, str(report), None, made_from)
+            _write(result, model, preview, report, None, made_from)
             click.echo(f"{title}: {result.report.mesh.faces} faces, {sum(result.report.timings_s.values()):.1f} s")
         except FourviewError as error:
             failed += 1
@@ -236,11 +281,12 @@ def batch(
     return 3 if failed else 0
 
 
-@app.command()
-@click.argument("mesh")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@app.command(cls=Command)
+@click.argument("mesh", type=FILE)
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(mesh: str, as_json: bool) -> None:
     """Measure MESH (GLB, OBJ, PLY, STL): faces, closed, 2-manifold, parts, volume, bounds."""
+    _check_mesh(mesh)
     from dataclasses import asdict
 
     from fourview.export.read import read_mesh
@@ -256,12 +302,21 @@ def inspect(mesh: str, as_json: bool) -> None:
         click.echo(f"{name:<12} {value}")
 
 
-@app.command()
-@click.argument("mesh")
-@click.option("-o", "--output", required=True, help="The PNG to write.")
-@click.option("--size", default=256, show_default=True, type=click.IntRange(64, 1024), help="Pixels of one side.")
+@app.command(cls=Command)
+@click.argument("mesh", type=FILE)
+@option("-o", "--output", required=True, type=FILE, help="The PNG to write.", group=RESULT)
+@option(
+    "--size",
+    default=256,
+    show_default=True,
+    type=click.IntRange(64, 1024),
+    metavar="N",
+    help="Pixels of one side.",
+    group=RESULT,
+)
 def render(mesh: str, output: str, size: int) -> None:
     """Draw MESH from eight sides on one sheet."""
+    _check_mesh(mesh)
     _check_side_file(output, ".png")
     from fourview.export.read import read_mesh
     from fourview.export.sheet import sheet
@@ -272,9 +327,9 @@ def render(mesh: str, output: str, size: int) -> None:
 
 
 def _case_pictures(folder: Path) -> dict[str, str]:
-    """The pictures of a case by side, empty where there is no front."""
-    found = {side: folder / f"{side}{suffix}" for side in SIDES for suffix in SUFFIXES[::-1]
-             if (folder / f"{side}{suffix}").is_file()}  # fmt: skip
+    """The pictures of a case by side, empty where there is no front; their names may have capitals, as of cameras."""
+    files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    found = {side: files[name] for side in SIDES for suffix in SUFFIXES[::-1] if (name := side + suffix) in files}
     return {side: str(path) for side, path in found.items()} if "front" in found else {}
 
 
@@ -286,9 +341,9 @@ def _fingerprint(pictures: dict[str, str], recipe: Recipe, machine: dict[str, An
     return seen.hexdigest()
 
 
-def _made_from(report: Path) -> str | None:
+def _made_from(report: str) -> str | None:
     try:
-        made_from = json.loads(report.read_text())["made_from"]
+        made_from = json.loads(Path(report).read_text())["made_from"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(made_from)
@@ -305,6 +360,28 @@ def _generate(pictures: dict[str, str], recipe: Recipe, engine: "Engine", title:
 
     with bar(title, quiet) as watch:
         return make(pictures, recipe, engine=engine, progress=watch)
+
+
+def _more_pictures(front: str, others: list[str]) -> str:
+    """The error of pictures without names, with the line that was meant: by the names of their files, else in order."""
+    if len(others) > len(SIDES) - 1:
+        return f"{len(others) + 1} pictures came without names; one to four are taken; usage: {USAGE}"
+    named = [next((side for side in SIDES[1:] if side in Path(other).stem.lower()), None) for other in others]
+    free = [side for side in SIDES[1:] if side not in named]
+    words = [f"--{side or free.pop(0)} {other}" for side, other in zip(named, others, strict=True)]
+    return (
+        f"only the front is given without a name, and {', '.join(others)} came too; name the sides: "
+        f"fourview generate {' '.join([front, *words])} -o model.glb"
+    )
+
+
+def _check_mesh(path: str) -> None:
+    from fourview.views.load import is_url
+
+    if is_url(path):
+        raise MeshError(f"{path} is a URL; files are read here: download it first")
+    if Path(path).is_dir():
+        raise MeshError(f"{path} is a folder; name a GLB, OBJ, PLY or STL file in it")
 
 
 def _check_side_file(path: str, suffix: str) -> None:

@@ -22,6 +22,7 @@ from fourview.mesh.mesh import Mesh
 from fourview.progress import Tick, no_tick
 from fourview.recipe import ExportRecipe
 from fourview.texture.texture import Texture
+from fourview.views.load import is_url
 
 TYPE_OF_SUFFIX = {".glb": "glb", ".obj": "obj", ".zip": "obj", ".ply": "ply", ".stl": "stl"}
 
@@ -71,20 +72,36 @@ def check_writable(path: str | os.PathLike[str], file_type: str) -> None:
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` where no file of any kind could be put at `path`."""
+    """Raise `OutputError` where no file of any kind could be put at `path`; its folder need not be there yet."""
+    if is_url(path):
+        raise OutputError(f"{path} is a URL; a file is to be written: name a path of this machine")
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; a file is to be written there: add a file name")
-    if not path.parent.is_dir():
-        raise OutputError(
-            f"the folder {path.parent} does not exist; {path.name} is to be written there: create it first"
-        )
-    temporary = _temporary(path)
     try:
-        temporary.touch(exist_ok=False)  # asking for permissions is not enough: root, ACLs, read-only disks
-        temporary.unlink()
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; a file is to be written there: add a file name")
+        _try_folder(path.parent, path.name)
     except OSError as error:
         raise _not_writable(path, error) from error
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` where `folder` could not be made, or could take no files."""
+    if is_url(folder):
+        raise OutputError(f"{folder} is a URL; files are to be written: name a folder of this machine")
+    try:
+        _try_folder(Path(folder), "file")
+    except OSError as error:
+        raise _not_writable(Path(folder), error) from error
+
+
+def _try_folder(folder: Path, name: str) -> None:
+    """Write and delete a file called about `name` in `folder`, or in what is there of the way to it."""
+    there = next(part for part in (folder, *folder.parents) if os.path.lexists(part))
+    if not there.is_dir():
+        raise OutputError(f"{there} is a file; a folder is to be there: name another")
+    temporary = _temporary(there / name)
+    temporary.touch(exist_ok=False)  # asking for permissions is not enough: root, ACLs, read-only disks
+    temporary.unlink()
 
 
 def save(path: str | os.PathLike[str], data: bytes) -> list[Path]:
@@ -98,6 +115,7 @@ def save(path: str | os.PathLike[str], data: bytes) -> list[Path]:
         check_place(target)
     waiting: dict[Path, Path] = {}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         for target, content in files.items():
             waiting[target] = _temporary(target)
             with open(waiting[target], "xb") as file:
