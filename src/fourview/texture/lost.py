@@ -46,7 +46,7 @@ def _lost_px(mesh: Mesh, view: View, cell: float) -> tuple[int, int]:
     """How many pixels of thin strokes are lost, and how many there are."""
     height, width = view.matte.shape
     cell_px = cell * width / (2 * view.camera.half_extent[0])
-    step = max(1, int(cell_px / 2))  # much finer pictures tell nothing more
+    step = max(1, min(int(cell_px / 2), min(height, width) // 16))  # much finer pictures tell nothing more
     inside = main_parts(view.name, view.matte)[step // 2 :: step, step // 2 :: step] >= 0.5
     xy, _ = project(view.camera, mesh.vertices, (width, height))
     covered = nearest_faces(xy / step, None, mesh.faces, (inside.shape[1], inside.shape[0])) >= 0
