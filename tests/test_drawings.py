@@ -110,7 +110,7 @@ def test_a_side_that_no_picture_shows_is_named_with_how_it_was_filled():
             pen.rectangle([60, 110, 90, 150], fill=(20, 20, 20))
 
     result = run(drawings(paint, sides=("front", "left", "back")))
-    alone = run(drawings(paint, sides=("front",)), texture="off")
+    alone = run(drawings(paint, sides=("front",)))
 
     message = warnings(result)["side_not_shown"]
     assert "right side" in message

@@ -30,7 +30,6 @@ from fourview.texture.bake import bake
 from fourview.texture.lost import thin_parts_lost
 from fourview.texture.settle import settle
 from fourview.texture.texture import Texture
-from fourview.texture.unseen import sides_not_shown
 from fourview.views.framing import frame
 from fourview.views.load import Source, read_pictures
 from fourview.views.matting import cut_out
@@ -127,8 +126,6 @@ def generate(
             mesh, texture = baked.mesh, baked.texture
             seen, silhouette_iou = baked.covered_fraction, baked.silhouette_iou
             notices += baked.notices
-    else:
-        notices += sides_not_shown(mesh, views)
     with journey.stage("export") as tick:
         made_by = {"engine": engine.name, "licence": engine.licence, "seed": seed}
         file = encode(mesh, texture, recipe.export, made_by, tick)

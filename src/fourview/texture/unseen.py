@@ -8,27 +8,24 @@ Owns      the warnings. Not here: how it was filled (`mirror`, `inpaint`, and th
 from collections.abc import Collection, Sequence
 
 from fourview.arrays import Float
-from fourview.mesh.mesh import Mesh, face_areas, face_normals
+from fourview.mesh.mesh import Mesh, face_normals
 from fourview.notice import Notice
 from fourview.views.camera import AZIMUTH_DEG, OPPOSITE, side_camera
 from fourview.views.view import View
 
 
-def sides_not_shown(
-    mesh: Mesh, views: Sequence[View], unseen: Float | None = None, mirrored: Collection[str] = ()
-) -> list[Notice]:
+def sides_not_shown(mesh: Mesh, views: Sequence[View], unseen: Float, mirrored: Collection[str]) -> list[Notice]:
     """A notice for each side without a picture: how much of the surface it is, and how it was filled.
 
-    `unseen (f,)`: how much of each face no view saw, shares of the surface; None where nothing was painted.
+    `unseen (f,)`: how much of each face no view saw, shares of the surface.
     `mirrored`: the views whose colours were mirrored onto the other side.
     """
     given = {view.name for view in views}
-    normal, area = face_normals(mesh), face_areas(mesh)
-    share = area / max(float(area.sum()), 1e-12) if unseen is None else unseen
+    normal = face_normals(mesh)
     notices = []
     for name in (side for side in AZIMUTH_DEG if side not in given):
         toward = side_camera(AZIMUTH_DEG[name], (1.0, 1.0)).view_from_world[2, :3]
-        turned = share[normal @ toward >= abs(normal).max(axis=1)].sum()
+        turned = unseen[normal @ toward >= abs(normal).max(axis=1)].sum()
         other = OPPOSITE[name]
         ways = [f"its outline is the mirrored {other} one" if other in given else "its shape is guessed"]
         if other in mirrored:
