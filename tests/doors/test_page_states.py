@@ -5,7 +5,18 @@
 Each test walks through states that follow one another, and tries on the way what they say.
 """
 
+import io
+import shutil
+
+import pytest
 from doors.browsing import check_everywhere, drop, drop_robot, kill_runner, made, make, shown
+from drawn import drawings
+
+
+@pytest.fixture
+def url(migrated_file, tmp_path):
+    """SQLite alone: what the page shows does not depend on the database."""
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
 
 
 def test_whoever_is_outside(visit, standing):
@@ -114,3 +125,28 @@ def test_after_a_run(visit, standing):
     page.get_by_role("heading", name="The files of this run are gone").wait_for()
     page.get_by_role("button", name="Run it again with the same pictures").wait_for()
     check_everywhere(page, "gone")
+
+
+def test_after_a_run_whose_model_is_in_pieces(visit, serve):
+    server = serve(devices="cpu", recipe_defaults='{"engine": "hull", "octree_resolution": 32}')
+
+    def balls(pen, side):
+        pen.ellipse((20, 90, 100, 170), fill=(200, 60, 40, 255))
+        pen.ellipse((150, 90, 230, 170), fill=(40, 60, 200, 255))
+
+    files = []
+    for side, picture in drawings(balls, sides=("front", "back")).items():
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        files.append((f"balls-{side}.png", file.getvalue()))
+    page = visit(server, server.add_key())
+    drop(page, files)
+    make(page)
+    shown(page)
+
+    amber = "getComputedStyle(document.querySelector('.health .warn')).color"
+    page.get_by_text("2 pieces", exact=True).wait_for()
+    page.get_by_text("The model is in 2 pieces").wait_for()
+    assert page.evaluate(amber) == page.evaluate("getComputedStyle(document.querySelector('.note.warn')).color")
+    assert page.evaluate(amber) != page.evaluate("getComputedStyle(document.querySelector('.health .good')).color")
+    check_everywhere(page, "in pieces")

@@ -111,7 +111,7 @@ function Done({ job }: { job: Job }) {
   return (
     <>
       {model ? <Show key={job.id} path={`/api/v1/jobs/${job.id}/files/model.glb`} job={job} /> : <Gone job={job} />}
-      {job.warnings.map((warning) => <p class="note warn" key={warning.code}>{warning.message}</p>)}
+      {job.warnings.map((warning) => <p class="note warn" key={warning.code + warning.field}>{warning.message}</p>)}
       {model && <TakeAway key={job.id} job={job} />}
     </>
   );
@@ -202,7 +202,7 @@ function Show({ path, job }: { path: string; job: Job | null }) {
             <li><b>{amount(mesh.vertices)}</b> vertices</li>
             <li class={mesh.watertight ? "good" : "bad"}>{mesh.watertight ? "watertight" : "has holes"}</li>
             <li class={mesh.manifold ? "good" : "bad"}>{mesh.manifold ? "manifold" : "not manifold"}</li>
-            <li>{mesh.components === 1 ? "one piece" : `${mesh.components} pieces`}</li>
+            <li class={mesh.components === 1 ? "good" : "warn"}>{mesh.components === 1 ? "one piece" : `${mesh.components} pieces`}</li>
           </ul>
         )}
       </div>
