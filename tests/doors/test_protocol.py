@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import resource
+import shutil
 import socket
 import subprocess
 import time
@@ -292,7 +293,7 @@ def test_slow_strangers_keep_no_client_out(migrated_file, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     wrapper = ("prlimit", "--nofile=1024:1024")
-    server = Server(f"sqlite:///{migrated_file}", tmp_path, wrapper=wrapper).start()
+    server = Server(f"sqlite:///{shutil.copy(migrated_file, tmp_path)}", tmp_path, wrapper=wrapper).start()
     try:
         with ExitStack() as strangers:
             place, connections, answers = urlsplit(server.base_url), [], []

@@ -592,7 +592,7 @@ def test_without_its_decoder_a_packed_mesh_is_refused_by_name(monkeypatch, make,
     data = make().glb()
     monkeypatch.setitem(sys.modules, module, None)
 
-    with pytest.raises(MeshError, match=rf"{name}.*fourview\[gltf\]"):
+    with pytest.raises(MeshError, match=rf"{name}.*pip install .*\[gltf\]"):
         read_mesh(data, "glb")
 
 

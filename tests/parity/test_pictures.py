@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures are prepared as the official code prepares them, to the last bit."""
+"""Pictures are prepared as the official code prepares them.
+
+To the last bit, but for the last resizing of the colours: OpenCV does it with Intel's IPP, which on another processor
+rounds one value of a million otherwise.
+"""
 
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ from PIL import Image
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.preprocess import PreprocessParams, preprocess
 from fourview.views.load import read_picture
+
+ROUNDED = 1e-5  # of the values may be off by one level of 255
 
 
 @pytest.mark.parametrize("path", recordings("pictures"))
@@ -46,8 +52,16 @@ def check_picture(recording, case, rgba, params):
 
     picture, matte = preprocess(rgba, params)
 
-    recording.agree(f"{case}out.image_u8", picture, 0)
+    agree_to_a_level(picture, recording[f"{case}out.image_u8"].numpy())
     recording.agree(f"{case}out.mask_u8", matte, 0)
+
+
+def agree_to_a_level(got, recorded):
+    """Levels of 0..255 `(..)` each."""
+    off = np.rint(np.abs(got.astype(np.float64) - recorded))
+    assert got.shape == recorded.shape
+    assert off.max() <= 1
+    assert (off > 0).mean() <= ROUNDED
 
 
 def from_file(pixels, folder):
@@ -62,6 +76,8 @@ def check_views(recording, case, sides, params):
     pairs = [preprocess(recording[f"{case}in.{side}"].numpy(), params, side) for side in sides]
     pictures, mattes = (torch.tensor(np.stack(x)) / 255 * 2 - 1 for x in zip(*pairs, strict=True))  # float32
 
-    recording.agree(f"{case}out.image", pictures.permute(0, 3, 1, 2)[None], 0)
+    agree_to_a_level(
+        *((x.numpy() + 1) * 127.5 for x in (pictures.permute(0, 3, 1, 2)[None], recording[f"{case}out.image"]))
+    )
     recording.agree(f"{case}out.mask", mattes[None, :, None], 0)
     recording.agree(f"{case}out.view_idxs", [SIDES.index(side) for side in sides], 0)
