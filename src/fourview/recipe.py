@@ -31,7 +31,7 @@ class ViewsRecipe:
 
     remove_background: Literal["auto", "always", "never", "whole"] = knob(
         "auto",
-        "auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, "
+        "auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, "
         "whole does the same and takes all of an opaque picture as the subject",
     )
     matting_network: Literal["u2netp", "u2net", "isnet-general-use", "birefnet-general"] = knob(

@@ -2839,7 +2839,7 @@ export interface operations {
                      */
                     right?: string;
                     /**
-                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
+                     * @description auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                      * @default auto
                      * @enum {string}
                      */
@@ -2955,7 +2955,7 @@ export interface operations {
                     right?: string | null;
                     recipe?: {
                         /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
+                         * @description auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                          * @default auto
                          * @enum {string}
                          */
@@ -3535,7 +3535,7 @@ export interface operations {
                      */
                     right?: string;
                     /**
-                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
+                     * @description auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                      * @default auto
                      * @enum {string}
                      */
@@ -3558,7 +3558,7 @@ export interface operations {
                     right?: string | null;
                     recipe?: {
                         /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
+                         * @description auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                          * @default auto
                          * @enum {string}
                          */
@@ -3649,7 +3649,7 @@ export interface operations {
                      */
                     right?: string;
                     /**
-                     * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
+                     * @description auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                      * @default auto
                      * @enum {string}
                      */
@@ -3710,7 +3710,7 @@ export interface operations {
                     right?: string | null;
                     recipe?: {
                         /**
-                         * @description auto looks at the alpha and the backdrop first, always cuts anew, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
+                         * @description auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, whole does the same and takes all of an opaque picture as the subject
                          * @default auto
                          * @enum {string}
                          */

@@ -163,15 +163,15 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
             gc.freeze()  # what is loaded by now stays: a look at all of it takes a tenth of a second, again and again
             for wait_s in pauses():
                 try:
-                    said = await asyncio.to_thread(welcome, settings, desk.store)
+                    greeting = await asyncio.to_thread(welcome, settings, desk.store)
                     break
                 except DependencyAwayError:
                     await asyncio.sleep(wait_s)
-            click.echo(said.text)
+            click.echo(greeting.text)
             host, port = listener.getsockname()[:2]
             click.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}")
-            if said.link and settings.open_browser:
-                open_page(said.link)
+            if greeting.link and settings.open_browser:
+                open_page(greeting.link)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             self.announcing.cancel()

@@ -70,7 +70,7 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
     places, notices = place_heights(parts)
     overlap = {p: lay_on_each_other(parts, places, p) for p in OPPOSITE if p[0] in parts and p[1] in parts}
     whole, whole_mattes, filled = _without_holes(pictures, mattes, places)
-    if filled:  # what the holes told of places was wrong
+    if filled:  # the places were found with the holes in: find them again
         views, found = frame(whole, whole_mattes)
         return views, [*filled, *found]
     notices += _overlap_notices(overlap)
