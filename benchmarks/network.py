@@ -420,12 +420,12 @@ def graphed(run: Run) -> Step:
     steering = steer(run.transformer, run.context, run.schedule, GUIDANCE)
     at_hand = replace(steering, modulations=steering.modulations[:1].clone())
     x = run.latents.clone()
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
+    quick_lane = torch.cuda.Stream()
+    quick_lane.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(quick_lane):
         for _ in range(WARM_UP):
             guided_velocity(run.transformer, x, at_hand, 0)
-    torch.cuda.current_stream().wait_stream(aside)
+    torch.cuda.current_stream().wait_stream(quick_lane)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         out = guided_velocity(run.transformer, x, at_hand, 0)

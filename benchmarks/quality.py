@@ -20,7 +20,7 @@ from pathlib import Path
 
 import fourview
 from fourview.errors import FourviewError
-from fourview.export.sheet import sheet
+from fourview.render.sheet import sheet
 from fourview.shape.engine import Engine, find
 from fourview.shape.mini.engine import Mini
 
@@ -41,7 +41,9 @@ def main() -> int:
     parser.add_argument("--scorer", type=Path, help="default: CASES/score.py; no scoring where it is missing")
     parser.add_argument("--sides", default=",".join(SIDES), help="use only these sides, e.g. front,left")
     parser.add_argument("--views", nargs="+", type=int, help="instead of --sides: the first so many of them")
-    parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="a knob of the recipe")
+    parser.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the recipe"
+    )
     parser.add_argument("--no-sheets", action="store_true")
     args = parser.parse_args()
     scorer = args.scorer or args.cases / "score.py"
@@ -70,7 +72,7 @@ def main() -> int:
 def make(args: argparse.Namespace, name: str, sides: tuple[str, ...], out: Path) -> int:
     """Every case by the engine `name` from `sides`, into `out`; how many failed."""
     out.mkdir(parents=True, exist_ok=True)
-    recipe = fourview.Recipe.of(**dict(_knob(text) for text in args.knob))
+    recipe = fourview.Recipe.of(**dict(_parameter(text) for text in args.parameter))
     engine = _mini(args.weights) if name == "mini" and args.weights else find(name)
     failed = 0
     for folder in sorted(f for f in args.cases.iterdir() if (f / "front.png").is_file()):
@@ -101,7 +103,7 @@ def _mini(weights: Path) -> Engine:
     return Engine("mini", "trial", Mini.licence, Mini(weights).shape)
 
 
-def _knob(text: str) -> tuple[str, object]:
+def _parameter(text: str) -> tuple[str, object]:
     name, value = text.split("=", 1)
     for kind in (int, float):
         try:

@@ -58,9 +58,9 @@ class Service:
         data = (ROBOT / "front.png").read_bytes()
         return str(self.call("POST", "/api/v1/uploads", data, {"content-type": "image/png"})["id"])
 
-    def submit(self, picture: str, **knobs: Any) -> dict[str, Any]:
+    def submit(self, picture: str, **parameters: Any) -> dict[str, Any]:
         """A new job."""
-        body = json.dumps({"front": picture, **knobs}).encode()
+        body = json.dumps({"front": picture, **parameters}).encode()
         job: dict[str, Any] = self.call("POST", "/api/v1/jobs", body, {"content-type": "application/json"})
         return job
 

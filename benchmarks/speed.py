@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time a whole run and each of its stages, median of several, with the peak memory of the process and its children.
 
-    python benchmarks/speed.py [--case FOLDER] [--runs 5] [--knob octree_resolution=512 ...]
+    python benchmarks/speed.py [--case FOLDER] [--runs 5] [--parameter octree_resolution=512 ...]
 
 Each run is a process of its own, `fourview generate`, started from nothing, as a user would.
 """
@@ -24,9 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", type=Path, default=EXAMPLE, help="folder with front/left/back/right pictures")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
     args = parser.parse_args()
-    options = [f"--{text.split('=')[0].replace('_', '-')}={text.split('=', 1)[1]}" for text in args.knob]
+    options = [f"--{text.split('=')[0].replace('_', '-')}={text.split('=', 1)[1]}" for text in args.parameter]
 
     rows: dict[str, list[float]] = {}
     for number in range(args.runs + 1):  # the first warms the disk's cache and is not counted

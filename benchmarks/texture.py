@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fourview.arrays import Float
-from fourview.export.read import read_mesh
+from fourview.formats.read import read_mesh
 from fourview.mesh.crumbs import drop_crumbs
 from fourview.mesh.mesh import Mesh
 from fourview.mesh.simplify import simplify

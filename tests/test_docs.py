@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fourview import errors
 from fourview.cli.app import app
-from fourview.export.readers.scene import MESSAGES
+from fourview.formats.readers.scene import MESSAGES
 
 ROOT = Path(__file__).parent.parent
 DOCS = "\n".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))

@@ -13,9 +13,9 @@ import fourview
 from fourview.recipe import Recipe
 
 
-def run(pictures, **knobs):
+def run(pictures, **parameters):
     small = {"octree_resolution": 96, "target_face_num": 2000, "texture_size": 256, "engine": "hull"}
-    return fourview.generate(pictures, Recipe.of(**small | knobs))
+    return fourview.generate(pictures, Recipe.of(**small | parameters))
 
 
 YELLOW = (240, 190, 20)

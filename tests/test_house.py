@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import fourview
-from fourview.recipe import knobs
+from fourview.recipe import parameters
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,10 +36,10 @@ def test_every_public_name_loads():
         assert getattr(fourview, name) is not None
 
 
-def test_the_docs_hold_the_row_of_every_knob():
+def test_the_docs_hold_the_row_of_every_parameter():
     rows = (ROOT / "docs/recipe.md").read_text().splitlines()
 
-    for knob in knobs():
-        default = "unset" if knob.default is None else knob.default
-        used_by = ", ".join(knob.engines) or "all"
-        assert f"| `{knob.name}` | {knob.range} | {default} | {knob.doc} | {used_by} |" in rows
+    for parameter in parameters():
+        default = "unset" if parameter.default is None else parameter.default
+        used_by = ", ".join(parameter.engines) or "all"
+        assert f"| `{parameter.name}` | {parameter.range} | {default} | {parameter.doc} | {used_by} |" in rows

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 import fourview
 from fourview.errors import CanceledError
 from fourview.progress import STAGES, CancelToken
-from fourview.recipe import Recipe, with_knobs
+from fourview.recipe import Recipe, with_parameters
 
 EXAMPLES = Path(fourview.__path__[0]) / "examples"
 SIDES = ("front", "left", "back", "right")
@@ -80,7 +80,7 @@ def test_the_same_input_gives_the_same_bytes_at_any_thread_count(small):
     for count in (1, 2, 5):
         set_threads(count)
         pictures = {side: EXAMPLES / "robot_photo" / f"{side}.jpg" for side in SIDES}
-        files.add(fourview.generate(pictures, with_knobs(small, {"seed": 1})).file)
+        files.add(fourview.generate(pictures, with_parameters(small, {"seed": 1})).file)
     set_threads(None)
 
     assert len(files) == 1
@@ -89,19 +89,19 @@ def test_the_same_input_gives_the_same_bytes_at_any_thread_count(small):
 @pytest.mark.bits
 def test_the_passes_of_decoding_never_change_the_file(small):
     files = {
-        fourview.generate(ROBOT, with_knobs(small, {"texture": "off", "seed": 1, "num_chunks": chunks})).file
+        fourview.generate(ROBOT, with_parameters(small, {"texture": "off", "seed": 1, "num_chunks": chunks})).file
         for chunks in (1_000, 7_777, 5_000_000)
     }
 
     assert len(files) == 1
 
 
-def test_a_knob_the_engine_does_not_use_is_named_only_if_the_caller_set_it(small):
+def test_a_parameter_the_engine_does_not_use_is_named_only_if_the_caller_set_it(small):
     plain = fourview.generate(ROBOT, small)
-    told = fourview.generate(ROBOT, with_knobs(small, {"texture": "off", "steps": 30}))
+    told = fourview.generate(ROBOT, with_parameters(small, {"texture": "off", "steps": 30}))
 
-    assert not [w for w in plain.report.warnings if w.code == "knob_unused"]
-    assert [w.field for w in told.report.warnings if w.code == "knob_unused"] == ["steps"]
+    assert not [w for w in plain.report.warnings if w.code == "parameter_unused"]
+    assert [w.field for w in told.report.warnings if w.code == "parameter_unused"] == ["steps"]
 
 
 def test_a_swapped_left_and_right_pair_is_noticed(small):
@@ -128,7 +128,7 @@ def test_cancel_from_another_thread_stops_a_large_run(small):
     token = CancelToken()
     timer = threading.Timer(0.8, token.cancel)
     timer.start()
-    large = with_knobs(small, {"octree_resolution": 512, "texture_size": 4096})
+    large = with_parameters(small, {"octree_resolution": 512, "texture_size": 4096})
 
     with pytest.raises(CanceledError):
         fourview.generate(ROBOT, large, cancel=token)

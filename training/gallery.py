@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from fourview.export.sheet import INK, PAPER, preview
 from fourview.mesh.crumbs import drop_crumbs
 from fourview.mesh.mesh import Mesh
 from fourview.progress import Journey
 from fourview.recipe import Recipe
+from fourview.render.sheet import INK, PAPER, preview
 from fourview.shape.engine import Engine, find
 from fourview.surface.extract import extract
 from fourview.surface.field import Field

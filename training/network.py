@@ -4,7 +4,7 @@
 
 Owns      the layers and their sizes (`NetworkParams`).
 Not here  the frame (`fourview.shape.mini.frame`), the hull it corrects (`base`), what it is trained on (`objects`,
-          `augment`), how (`train`), the files that ship (`export`).
+          `augment`), how (`train`), the files that ship (`formats`).
 
 Pixel-aligned features follow S. Saito et al., "PIFu", ICCV 2019; the coarse volume S. Peng et al., "Convolutional
 occupancy networks", ECCV 2020; the encoder is a U-Net (O. Ronneberger et al., 2015) of residual blocks.

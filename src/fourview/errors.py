@@ -4,7 +4,7 @@
 
     FourviewError
     ├── PictureError      a picture cannot be used
-    ├── RecipeError       a knob is unknown, of the wrong type or out of range
+    ├── RecipeError       a parameter is unknown, of the wrong type or out of range
     ├── SurfaceError      the field has no usable surface
     ├── MeshError         a mesh file cannot be read, or holds nothing
     ├── CheckpointError   weights are missing, damaged, or not those of the network
@@ -42,7 +42,7 @@ class PictureError(FourviewError):
 
 
 class RecipeError(FourviewError):
-    """A knob is unknown, of the wrong type or out of range."""
+    """A parameter is unknown, of the wrong type or out of range."""
 
 
 class SurfaceError(FourviewError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notice:
-    """One warning: a stable word, a sentence with the numbers, and the knob or view it speaks of."""
+    """One warning: a stable word, a sentence with the numbers, and the parameter or view it speaks of."""
 
     code: str
     message: str

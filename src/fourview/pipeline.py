@@ -13,7 +13,7 @@ from typing import Any
 
 from fourview import __version__
 from fourview.compute import Machine
-from fourview.export.write import encode, save
+from fourview.formats.write import encode, save
 from fourview.mesh.crumbs import drop_crumbs, part_volumes
 from fourview.mesh.measure import Health, measure
 from fourview.mesh.mesh import Mesh, merge_vertices
@@ -21,14 +21,14 @@ from fourview.mesh.simplify import simplify
 from fourview.mesh.topology import label_parts
 from fourview.notice import Notice
 from fourview.progress import CancelToken, Event, Journey
-from fourview.recipe import SEED_MAX, Recipe, flat, knobs
+from fourview.recipe import SEED_MAX, Recipe, flat, parameters
 from fourview.shape.engine import Engine, find
+from fourview.shape.fit_to_views import fit_to_views
 from fourview.surface.bridge import bridge
 from fourview.surface.extract import extract
 from fourview.surface.octree import sample
 from fourview.texture.bake import bake
 from fourview.texture.lost import thin_parts_lost
-from fourview.texture.settle import settle
 from fourview.texture.texture import Texture
 from fourview.views.framing import frame
 from fourview.views.load import Source, read_pictures
@@ -43,7 +43,7 @@ class Report:
 
     version: str
     engine: dict[str, str]  # name, version, licence, and what it says of itself: weights, device, precision ..
-    recipe: dict[str, Any]  # every knob by its flat name
+    recipe: dict[str, Any]  # every parameter by its flat name
     seed_used: int
     timings_s: dict[str, float]  # by stage, in order
     mesh: Health
@@ -83,7 +83,7 @@ def generate(
     its device and weights; `engine`, from `fourview.shape.engine.find`, overrides the recipe's and keeps its network
     from run to run. `progress` is called with an `Event` several times a second; `cancel` stops the run with
     `CanceledError` within a second, or within a step of the network. Raises the errors of `fourview.errors`, those
-    about pictures, knobs and weights before any heavy work.
+    about pictures, parameters and weights before any heavy work.
     """
     recipe = recipe or Recipe()
     engine = engine or find(recipe.shape.engine, machine)
@@ -92,7 +92,7 @@ def generate(
     seed = secrets.randbelow(SEED_MAX) if recipe.shape.seed == -1 else recipe.shape.seed
     recipe = replace(recipe, shape=replace(recipe.shape, seed=seed))
     journey = Journey(progress, cancel, engine.name)
-    notices = _idle_knobs(recipe, engine)
+    notices = _idle_parameters(recipe, engine)
 
     with journey.stage("fetch"):
         loaded = read_pictures(pictures if isinstance(pictures, Mapping) else {"front": pictures})
@@ -112,7 +112,7 @@ def generate(
         faces_extracted = len(mesh.faces)
     with journey.stage("clean") as tick:
         mesh, crumbs = drop_crumbs(mesh)
-        mesh = mesh if shape.is_framed else settle(mesh, views)
+        mesh = mesh if shape.is_framed else fit_to_views(mesh, views)
         if crumbs:
             notices.append(Notice("crumbs_dropped", f"{crumbs} small loose or hidden parts were dropped"))
     with journey.stage("simplify") as tick:
@@ -157,10 +157,10 @@ def _pieces(mesh: Mesh, health: Health, views: Sequence[View]) -> list[Notice]:
     return [Notice("model_in_pieces", message)]
 
 
-def _idle_knobs(recipe: Recipe, engine: Engine) -> list[Notice]:
-    """A notice for each knob that the caller set and this engine does not read."""
+def _idle_parameters(recipe: Recipe, engine: Engine) -> list[Notice]:
+    """A notice for each parameter that the caller set and this engine does not read."""
     return [
-        Notice("knob_unused", f"the engine '{engine.name}' has no use for {k.name}", k.name)
-        for k in knobs()
+        Notice("parameter_unused", f"the engine '{engine.name}' has no use for {k.name}", k.name)
+        for k in parameters()
         if k.name in recipe.given and k.engines and engine.name not in k.engines
     ]

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every knob of one run, in one frozen definition, from which each door derives its own.
+"""Every parameter of one run, in one frozen definition, from which each door derives its own.
 
-Owns      names, types, ranges, defaults and the sentence that explains each knob; which engine uses which knob.
-Not here  what a knob does (the step it belongs to), how it is typed in (the doors).
+Owns      names, types, ranges, defaults and the sentence that explains each parameter; which engine uses which
+          parameter.
+Not here  what a parameter does (the step it belongs to), how it is typed in (the doors).
 
-A knob has a path in the nested recipe (`surface.octree_resolution`) and one flat public name, its last word,
+A parameter has a path in the nested recipe (`surface.octree_resolution`) and one flat public name, its last word,
 used by every door. This file imports nothing heavy, so that a front desk validates requests without the machinery.
 """
 
@@ -20,7 +21,7 @@ from fourview.errors import RecipeError
 SEED_MAX = 2**63 - 1
 
 
-def knob(default: Any, doc: str, low: float | None = None, high: float | None = None, only: str = "") -> Any:
+def parameter(default: Any, doc: str, low: float | None = None, high: float | None = None, only: str = "") -> Any:
     """A field with its range and its sentence; `only` names the engines (space separated) that use it, "" = all."""
     return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high, "only": only})
 
@@ -29,12 +30,12 @@ def knob(default: Any, doc: str, low: float | None = None, high: float | None = 
 class ViewsRecipe:
     """Pictures become views."""
 
-    remove_background: Literal["auto", "always", "never", "whole"] = knob(
+    remove_background: Literal["auto", "always", "never", "whole"] = parameter(
         "auto",
         "auto looks at the alpha and the backdrop first, always cuts again, never takes the picture's alpha as it is, "
         "whole does the same and takes all of an opaque picture as the subject",
     )
-    matting_network: Literal["u2netp", "u2net", "isnet-general-use", "birefnet-general"] = knob(
+    matting_network: Literal["u2netp", "u2net", "isnet-general-use", "birefnet-general"] = parameter(
         "u2netp",
         "what finds the subject on a busy background; all but u2netp need the extra rembg, which downloads them",
     )
@@ -44,63 +45,67 @@ class ViewsRecipe:
 class ShapeRecipe:
     """Views become a field."""
 
-    engine: Literal["mini", "hull", "hunyuan2mv"] = knob(
+    engine: Literal["mini", "hull", "hunyuan2mv"] = parameter(
         "mini",
         "what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which "
         "rounds outlines and knows nothing else; hunyuan2mv, the official network",
     )
-    variant: Literal["base", "fast", "turbo"] | None = knob(
+    variant: Literal["base", "fast", "turbo"] | None = parameter(
         None,
         "which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first",
         only="hunyuan2mv",
     )
-    seed: int = knob(
+    seed: int = parameter(
         -1, "-1 draws a fresh seed; the seed that was used is in the report", -1, SEED_MAX, only="hunyuan2mv"
     )
-    steps: int = knob(30, "sampling steps; turbo weights take 5 where nothing is set", 1, 100, only="hunyuan2mv")
-    guidance_scale: float = knob(5.0, "classifier-free guidance", 0, 50, only="hunyuan2mv")
+    steps: int = parameter(30, "sampling steps; turbo weights take 5 where nothing is set", 1, 100, only="hunyuan2mv")
+    guidance_scale: float = parameter(5.0, "classifier-free guidance", 0, 50, only="hunyuan2mv")
 
 
 @dataclass(frozen=True)
 class SurfaceRecipe:
     """A field becomes a mesh."""
 
-    octree_resolution: int = knob(256, "cells along the longest side of the field's box", 16, 512)
-    num_chunks: int = knob(
+    octree_resolution: int = parameter(256, "cells along the longest side of the field's box", 16, 512)
+    num_chunks: int = parameter(
         200_000,
-        "points a decoding pass takes: a memory knob, it never changes the result",
+        "points a decoding pass takes: a memory parameter, it never changes the result",
         1_000,
         5_000_000,
         only="mini hull",
     )
-    box_v: float = knob(1.01, "half the side of the cube that is decoded, box units", 0.1, 4, only="hunyuan2mv")
-    level: float = knob(0.0, "the value on the surface; higher is thinner", -100, 100, only="hunyuan2mv")
+    box_v: float = parameter(1.01, "half the side of the cube that is decoded, box units", 0.1, 4, only="hunyuan2mv")
+    level: float = parameter(0.0, "the value on the surface; higher is thinner", -100, 100, only="hunyuan2mv")
 
 
 @dataclass(frozen=True)
 class MeshRecipe:
     """A mesh becomes clean."""
 
-    target_face_num: int = knob(10_000, "faces after simplification", 100, 1_000_000)
+    target_face_num: int = parameter(10_000, "faces after simplification", 100, 1_000_000)
 
 
 @dataclass(frozen=True)
 class TextureRecipe:
     """Views are painted on it."""
 
-    texture: Literal["project", "off"] = knob("project", "project paints the given pictures on the model")
-    texture_size: int = knob(1024, "side of the texture, texels", 256, 8192)
+    texture: Literal["project", "off"] = parameter("project", "project paints the given pictures on the model")
+    texture_size: int = parameter(1024, "side of the texture, texels", 256, 8192)
 
 
 @dataclass(frozen=True)
 class ExportRecipe:
     """It leaves the house."""
 
-    file_type: Literal["glb", "obj", "ply", "stl"] = knob("glb", "format of the model's file")
-    texture_format: Literal["png", "webp"] = knob("png", "how a GLB carries its texture; webp is smaller, lossless too")
-    height_m: float | None = knob(None, "height of the model, metres; unset: the longest side is 1 m", 1e-4, 1e4)
-    origin: Literal["center", "bottom"] = knob("center", "where the model's origin lies: its middle, or under its feet")
-    up: Literal["y", "z"] | None = knob(None, "the axis that points up; unset: y, but z in STL")
+    file_type: Literal["glb", "obj", "ply", "stl"] = parameter("glb", "format of the model's file")
+    texture_format: Literal["png", "webp"] = parameter(
+        "png", "how a GLB carries its texture; webp is smaller, lossless too"
+    )
+    height_m: float | None = parameter(None, "height of the model, metres; unset: the longest side is 1 m", 1e-4, 1e4)
+    origin: Literal["center", "bottom"] = parameter(
+        "center", "where the model's origin lies: its middle, or under its feet"
+    )
+    up: Literal["y", "z"] | None = parameter(None, "the axis that points up; unset: y, but z in STL")
 
 
 @dataclass(frozen=True)
@@ -118,12 +123,12 @@ class Recipe:
     @classmethod
     def of(cls, **flat: Any) -> "Recipe":
         """A recipe from flat names; raises `RecipeError` on an unknown name or a value out of range."""
-        return with_knobs(cls(), flat)
+        return with_parameters(cls(), flat)
 
 
 @dataclass(frozen=True)
-class Knob:
-    """One knob as a door sees it."""
+class Parameter:
+    """One parameter as a door sees it."""
 
     path: str
     name: str
@@ -149,8 +154,8 @@ def plain(number: float | None) -> str:
     return f"{number:,}".removesuffix(".0")
 
 
-def knobs() -> Iterator[Knob]:
-    """Every knob of a recipe, in the order of the journey."""
+def parameters() -> Iterator[Parameter]:
+    """Every parameter of a recipe, in the order of the journey."""
     for part in dataclasses.fields(Recipe):
         if part.name == "given":
             continue
@@ -162,18 +167,18 @@ def knobs() -> Iterator[Knob]:
                 hint = next(a for a in get_args(hint) if a is not type(None))
             choices = get_args(hint) if get_origin(hint) is Literal else ()
             meta = field.metadata
-            yield Knob(
+            yield Parameter(
                 f"{part.name}.{field.name}", field.name, str if choices else hint, choices, optional,
                 field.default, meta["low"], meta["high"], meta["doc"], tuple(meta["only"].split()),
             )  # fmt: skip
 
 
-def with_knobs(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """`recipe` with the knobs named in `values` set; raises `RecipeError` with value, expectation and cure."""
-    known = {k.name: k for k in knobs()}
+def with_parameters(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """`recipe` with the parameters named in `values` set; raises `RecipeError` with value, expectation and cure."""
+    known = {k.name: k for k in parameters()}
     for name, value in values.items():
         if name not in known:
-            raise RecipeError(f"there is no knob '{name}'; the knobs are {', '.join(known)}")
+            raise RecipeError(f"there is no parameter '{name}'; the parameters are {', '.join(known)}")
         k = known[name]
         part, field = k.path.split(".")
         changed = dataclasses.replace(getattr(recipe, part), **{field: _checked(k, value)})
@@ -182,11 +187,11 @@ def with_knobs(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
 
 
 def flat(recipe: Recipe) -> dict[str, Any]:
-    """The value of every knob by its flat name."""
-    return {k.name: getattr(getattr(recipe, k.path.split(".")[0]), k.name) for k in knobs()}
+    """The value of every parameter by its flat name."""
+    return {k.name: getattr(getattr(recipe, k.path.split(".")[0]), k.name) for k in parameters()}
 
 
-def _checked(k: Knob, value: Any) -> Any:
+def _checked(k: Parameter, value: Any) -> Any:
     if value is None and k.optional:
         return None
     if k.choices:

@@ -3,7 +3,8 @@
 """What is handed to a runner, and what comes back: the words that the service and the runners share.
 
 Owns      the orders, the news and the end of one piece of work; all of it pickles and holds no open file.
-Not here  who hands it out (`service.dispatcher`, `service.aside`), who does it (`runners`), jobs and credits.
+Not here  who hands it out (`service.background.dispatcher`, `service.quick_lane`), who does it (`runners`), jobs and
+          credits.
 
 Files travel as paths: `Work.inputs` are read, and everything that is made is put into `Work.folder`.
 """
@@ -26,12 +27,13 @@ class Work:
     preview    pictures -> SIDE_matte.png and SIDE_cutout.png of each, and what the views disagree on
     format     mesh (a model.glb of ours) -> model.FILE_TYPE alone
 
-    `inputs` name a side or `mesh`; a mesh's file type is its suffix. `knobs` are those that were set, by flat name.
+    `inputs` name a side or `mesh`; a mesh's file type is its suffix. `parameters` are those that were set, by flat
+    name.
     """
 
     kind: Kind
     inputs: dict[str, Path]
-    knobs: dict[str, Any]
+    parameters: dict[str, Any]
     folder: Path
 
 

@@ -21,13 +21,13 @@ from require import require
 
 @pytest.fixture
 def serve(url, tmp_path):
-    """Starts services on the one database of this test; `knobs` are settings."""
+    """Starts services on the one database of this test; `parameters` are settings."""
     servers = []
 
-    def start(**knobs):
+    def start(**parameters):
         folder = tmp_path / f"serve-{len(servers)}"
         folder.mkdir()
-        servers.append(Server(url, folder, **{"files_url": (tmp_path / "files").as_uri()} | knobs))
+        servers.append(Server(url, folder, **{"files_url": (tmp_path / "files").as_uri()} | parameters))
         return servers[-1].start()
 
     yield start

@@ -46,10 +46,10 @@ class Customer(threading.Thread):
     def want(self, word, number):
         """One job, at any of the three doors."""
         door = self.random.choice(("native", "native", "native", "v2", "v1"))
-        knobs = {"seed": number, "file_type": self.random.choice(("glb", "obj", "ply", "stl"))}
+        parameters = {"seed": number, "file_type": self.random.choice(("glb", "obj", "ply", "stl"))}
         head = {"idempotency-key": word}
         if door == "native":
-            body = {"front": text(PNG), "recipe": knobs}
+            body = {"front": text(PNG), "recipe": parameters}
             job_id = self.ask("POST", "/api/v1/jobs", json=body, headers=head).json()["id"]
             # Whoever is not sure whether it was heard sends it again.
             if self.random.random() < 0.3:
@@ -58,7 +58,7 @@ class Customer(threading.Thread):
             if self.random.random() < 0.1:
                 self.ask("POST", f"/api/v1/jobs/{job_id}/cancel")
         else:
-            body = {"front_image": text(PNG), "randomize_seed": False, **knobs}
+            body = {"front_image": text(PNG), "randomize_seed": False, **parameters}
             path = V1 if door == "v1" else V2
             answer = self.ask("POST", path, json=body, headers=head)
             job_id = self.job_of(answer) if door == "v1" else answer.json()["request_id"]

@@ -23,18 +23,18 @@ class Server:
     `words` begin its command line: `serve` where there are none, or `work`. `wrapper` is the command that starts it.
     """
 
-    def __init__(self, database, folder, *words, wrapper=(), **knobs):
+    def __init__(self, database, folder, *words, wrapper=(), **parameters):
         self._wrapper = wrapper
         self.database, self.folder, self._words = database, folder, words or ("serve",)
         self.log = folder / "serve.log"
         self.port, self.base_url, self.process = 0, "", None
-        self._knobs = {"devices": "instant", "disk_free_min_mib": 1, "rate_per_min": 1_000_000} | knobs
+        self._parameters = {"devices": "instant", "disk_free_min_mib": 1, "rate_per_min": 1_000_000} | parameters
         self.store = open_store(database)
         self.keys = []  # that were added
 
     def start(self):
         """Start it, and come back when it is ready."""
-        flags = [f"--set={name}={value}" for name, value in self._knobs.items()]
+        flags = [f"--set={name}={value}" for name, value in self._parameters.items()]
         where = ["--database", self.database, "--state", str(self.folder / "state")]
         where += ["--port", str(self.port)] if self._words[0] == "serve" else []
         printed = self.log.stat().st_size if self.log.exists() else 0

@@ -22,7 +22,7 @@ from fourview.service.store.jobs import OPEN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
 JOBS = "/api/v1/jobs"
-KNOBS = {"devices": "instant:0.2", "lease_s": 3, "heartbeat_s": 0.5}
+PARAMETERS = {"devices": "instant:0.2", "lease_s": 3, "heartbeat_s": 0.5}
 
 
 def run(heading, **where):
@@ -54,7 +54,7 @@ def place(kind, tmp_path, request):
 
     def start(folder, where):
         url = where["DATABASE"] if kind == "PostgreSQL" else f"sqlite:///{where['DATABASE']}"
-        servers.append(Server(url, folder, files_url=Path(where["FILES"]).as_uri(), **KNOBS))
+        servers.append(Server(url, folder, files_url=Path(where["FILES"]).as_uri(), **PARAMETERS))
         return servers[-1].start()
 
     yield make, start

@@ -19,7 +19,7 @@ from relay import Relay
 from fourview.service.store.audit import audit
 from fourview.service.store.jobs import find_job
 
-KNOBS = {
+PARAMETERS = {
     "devices": "instant:1",
     "shutdown_grace_s": 1,
     "workers_per_device": 2,
@@ -91,7 +91,7 @@ def server(s3, tmp_path, migrated_file):
     )
     database = tmp_path / "state.db"
     database.write_bytes(migrated_file.read_bytes())
-    server = Server(f"sqlite:///{database}", tmp_path, files_url=files, **KNOBS)
+    server = Server(f"sqlite:///{database}", tmp_path, files_url=files, **PARAMETERS)
     yield server.start()
     server.close()
 

@@ -21,7 +21,7 @@ from fourview.service.files.folder import Folder
 from fourview.service.store import outputs, workers
 
 CUSTOMERS = 4
-KNOBS = {"devices": "instant:0.05", "workers_per_device": 2, "lease_s": 2, "heartbeat_s": 0.5, "job_keep_h": 24}
+PARAMETERS = {"devices": "instant:0.05", "workers_per_device": 2, "lease_s": 2, "heartbeat_s": 0.5, "job_keep_h": 24}
 
 
 def kill_at_random(server, seed, is_over, count):
@@ -54,7 +54,7 @@ def kill_at_random(server, seed, is_over, count):
     indirect=["url"],
 )
 def test_no_job_no_credit_and_no_file_is_lost_whatever_is_killed(serve, tmp_path, count, seed):
-    server = serve(**KNOBS)
+    server = serve(**PARAMETERS)
     customers = [Customer(server, 100 * seed + number, count // CUSTOMERS) for number in range(CUSTOMERS)]
 
     for customer in customers:

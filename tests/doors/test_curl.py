@@ -44,7 +44,7 @@ def test_files_and_text_in_one_form(curl, tmp_path):
     status, headers, body = curl(V1, *form)
 
     assert (status, headers["x-seed-value"], body[:4]) == (200, "77", b"glTF")
-    assert headers.get("x-warnings", "knob_unused") == "knob_unused"
+    assert headers.get("x-warnings", "parameter_unused") == "parameter_unused"
 
 
 def test_pictures_of_8_mb_as_text_in_a_form(curl, tmp_path):

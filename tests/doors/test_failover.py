@@ -20,7 +20,7 @@ from doors.server import Server
 from relay import Relay
 from require import require
 
-KNOBS = {"devices": "instant:0.3", "workers_per_device": 2, "lease_s": 6, "heartbeat_s": 1, "health_port": 0}
+PARAMETERS = {"devices": "instant:0.3", "workers_per_device": 2, "lease_s": 6, "heartbeat_s": 1, "health_port": 0}
 CUSTOMERS, EACH = 3, 12
 PATIENCE_S = 90.0
 OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
@@ -35,7 +35,7 @@ class Hall:
             place = folder / words[0]
             place.mkdir()
             files = {"files_url": (folder / "files").as_uri()}
-            process = Server(url, place, *words, **files | KNOBS)
+            process = Server(url, place, *words, **files | PARAMETERS)
             stack.callback(process.close)
             self.processes.append(process.start())
         self.serving, self.working = self.processes

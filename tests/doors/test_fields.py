@@ -72,7 +72,7 @@ def test_a_picture_of_no_known_kind_is_named(client, front):
     assert answer.json()["errors"][0]["pointer"] == "/front"
 
 
-def test_a_form_holds_files_and_knobs_as_text(client):
+def test_a_form_holds_files_and_parameters_as_text(client):
     fields = {"octree_resolution": "64", "texture": "off", "tags": "red, b", "keep_h": "2"}
 
     answer = client.post(JOBS, data=fields, files={"front": ("front.png", png(), "image/png")})
@@ -229,15 +229,15 @@ def mesh_fields(kind, **more):
 
 
 @pytest.mark.parametrize(
-    ("kind", "knobs", "cost"),
+    ("kind", "parameters", "cost"),
     [
         ("retexture", {"texture_size": "2048", "remove_background": "never"}, 0.09),
         ("simplify", {"target_face_num": "20000", "texture": "off"}, 0.03),
         ("convert", {"file_type": "stl", "texture": "off"}, 0.01),
     ],
 )
-def test_an_operation_on_a_mesh_is_a_job_like_any_other(client, kind, knobs, cost):
-    answer = client.post(f"/api/v1/meshes/{kind}", **mesh_fields(kind, **knobs), headers={"Prefer": "wait=60"})
+def test_an_operation_on_a_mesh_is_a_job_like_any_other(client, kind, parameters, cost):
+    answer = client.post(f"/api/v1/meshes/{kind}", **mesh_fields(kind, **parameters), headers={"Prefer": "wait=60"})
 
     assert answer.status_code == 201, answer.text
     job = answer.json()
@@ -246,7 +246,7 @@ def test_an_operation_on_a_mesh_is_a_job_like_any_other(client, kind, knobs, cos
 
 
 @pytest.mark.parametrize("kind", ["retexture", "simplify", "convert"])
-def test_a_knob_that_an_operation_does_not_read_is_refused(client, kind):
+def test_a_parameter_that_an_operation_does_not_read_is_refused(client, kind):
     answer = client.post(f"/api/v1/meshes/{kind}", **mesh_fields(kind, octree_resolution="64", engine="hull"))
 
     assert problem(answer) == (400, "invalid_field")

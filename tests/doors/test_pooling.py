@@ -18,7 +18,7 @@ from doors.server import Server
 from require import require
 
 OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
-KNOBS = {"devices": "instant:0.05", "workers_per_device": 3, "heartbeat_s": 0.5}
+PARAMETERS = {"devices": "instant:0.05", "workers_per_device": 3, "heartbeat_s": 0.5}
 CUSTOMERS, EACH = 4, 12
 PATIENCE_S = 30
 
@@ -67,7 +67,7 @@ def is_open(port):
 
 @pytest.mark.parametrize("option", ["", "?prepare_threshold=none"])
 def test_jobs_from_submit_to_file_and_all_that_is_read_go_through_a_pooler(pooled, tmp_path, option):
-    server, worker = (Server(pooled + option, _made(tmp_path / name), *words, **_knobs(tmp_path))
+    server, worker = (Server(pooled + option, _made(tmp_path / name), *words, **_parameters(tmp_path))
                       for name, words in (("serve", ("serve", "--no-runners")), ("work", ("work",))))  # fmt: skip
     try:
         server.start()
@@ -102,8 +102,8 @@ def test_jobs_from_submit_to_file_and_all_that_is_read_go_through_a_pooler(poole
         worker.close()
 
 
-def _knobs(folder):
-    return {"files_url": (folder / "files").as_uri(), **KNOBS}
+def _parameters(folder):
+    return {"files_url": (folder / "files").as_uri(), **PARAMETERS}
 
 
 def _made(folder):

@@ -21,7 +21,7 @@ from doors.server import Server
 from require import require
 from service.acts import png
 
-from fourview.service import protocol
+from fourview.service.http import protocol
 
 KEYLESS = b"POST /v1/hunyuan3d-2mv HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 SECOND = b"GET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n"

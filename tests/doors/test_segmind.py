@@ -20,8 +20,8 @@ SLUG = "hunyuan3d-2mv"
 def slow(migrated_file, tmp_path_factory):
     """Jobs take a minute, and few may wait."""
     folder = tmp_path_factory.mktemp("slow")
-    knobs = {"devices": "instant:60", "queue_max": 2, "shutdown_grace_s": 0}
-    server = Server(f"sqlite:///{shutil.copy(migrated_file, folder)}", folder, **knobs)
+    parameters = {"devices": "instant:60", "queue_max": 2, "shutdown_grace_s": 0}
+    server = Server(f"sqlite:///{shutil.copy(migrated_file, folder)}", folder, **parameters)
     yield server.start()
     server.close()
 

@@ -27,11 +27,11 @@ def start(tmp_path):
     """Starts services on one SQLite database of this test."""
     servers = []
 
-    def start(**knobs):
+    def start(**parameters):
         folder = tmp_path / f"serve-{len(servers)}"
         folder.mkdir()
         url = f"sqlite:///{tmp_path / 'state.db'}"
-        servers.append(Server(url, folder, **{"files_url": (tmp_path / "files").as_uri()} | knobs))
+        servers.append(Server(url, folder, **{"files_url": (tmp_path / "files").as_uri()} | parameters))
         return servers[-1].start()
 
     yield start

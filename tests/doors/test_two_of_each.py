@@ -31,11 +31,11 @@ def start(cluster, tmp_path):
     url, started = cluster.new_database(), []
     open_store(url).close()
 
-    def start(*words, **knobs):
+    def start(*words, **parameters):
         folder = tmp_path / f"process-{len(started)}"
         folder.mkdir()
         shared = {"files_url": (tmp_path / "files").as_uri(), "heartbeat_s": 0.5}
-        started.append(Server(url, folder, *words, **shared | knobs))
+        started.append(Server(url, folder, *words, **shared | parameters))
         return started[-1].start()
 
     yield start

@@ -29,9 +29,9 @@ def client(standing):
 def slow(migrated_file, tmp_path_factory):
     """Jobs take a minute, nobody waits for more than a second, little may be sent and few jobs may wait."""
     folder = tmp_path_factory.mktemp("slow")
-    knobs = {"devices": "instant:60", "wait_max_s": 1, "queue_max_per_key": 1, "body_max_mib": 2, "picture_max_mib": 1,
-             "shutdown_grace_s": 0}  # fmt: skip
-    server = Server(f"sqlite:///{shutil.copy(migrated_file, folder)}", folder, **knobs)
+    parameters = {"devices": "instant:60", "wait_max_s": 1, "queue_max_per_key": 1, "body_max_mib": 2,
+             "picture_max_mib": 1, "shutdown_grace_s": 0}  # fmt: skip
+    server = Server(f"sqlite:///{shutil.copy(migrated_file, folder)}", folder, **parameters)
     yield server.start()
     server.close()
 

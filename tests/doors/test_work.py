@@ -14,7 +14,7 @@ BROKEN = """
 import sys
 from fourview.cli import main
 from fourview.service import supervisor
-from fourview.service.dispatcher import Dispatcher
+from fourview.service.background.dispatcher import Dispatcher
 
 supervisor.LOOK_S = 0.1
 Dispatcher._run = lambda self: None  # the thread ends as soon as it begins

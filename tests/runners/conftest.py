@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from fourview.export.write import encode
+from fourview.formats.write import encode
 from fourview.mesh.mesh import Mesh
 from fourview.recipe import ExportRecipe
 from fourview.runners.local import LocalRunner

@@ -14,10 +14,10 @@ ROBOT = {side: EXAMPLES / "robot" / f"{side}.png" for side in ("front", "left", 
 SMALL = {"octree_resolution": 64, "target_face_num": 2000, "texture_size": 256}
 
 
-def order(folder, kind="generate", inputs=None, **knobs):
+def order(folder, kind="generate", inputs=None, **parameters):
     """Work on the robot, its files in `folder`."""
     folder.mkdir(exist_ok=True)
-    return Work(kind, ROBOT if inputs is None else inputs, knobs, folder)
+    return Work(kind, ROBOT if inputs is None else inputs, parameters, folder)
 
 
 def listen(runner, until=lambda step: False):

@@ -13,16 +13,16 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import trimesh
-from export.foreign import Gltf, cube, differs, letter, seen
-from export.marked import marked, painted
+from formats.foreign import Gltf, cube, differs, letter, seen
+from formats.marked import marked, painted
 from PIL import Image
 from runners.orders import ROBOT, SMALL, listen, order
 
 from fourview.compute import Machine
 from fourview.errors import CanceledError, MeshError, PictureError, RecipeError
-from fourview.export.colours import colours_at
-from fourview.export.read import Model, read_mesh
-from fourview.export.write import encode
+from fourview.formats.colours import colours_at
+from fourview.formats.read import Model, read_mesh
+from fourview.formats.write import encode
 from fourview.mesh.measure import measure
 from fourview.mesh.mesh import Mesh
 from fourview.progress import STAGES, CancelToken
@@ -152,10 +152,10 @@ def test_a_finished_model_becomes_another_format_of_one_size(do, robot, tmp_path
 
 
 def test_size_place_and_axes_of_a_finished_model_are_kept(do, tmp_path):
-    knobs = {"up": "z", "origin": "bottom", "height_m": 3.0}
-    glb = stored(tmp_path / "model.glb", marked(), painted(), **knobs)
+    parameters = {"up": "z", "origin": "bottom", "height_m": 3.0}
+    glb = stored(tmp_path / "model.glb", marked(), painted(), **parameters)
 
-    outcome = do(order(tmp_path / "stl", "format", {"mesh": glb}, file_type="stl", **knobs))
+    outcome = do(order(tmp_path / "stl", "format", {"mesh": glb}, file_type="stl", **parameters))
 
     lowest, highest = (
         getattr(read_mesh(outcome.files[0].path, up="y").mesh.vertices, end)(axis=0) for end in ("min", "max")
@@ -281,7 +281,7 @@ def tiled(image, repeat):
 
 
 @pytest.mark.parametrize(
-    ("kind", "cuts", "repeat", "knobs"),
+    ("kind", "cuts", "repeat", "parameters"),
     [
         ("convert", 1, 1, {}),
         ("convert", 1, 1, {"file_type": "obj"}),
@@ -290,10 +290,10 @@ def tiled(image, repeat):
         ("simplify", 12, 2, {"target_face_num": 200}),
     ],
 )
-def test_all_pictures_of_a_model_can_be_read_on_what_becomes_of_it(do, tmp_path, kind, cuts, repeat, knobs):
+def test_all_pictures_of_a_model_can_be_read_on_what_becomes_of_it(do, tmp_path, kind, cuts, repeat, parameters):
     mesh = lettered(tmp_path / "mesh.glb", cuts, repeat)
 
-    outcome = do(order(tmp_path / "done", kind, {"mesh": mesh}, texture_size=512, **knobs))
+    outcome = do(order(tmp_path / "done", kind, {"mesh": mesh}, texture_size=512, **parameters))
 
     glb = next(file.path for file in outcome.files if file.format == "glb")
     for model in (read_mesh(outcome.files[0].path), by_trimesh(glb)):
@@ -361,18 +361,18 @@ def test_a_mesh_may_not_name_files_of_this_machine(do, tmp_path):
 
 @pytest.mark.parametrize("kind", ["simplify", "convert", "retexture"])
 @pytest.mark.parametrize(
-    ("error", "vertices", "knobs"),
+    ("error", "vertices", "parameters"),
     [
         (MeshError, [[1, 2, 3], [1, 2, 3], [1, 2, 3]], {}),
         (RecipeError, [[0, 2, 0], [1, 2, 0], [0, 2, 1]], {"height_m": 1.8}),
     ],
 )
-def test_what_has_no_size_is_refused(workshop, tmp_path, kind, error, vertices, knobs):
+def test_what_has_no_size_is_refused(workshop, tmp_path, kind, error, vertices, parameters):
     obj = tmp_path / "mesh.obj"
     obj.write_text("".join("v {} {} {}\n".format(*vertex) for vertex in vertices) + "f 1 2 3\n")
 
     with pytest.raises(error):
-        workshop.execute(order(tmp_path, kind, {"mesh": obj, **ROBOT}, **knobs), lambda event: None, CancelToken())
+        workshop.execute(order(tmp_path, kind, {"mesh": obj, **ROBOT}, **parameters), lambda event: None, CancelToken())
 
 
 def test_a_line_of_a_mesh_has_no_face_to_paint(workshop, tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 from runners.orders import ROBOT, listen, order
 
 from fourview.errors import CanceledError, MeshError, PictureError, RecipeError
-from fourview.export.read import read_mesh
+from fourview.formats.read import read_mesh
 from fourview.mesh.measure import measure
 from fourview.progress import STAGES, CancelToken
 from fourview.runners.instant import HALF, Instant
@@ -93,7 +93,7 @@ def test_it_stops_when_it_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "inputs", "knobs"),
+    ("error", "kind", "inputs", "parameters"),
     [
         (RecipeError, "generate", ROBOT, {"steps": 1000}),
         (PictureError, "generate", {"back": ROBOT["back"]}, {}),
@@ -102,6 +102,6 @@ def test_it_stops_when_it_is_told(tmp_path):
         (MeshError, "convert", {"mesh": ROBOT["front"].with_suffix(".glb")}, {}),
     ],
 )
-def test_what_an_engine_refuses_is_refused(tmp_path, error, kind, inputs, knobs):
+def test_what_an_engine_refuses_is_refused(tmp_path, error, kind, inputs, parameters):
     with pytest.raises(error):
-        made(order(tmp_path, kind, inputs, **knobs))
+        made(order(tmp_path, kind, inputs, **parameters))

@@ -11,7 +11,7 @@ from runners.orders import order
 
 from fourview.errors import CanceledError, ChildError, MemoryShortError
 from fourview.progress import CancelToken
-from fourview.runners import lines, memory
+from fourview.runners import memory, wire
 from fourview.runners.process import do
 from fourview.work import Ability, Failure, MadeFile, Outcome, Step
 
@@ -77,7 +77,7 @@ def test_a_cancel_is_no_failure(tmp_path):
     "message",
     [
         order(Path("/tmp"), "simplify", {"mesh": Path("/tmp/mesh.glb")}, target_face_num=5),
-        lines.Cancel(),
+        wire.Cancel(),
         Ability(("hull", "mesh"), {"pid": 1}),
         Step("denoise", 0.5, 3, 30, "Grüße\n\ud800"),
         Outcome("done", (MadeFile("model.glb", "glb", Path("/tmp/model.glb")),), {"mesh": {"faces": 1}}, 2**63 - 1),
@@ -85,12 +85,12 @@ def test_a_cancel_is_no_failure(tmp_path):
     ],
 )
 def test_a_message_is_one_line_and_comes_out_as_it_went_in(message):
-    line = lines.encode(message)
+    line = wire.encode(message)
 
     assert line.count(b"\n") == 1
-    assert lines.decode(line) == message
+    assert wire.decode(line) == message
 
 
 def test_what_is_no_plain_json_is_not_sent():
     with pytest.raises(TypeError):
-        lines.encode(Outcome("done", result={"faces": object()}))
+        wire.encode(Outcome("done", result={"faces": object()}))

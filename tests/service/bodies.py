@@ -20,10 +20,10 @@ def request_of(content, kind="application/json", path="/v1/hunyuan3d-2mv", piece
     async def receive():
         return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
 
-    desk = SimpleNamespace(settings=settings or Settings())
+    context = SimpleNamespace(settings=settings or Settings())
     scope = {
         "type": "http", "method": "POST", "path": path, "query_string": b"", "server": ("localhost", 80),
-        "scheme": "http", "app": SimpleNamespace(state=SimpleNamespace(desk=desk)),
+        "scheme": "http", "app": SimpleNamespace(state=SimpleNamespace(context=context)),
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in raw.items()],
     }  # fmt: skip
     return Request(scope, receive)

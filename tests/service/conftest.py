@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The front desk in this process: a real store (twice, see tests/conftest.py), real files, no runner and no network.
 
-`desk` and `client` are what most tests need: a client with a key that has credits. Who needs other settings makes them:
+`context` and `client` are what most tests need: a client with a key that has credits. Who needs other settings makes
+them:
 
     @pytest.fixture
-    def knobs():
+    def parameters():
         return {"rate_per_min": 3}
 """
 
@@ -17,13 +18,13 @@ from service.hosts import listener
 from starlette.testclient import TestClient
 
 from fourview.service.app import create_app
-from fourview.service.aside import Aside
-from fourview.service.desk import Desk
-from fourview.service.fetch import PinnedTransport
+from fourview.service.context import AppContext
 from fourview.service.files import open_files
-from fourview.service.news import News
+from fourview.service.outbound.fetch import PinnedTransport
+from fourview.service.quick_lane import QuickLane
 from fourview.service.settings import Settings
 from fourview.service.store import accounts, keys, ledger
+from fourview.service.wakeups import Wakeups
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,22 +38,22 @@ BASE_URL = "http://testserver"
 
 
 @pytest.fixture
-def knobs():
+def parameters():
     """Settings that differ from the defaults."""
     return {}
 
 
 @pytest.fixture
 def wire():
-    """What a host on the loopback listens on; `outbound_test_hosts` has it where `knobs` say so."""
+    """What a host on the loopback listens on; `outbound_test_hosts` has it where `parameters` say so."""
     with listener() as wire:
         yield wire
 
 
 @pytest.fixture
-def settings(knobs, url, tmp_path):
+def settings(parameters, url, tmp_path):
     given = {"state_dir": tmp_path, "database_url": url, "disk_free_min_mib": 1, "public_url": BASE_URL}
-    return Settings(**given | knobs)
+    return Settings(**given | parameters)
 
 
 @pytest.fixture
@@ -66,11 +67,11 @@ def make_runner():
 
 
 @pytest.fixture
-def desk(settings, store, make_runner):
-    aside = Aside(make_runner, settings.scratch)
+def context(settings, store, make_runner):
+    quick_lane = QuickLane(make_runner, settings.scratch)
     transport = PinnedTransport(settings.outbound_rules)
-    yield Desk(settings, store, open_files(settings), News(), aside, transport, (b"s" * 32,))
-    aside.close()
+    yield AppContext(settings, store, open_files(settings), Wakeups(), quick_lane, transport, (b"s" * 32,))
+    quick_lane.close()
 
 
 @pytest.fixture
@@ -83,8 +84,8 @@ def key(store):
 
 
 @pytest.fixture
-def app(desk):
-    return create_app(desk)
+def app(context):
+    return create_app(context)
 
 
 @pytest.fixture

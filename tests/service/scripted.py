@@ -19,13 +19,13 @@ class ScriptedRunner:
         self.scripts, self.engines, self.is_deaf = list(scripts), engines, is_deaf
         self.starts = list(starts)  # what each further start raises, None where it works
         self.works, self.calls = [], []
-        self._alive, self._news, self._stop = False, queue.Queue(), threading.Event()
+        self._alive, self._wakeups, self._stop = False, queue.Queue(), threading.Event()
 
     def start(self):
         self.calls.append("start")
         if self.starts and (error := self.starts.pop(0)) is not None:
             raise error
-        self._alive, self._news, self._stop = True, queue.Queue(), threading.Event()
+        self._alive, self._wakeups, self._stop = True, queue.Queue(), threading.Event()
         return Ability(self.engines, {"device": "scripted"})
 
     def begin(self, work):
@@ -34,13 +34,13 @@ class ScriptedRunner:
             raise RunnerDiedError("gone")
         self.works.append(work)
         script = self.scripts.pop(0) if self.scripts else [make]
-        threading.Thread(target=self._act, args=(work, script, self._news, self._stop), daemon=True).start()
+        threading.Thread(target=self._act, args=(work, script, self._wakeups, self._stop), daemon=True).start()
 
     def hear(self, timeout_s):
         if not self._alive:
             raise RunnerDiedError("gone")
         try:
-            heard = self._news.get(timeout=timeout_s) if timeout_s else self._news.get_nowait()
+            heard = self._wakeups.get(timeout=timeout_s) if timeout_s else self._wakeups.get_nowait()
         except queue.Empty:
             return None
         if isinstance(heard, Exception):
@@ -58,18 +58,18 @@ class ScriptedRunner:
         self._alive = False
         self._stop.set()
 
-    def _act(self, work, script, news, stop):
+    def _act(self, work, script, wakeups, stop):
         for act in script:
             if isinstance(act, int | float):
                 if stop.wait(act):
                     break
             else:
-                news.put(act(work) if callable(act) else act)
+                wakeups.put(act(work) if callable(act) else act)
         else:
             if not script or (not callable(script[-1]) and not isinstance(script[-1], Outcome | Exception)):
                 stop.wait()
         if stop.is_set():
-            news.put(Outcome("canceled"))
+            wakeups.put(Outcome("canceled"))
 
 
 def make(work):

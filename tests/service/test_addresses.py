@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from service.hosts import names
 
 from fourview.errors import AddressError
-from fourview.service.addresses import Rules, check, is_public, read, resolve
+from fourview.service.outbound.addresses import Rules, check, is_public, read, resolve
 
 PUBLIC = "93.184.215.14"
 PUBLIC_V6 = "2606:4700::6810:84e5"

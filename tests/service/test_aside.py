@@ -14,8 +14,8 @@ from service.scripted import ScriptedRunner, make
 from fourview.errors import RunnerDiedError
 from fourview.runners.instant import _png
 from fourview.runners.local import LocalRunner
-from fourview.service.aside import Aside
 from fourview.service.problems import Refused
+from fourview.service.quick_lane import QuickLane
 from fourview.work import Failure, Outcome, Step, Work
 
 PATIENCE_S = 20.0
@@ -27,7 +27,7 @@ def open_aside(tmp_path):
     opened = []
 
     def open_it(runner, **more):
-        opened.append(Aside(lambda: runner, tmp_path / "scratch", **more))
+        opened.append(QuickLane(lambda: runner, tmp_path / "scratch", **more))
         return opened[-1]
 
     yield open_it

@@ -6,7 +6,7 @@ import time
 import pytest
 from starlette.requests import Request
 
-from fourview.service.auth import HOUSE, Admitted, ReadBuckets, admit_with, open_house
+from fourview.service.http.auth import OPEN_ACCOUNT, Admitted, ReadBuckets, admit_with, ensure_open_account
 from fourview.service.store import accounts, keys, ledger
 from fourview.service.store.jobs import NewJob, add_job
 
@@ -14,7 +14,7 @@ PER_MIN = 5
 
 
 @pytest.fixture
-def app(app, desk):
+def app(app, context):
     @app.get("/api/v1/who")
     async def who(request: Request):
         return await admit_with(request, lambda tx, caller: {"account": caller.account_id, "pays": caller.pays})
@@ -26,7 +26,7 @@ def app(app, desk):
     @app.post("/api/v1/spend")
     async def spend(caller: Admitted):
         new = NewJob(caller.account_id, caller.key.id, "hull", 1500, {}, {})
-        await desk.change(lambda tx: add_job(tx, new, time.time()))
+        await context.change(lambda tx: add_job(tx, new, time.time()))
 
     @app.post("/api/v1/break")
     async def fail():
@@ -89,7 +89,7 @@ def test_what_is_left_is_told_after_the_request_has_spent_it(client):
 
 class TestRate:
     @pytest.fixture
-    def knobs(self):
+    def parameters(self):
         return {"rate_per_min": PER_MIN}
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -132,18 +132,18 @@ def test_a_bucket_fills_up_with_time_and_no_further_than_it_is():
 
 class TestNoAuth:
     @pytest.fixture
-    def knobs(self):
+    def parameters(self):
         return {"no_auth": True, "rate_per_min": 1}
 
     def test_everybody_is_the_house_and_nothing_is_counted(self, stranger, store):
-        open_house(store, 1.0)
-        open_house(store, 2.0)
+        ensure_open_account(store, 1.0)
+        ensure_open_account(store, 2.0)
 
         answers = [stranger.get("/api/v1/who"), stranger.get("/api/v1/who", headers={"x-api-key": "any"})]
         answers += [stranger.post("/api/v1/who") for _ in range(3)]
 
         with store.read() as tx:
-            house = accounts.find_account(tx, HOUSE)
+            house = accounts.find_account(tx, OPEN_ACCOUNT)
             assert len(keys.list_keys(tx)) == 1
             assert ledger.balance(tx, house.id) == 0
         assert {answer.status_code for answer in answers} == {200}

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import pytest
 from service.bodies import BOUNDARY, multipart, request_of
 
-from fourview.recipe import Recipe, knobs
-from fourview.service import body
+from fourview.recipe import Recipe, parameters
+from fourview.service.inputs import body
 from fourview.service.problems import Refused
 
 EIGHT_MB = "iVBORw0KGgo" + "A" * (8 << 20)
@@ -239,11 +239,11 @@ def test_a_key_of_idempotency_is_visible_ascii(word):
     refused("invalid_field", b"{}", idempotency_key=word)
 
 
-def test_form_text_becomes_the_number_that_a_knob_is():
+def test_form_text_becomes_the_number_that_a_parameter_is():
     values = {"steps": " 30 ", "seed": "9223372036854775807", "guidance_scale": "5", "height_m": "1.5e0",
               "file_type": "obj", "octree_resolution": "64.0"}  # fmt: skip
 
-    recipe = Recipe.of(**{name: body.as_knob(name, value) for name, value in values.items()})
+    recipe = Recipe.of(**{name: body.as_parameter(name, value) for name, value in values.items()})
 
     assert (recipe.shape.steps, recipe.shape.seed, recipe.shape.guidance_scale) == (30, 2**63 - 1, 5.0)
     assert (recipe.export.height_m, recipe.export.file_type, recipe.surface.octree_resolution) == (1.5, "obj", 64)
@@ -253,7 +253,7 @@ def test_every_value_that_cannot_be_is_named_with_its_range():
     bad = {"steps": "0", "octree_resolution": "many", "file_type": "x" * 1000, "seed": b"123", "level": [1] * 1000,
            "num_chunks": 10**400}  # fmt: skip
 
-    wrong = body.wrong_knobs({name: body.as_knob(name, value) for name, value in bad.items()})
+    wrong = body.wrong_parameters({name: body.as_parameter(name, value) for name, value in bad.items()})
 
     assert [name for name, _ in wrong] == list(bad)
     assert "1 .. 100" in wrong[0][1]
@@ -262,6 +262,6 @@ def test_every_value_that_cannot_be_is_named_with_its_range():
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1_000", "0x10", "\u0663", "1e999", "", "--1", "true"])
 def test_text_that_only_python_takes_for_a_number_is_refused(text):
-    for knob in knobs():
-        if not knob.choices:
-            assert body.wrong_knobs({knob.name: body.as_knob(knob.name, text)}), knob.name
+    for parameter in parameters():
+        if not parameter.choices:
+            assert body.wrong_parameters({parameter.name: body.as_parameter(parameter.name, text)}), parameter.name

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from fourview.service import body_limits
-from fourview.service.body_limits import BodyLimits, LimitedBody
+from fourview.service.http import body_limits
+from fourview.service.http.body_limits import BodyLimits, LimitedBody
 from fourview.service.problems import BodyRefused
 from fourview.service.settings import Settings
 

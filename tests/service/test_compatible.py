@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from service.bodies import BOUNDARY, multipart, request_of
 
-from fourview.recipe import flat, knobs
-from fourview.service import compatible
+from fourview.recipe import flat, parameters
+from fourview.service.hosted import contract
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
 
 PICTURE = "iVBORw0KGgoAAAA"
-KNOBS = {knob.name: knob for knob in knobs()}
+PARAMETERS = {parameter.name: parameter for parameter in parameters()}
 # As the hosted service's page has them; seed -1 and randomize_seed true are one thing.
 PAGE = {"seed": -1, "steps": 30, "guidance_scale": 5, "octree_resolution": 256, "num_chunks": 200_000,
         "target_face_num": 10_000, "file_type": "glb", "remove_background": "auto"}  # fmt: skip
@@ -24,15 +24,15 @@ PAGE = {"seed": -1, "steps": 30, "guidance_scale": 5, "octree_resolution": 256, 
 def ask(fields, **more):
     """What is asked for with these fields, besides a front picture, as JSON."""
     content = json.dumps({"front_image": PICTURE, **fields}).encode()
-    return asyncio.run(compatible.read(request_of(content, **more), "v1"))
+    return asyncio.run(contract.read(request_of(content, **more), "v1"))
 
 
 def ask_form(*parts):
     request = request_of(multipart(*parts), f"multipart/form-data; boundary={BOUNDARY}")
-    return asyncio.run(compatible.read(request, "v2"))
+    return asyncio.run(contract.read(request, "v2"))
 
 
-def knob(fields, name):
+def parameter(fields, name):
     return flat(ask(fields).recipe)[name]
 
 
@@ -66,9 +66,9 @@ def test_a_picture_may_be_absent_in_many_ways(value):
     assert [pointer for pointer, _ in refused({"front_image": value}).errors] == ["/front_image"]
 
 
-@pytest.mark.parametrize("name", compatible.KNOBS + compatible.FLAGS)
+@pytest.mark.parametrize("name", contract.PARAMETERS + contract.FLAGS)
 @pytest.mark.parametrize("value", [None, "", "null"])
-def test_a_knob_that_is_absent_has_its_default(name, value):
+def test_a_parameter_that_is_absent_has_its_default(name, value):
     assert ask({name: value}).recipe == ask({}).recipe
 
 
@@ -90,30 +90,37 @@ YES, NO = (True, 1, "1", "True", "yes", "on"), (False, 0, "0", "FALSE", "no", "o
 
 @pytest.mark.parametrize("value", [*YES, *NO])
 def test_true_and_false_have_many_spellings(value):
-    assert knob({"remove_background": value}, "remove_background") == ("auto" if value in YES else "whole")
+    assert parameter({"remove_background": value}, "remove_background") == ("auto" if value in YES else "whole")
 
 
 @pytest.mark.parametrize("value", [2, 1.0, "maybe", "2", [], {"a": True}])
 def test_what_is_neither_true_nor_false_is_refused(value):
-    for name in compatible.FLAGS:
+    for name in contract.FLAGS:
         assert [pointer for pointer, _ in refused({name: value}).errors] == [f"/{name}"]
 
 
-@pytest.mark.parametrize("name", [name for name in compatible.KNOBS if name != "file_type"])
+@pytest.mark.parametrize("name", [name for name in contract.PARAMETERS if name != "file_type"])
 def test_a_value_outside_of_its_range_is_refused_with_field_and_range(name):
-    for value in (KNOBS[name].low - 1, KNOBS[name].high + 1, f"{KNOBS[name].high + 1}", "many", True, [1]):
+    for value in (
+        PARAMETERS[name].low - 1,
+        PARAMETERS[name].high + 1,
+        f"{PARAMETERS[name].high + 1}",
+        "many",
+        True,
+        [1],
+    ):
         error = refused({name: value})
 
         assert (error.code, [pointer for pointer, _ in error.errors]) == ("invalid_field", [f"/{name}"])
         assert f"{name} is " in error.detail
-        assert KNOBS[name].range in error.detail
-    for value in (KNOBS[name].low, KNOBS[name].high):
-        assert knob({name: value, "randomize_seed": False}, name) == value
+        assert PARAMETERS[name].range in error.detail
+    for value in (PARAMETERS[name].low, PARAMETERS[name].high):
+        assert parameter({name: value, "randomize_seed": False}, name) == value
 
 
 def test_a_file_type_is_one_of_four():
     for file_type in ("glb", "obj", "ply", "stl"):
-        assert knob({"file_type": file_type}, "file_type") == file_type
+        assert parameter({"file_type": file_type}, "file_type") == file_type
     assert "glb, obj, ply, stl" in refused({"file_type": "fbx"}).detail
 
 
@@ -131,7 +138,7 @@ def test_a_picture_that_cannot_be_is_a_picture_error():
     assert refused({"left_image": 7}).code == "invalid_picture"
 
 
-def test_a_knob_that_is_a_file_is_refused():
+def test_a_parameter_that_is_a_file_is_refused():
     with pytest.raises(Refused) as caught:
         ask_form(("front_image", b"\x89PNG"), ("steps", b"30"))
 
@@ -139,11 +146,11 @@ def test_a_knob_that_is_a_file_is_refused():
 
 
 def test_a_fresh_seed_is_drawn_whatever_seed_says_unless_that_is_not_wanted():
-    assert knob({"seed": 42}, "seed") == -1
-    assert knob({"seed": 42, "randomize_seed": True}, "seed") == -1
-    assert knob({"seed": 42, "randomize_seed": "false"}, "seed") == 42
-    assert knob({"randomize_seed": False}, "seed") == -1
-    assert knob({"seed": 2**63 - 1, "randomize_seed": 0}, "seed") == 2**63 - 1
+    assert parameter({"seed": 42}, "seed") == -1
+    assert parameter({"seed": 42, "randomize_seed": True}, "seed") == -1
+    assert parameter({"seed": 42, "randomize_seed": "false"}, "seed") == 42
+    assert parameter({"randomize_seed": False}, "seed") == -1
+    assert parameter({"seed": 2**63 - 1, "randomize_seed": 0}, "seed") == 2**63 - 1
 
 
 def test_a_seed_that_is_not_used_is_said():
@@ -192,11 +199,11 @@ def test_a_seed_of_the_house_is_used_where_no_fresh_one_is_wanted():
 def test_the_docs_hold_the_row_of_every_field():
     rows = (Path(__file__).parents[2] / "docs" / "compatible.md").read_text().splitlines()
 
-    for name, schema in compatible.properties().items():
-        if name in compatible.PICTURES:
+    for name, schema in contract.properties().items():
+        if name in contract.PICTURES:
             cells = "a picture", "required" if name == "front_image" else "none", schema["description"]
-        elif name in compatible.FLAGS:
+        elif name in contract.FLAGS:
             cells = "true, false", "true", schema["description"]
         else:
-            cells = KNOBS[name].range, f"{KNOBS[name].default}".removesuffix(".0"), KNOBS[name].doc
+            cells = PARAMETERS[name].range, f"{PARAMETERS[name].default}".removesuffix(".0"), PARAMETERS[name].doc
         assert f"| `{name}` | {' | '.join(cells)} |" in rows

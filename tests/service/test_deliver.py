@@ -15,8 +15,8 @@ from service.store.people import add_customer, job_of
 from service.store.test_webhooks import fill
 from standardwebhooks import Webhook
 
-from fourview.service import deliver
-from fourview.service.deliver import Deliverer, Places, account_secret, delay_s
+from fourview.service.background import deliveries
+from fourview.service.background.deliveries import Deliverer, Places, account_secret, delay_s
 from fourview.service.settings import Settings
 from fourview.service.store import jobs, queue, webhooks
 from fourview.service.store.database import open_store
@@ -31,13 +31,13 @@ def receiver():
 
 
 @pytest.fixture
-def knobs(receiver):
+def parameters(receiver):
     return {"outbound_test_hosts": (receiver.host,), "webhook_first_delay_s": 0.0, "webhook_attempts": 3}
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(deliver, "LOOK_S", 0.02)
+    monkeypatch.setattr(deliveries, "LOOK_S", 0.02)
 
 
 def submit(store, key, url, **more):
@@ -75,7 +75,7 @@ def run(*desks, until):
     """Deliver until that is so."""
 
     async def main():
-        deliverers = [Deliverer(desk) for desk in desks]
+        deliverers = [Deliverer(context) for context in desks]
         running = [asyncio.create_task(deliverer.run()) for deliverer in deliverers]
         async with asyncio.timeout(HANG_S):
             while not await asyncio.to_thread(until):
@@ -92,12 +92,12 @@ def nothing_pends(store, *of):
 
 
 def test_the_states_of_a_job_are_told_and_signed_so_that_the_reference_library_believes_them(
-    desk, store, key, client, receiver
+    context, store, key, client, receiver
 ):
     job = submit(store, key, receiver.url())
     finish(store, claim(store))
 
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
 
     own = client.get("/api/v1/webhooks/secret").json()["secret"]
     events = [Webhook(own).verify(body, headers) for _, headers, body in receiver.messages]
@@ -120,23 +120,23 @@ def test_the_states_of_a_job_are_told_and_signed_so_that_the_reference_library_b
     ],
     ids=["failed", "canceled", "expired"],
 )  # fmt: skip
-def test_every_other_end_is_told_too(desk, store, key, receiver, end, type):
+def test_every_other_end_is_told_too(context, store, key, receiver, end, type):
     job = submit(store, key, receiver.url(), deadline=time.time() - 1)
     running = claim(store, ago_s=10)
     with store.begin() as tx:
         end(tx, running)
 
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
 
     assert sorted(receiver.types) == sorted(["job.running", type])
 
 
-def test_what_fails_is_tried_again_under_the_same_id_until_it_arrives(desk, store, key, receiver):
+def test_what_fails_is_tried_again_under_the_same_id_until_it_arrives(context, store, key, receiver):
     receiver.statuses["/hook"] = [500, 302, 200]
     job = submit(store, key, receiver.url())
     claim(store)
 
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
 
     (delivery,) = told(store, job)
     assert delivery.status == "delivered"
@@ -145,38 +145,38 @@ def test_what_fails_is_tried_again_under_the_same_id_until_it_arrives(desk, stor
     assert {path for path, _, _ in receiver.messages} == {"/hook"}  # a redirect is not followed
 
 
-def test_after_the_last_attempt_it_is_dropped(desk, store, key, receiver):
+def test_after_the_last_attempt_it_is_dropped(context, store, key, receiver):
     receiver.statuses["/hook"] = [503]
     job = submit(store, key, receiver.url())
     claim(store)
 
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
 
     (delivery,) = told(store, job)
     assert (delivery.status, delivery.attempts, len(receiver.messages)) == ("dropped", 3, 3)
 
 
-def test_who_answers_410_hears_no_more_of_the_job(desk, store, key, receiver):
+def test_who_answers_410_hears_no_more_of_the_job(context, store, key, receiver):
     receiver.statuses["/hook"] = [410]
     job = submit(store, key, receiver.url())
     running = claim(store)
 
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
     finish(store, running)
     other = submit(store, key, receiver.url("/other"))
     claim(store)
-    run(desk, until=nothing_pends(store, other))
+    run(context, until=nothing_pends(store, other))
 
     assert [delivery.status for delivery in told(store, job)] == ["dropped"]
     assert [path for path, _, _ in receiver.messages] == ["/hook", "/other"]
 
 
-def test_a_host_of_the_inner_network_is_never_asked(desk, store, key, receiver):
+def test_a_host_of_the_inner_network_is_never_asked(context, store, key, receiver):
     inner = Receiver()  # it listens, and is not in outbound_test_hosts
     job = submit(store, key, inner.url())
     claim(store)
 
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
 
     (delivery,) = told(store, job)
     inner.socket.setblocking(False)
@@ -189,14 +189,14 @@ def test_a_host_of_the_inner_network_is_never_asked(desk, store, key, receiver):
 
 class TestSlowReceiver:
     @pytest.fixture
-    def knobs(self, receiver):
+    def parameters(self, receiver):
         return {"outbound_test_hosts": (receiver.host,), "webhook_attempts": 1, "webhook_timeout_s": 0.5}
 
-    def test_it_is_given_up_on_and_holds_nobody_up(self, desk, store, key, receiver):
+    def test_it_is_given_up_on_and_holds_nobody_up(self, context, store, key, receiver):
         slow, quick = submit(store, key, receiver.url("/slow")), submit(store, key, receiver.url())
         claim(store), claim(store)
 
-        run(desk, until=nothing_pends(store, slow, quick))
+        run(context, until=nothing_pends(store, slow, quick))
 
         (late,), (soon,) = told(store, slow), told(store, quick)
         assert (late.status, late.log[0]["error"]) == ("dropped", "no answer within 0.5 s")
@@ -212,10 +212,10 @@ class TestHangingNeighbours:
             yield [stack.enter_context(receiving()) for _ in range(3)]
 
     @pytest.fixture
-    def knobs(self, receiver, hanging):
+    def parameters(self, receiver, hanging):
         return {"outbound_test_hosts": tuple(each.host for each in (receiver, *hanging)), "webhook_timeout_s": 60}
 
-    def test_an_event_for_another_is_delivered_while_all_of_theirs_hang(self, desk, store, key, receiver, hanging):
+    def test_an_event_for_another_is_delivered_while_all_of_theirs_hang(self, context, store, key, receiver, hanging):
         for number, each in enumerate(hanging):
             fill(store, queued(store, add_customer(store, f"{number}")), each.url("/slow"), 300, time.time() - 1000)
         ours, counts = queued(store, key[0]), []
@@ -230,13 +230,13 @@ class TestHangingNeighbours:
                 each.held.set()
             return True
 
-        run(desk, until=is_told)
+        run(context, until=is_told)
 
         (delivery,) = told(store, ours)
         assert (delivery.status, delivery.attempts, receiver.types) == ("delivered", 1, ["job.running"])
-        assert sum(counts) < deliver.AT_ONCE
+        assert sum(counts) < deliveries.AT_ONCE
 
-    def test_another_host_of_the_same_account_is_told_too(self, desk, store, key, receiver, hanging):
+    def test_another_host_of_the_same_account_is_told_too(self, context, store, key, receiver, hanging):
         fill(store, queued(store, key[0]), hanging[0].url("/slow"), 300, time.time() - 1000)
         ours = queued(store, key[0])
 
@@ -248,7 +248,7 @@ class TestHangingNeighbours:
             hanging[0].held.set()
             return True
 
-        run(desk, until=is_told)
+        run(context, until=is_told)
 
         assert [delivery.status for delivery in told(store, ours)] == ["delivered"]
 
@@ -308,13 +308,13 @@ class TestPlaces:
         assert vars(places) == vars(Places())
 
 
-def test_several_deliverers_on_one_database_tell_each_thing_once(desk, store, key, receiver, url):
+def test_several_deliverers_on_one_database_tell_each_thing_once(context, store, key, receiver, url):
     made = [submit(store, key, receiver.url()) for _ in range(20)]
     for _ in made:
         finish(store, claim(store))
     others = [open_store(url) for _ in range(2)]
 
-    run(*(dataclasses.replace(desk, store=each) for each in (store, *others)), until=nothing_pends(store, *made))
+    run(*(dataclasses.replace(context, store=each) for each in (store, *others)), until=nothing_pends(store, *made))
 
     for other in others:
         other.close()
@@ -322,14 +322,14 @@ def test_several_deliverers_on_one_database_tell_each_thing_once(desk, store, ke
     assert len(ids) == len(set(ids)) == 40
 
 
-def test_what_a_dead_process_had_taken_is_told_by_another(desk, store, key, receiver):
+def test_what_a_dead_process_had_taken_is_told_by_another(context, store, key, receiver):
     job = submit(store, key, receiver.url())
     claim(store)
     with store.begin() as tx:
         (due,) = webhooks.due_lanes(tx, time.time())
         assert webhooks.take_delivery(tx, due.lane, time.time(), lease_s=0.2) is not None
 
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
 
     (delivery,) = told(store, job)
     assert (delivery.status, delivery.attempts, receiver.types) == ("delivered", 2, ["job.running"])
@@ -351,15 +351,15 @@ def test_accounts_have_secrets_of_their_own_that_stay(store):
     assert account_secret(root, "acc_a") == account_secret(again, "acc_a") != account_secret(root, "acc_b")
 
 
-def test_the_log_of_a_delivery_can_be_read_and_the_delivery_repeated(desk, store, key, client, receiver):
+def test_the_log_of_a_delivery_can_be_read_and_the_delivery_repeated(context, store, key, client, receiver):
     job = submit(store, key, receiver.url())
     claim(store)
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
     place = f"/api/v1/jobs/{job.id}/deliveries"
 
     (before,) = client.get(place).json()["data"]
     answer = client.post(f"{place}/{before['id']}/redeliver")
-    run(desk, until=nothing_pends(store, job))
+    run(context, until=nothing_pends(store, job))
     (after,) = client.get(place).json()["data"]
 
     assert (before["type"], before["status"], before["url"]) == ("job.running", "delivered", receiver.url())

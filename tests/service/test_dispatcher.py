@@ -18,13 +18,13 @@ from fourview.errors import RunnerDiedError
 from fourview.progress import STAGES
 from fourview.runners.instant import _png
 from fourview.runners.local import LocalRunner
-from fourview.service import dispatcher as module
-from fourview.service.dispatcher import Dispatcher, Progress
+from fourview.service.background import dispatcher as module
+from fourview.service.background.dispatcher import Dispatcher, Progress
 from fourview.service.files import open_files
-from fourview.service.news import News
 from fourview.service.store import events, ledger, queue, workers
 from fourview.service.store.jobs import add_job, find_job
 from fourview.service.store.outputs import list_outputs
+from fourview.service.wakeups import Wakeups
 from fourview.work import Failure, Outcome, Step
 
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # what no database makes a difference to
@@ -35,7 +35,7 @@ class Hall:
     """Where dispatchers work: a store, files, a customer."""
 
     def __init__(self, settings, store):
-        self.settings, self.store, self.files, self.news = settings, store, open_files(settings), News()
+        self.settings, self.store, self.files, self.wakeups = settings, store, open_files(settings), Wakeups()
         self.key = add_customer(store, credits=1_000_000)
         self.picture = self.files.put(_png(3)).digest
 
@@ -43,13 +43,13 @@ class Hall:
         what = {"inputs": {"front": self.picture}, "recipe": {"steps": 5}, **more}
         with self.store.begin() as tx:
             job = add_job(tx, job_of(self.key, **what), time.time())
-        self.news.job_came()
+        self.wakeups.job_queued()
         return job.id
 
     @contextmanager
-    def working(self, runner, name="w1", **knobs):
-        settings = self.settings.model_copy(update=knobs)
-        dispatcher = Dispatcher(name, runner, settings, self.store, self.files, self.news)
+    def working(self, runner, name="w1", **parameters):
+        settings = self.settings.model_copy(update=parameters)
+        dispatcher = Dispatcher(name, runner, settings, self.store, self.files, self.wakeups)
         dispatcher.start()
         yield dispatcher
         dispatcher.stop(0)
@@ -153,7 +153,7 @@ def test_a_silent_job_shows_now_and_then_that_it_lives(hall, monkeypatch):
 @on_sqlite
 def test_whoever_listens_is_told_of_begin_progress_and_end(hall):
     told = []
-    hall.news.told = lambda job_id: told.append(hall.find(job_id).status)
+    hall.wakeups.job_changed = lambda job_id: told.append(hall.find(job_id).status)
     job_id = hall.submit()
 
     with hall.working(LocalRunner("instant:0.5")):
@@ -316,7 +316,7 @@ def test_a_runner_that_cannot_start_is_no_worker_and_is_tried_more_and_more_seld
             return super().wait(3600 if len(pauses) > 7 else 0)
 
     runner = ScriptedRunner(starts=[RunnerDiedError("no such device")] * 100)
-    dispatcher = Dispatcher("w1", runner, hall.settings, hall.store, hall.files, hall.news)
+    dispatcher = Dispatcher("w1", runner, hall.settings, hall.store, hall.files, hall.wakeups)
     dispatcher._stopping = Clock()
     dispatcher.start()
     assert enough.wait(PATIENCE_S)
@@ -489,7 +489,7 @@ def test_a_mesh_reaches_the_runner_under_its_file_type(hall):
         hall.until_final(job_id)
 
     [work] = runner.works
-    assert (work.kind, work.inputs["mesh"].name, work.knobs) == ("simplify", "mesh.obj", {"steps": 5})
+    assert (work.kind, work.inputs["mesh"].name, work.parameters) == ("simplify", "mesh.obj", {"steps": 5})
 
 
 def test_several_workers_do_each_job_once(hall):

@@ -14,8 +14,8 @@ import pytest
 from service.hosts import Canary, Host, free_port, names, ok, redirect, running
 
 from fourview.errors import PictureError
-from fourview.service.addresses import Rules, resolve
-from fourview.service.fetch import Budget, PinnedTransport, _tls, fetch
+from fourview.service.outbound.addresses import Rules, resolve
+from fourview.service.outbound.fetch import Budget, PinnedTransport, _tls, fetch
 
 HANG_S = 20  # ends a test that would hang; nothing is measured with it
 SHORT = Budget(connect_s=0.3, read_s=0.3, bytes_max=10_000)

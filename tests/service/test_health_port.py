@@ -10,16 +10,16 @@ import httpx
 import pytest
 
 from fourview.errors import ServiceError
-from fourview.service import health_port as module
-from fourview.service.health_port import AT_ONCE, HealthPort
-from fourview.service.metrics import Metrics
-from fourview.service.probes import Probes
+from fourview.service.health import port as module
+from fourview.service.health.metrics import Metrics
+from fourview.service.health.port import AT_ONCE, HealthPort
+from fourview.service.health.probes import Probes
 from fourview.service.store import workers
 
 
 @pytest.fixture
-def port(desk):
-    probes = Probes(desk.settings, desk.store, desk.files, Metrics(time.time()), desk.supervisor, "here-")
+def port(context):
+    probes = Probes(context.settings, context.store, context.files, Metrics(time.time()), context.supervisor, "here-")
     port = HealthPort("127.0.0.1", 0, probes)
     port.start()
     yield port
@@ -43,10 +43,10 @@ def test_a_process_is_ready_once_one_of_its_own_workers_is(port, store):
     assert (after.status_code, after.json()["status"]) == (200, "ready")
 
 
-def test_a_dead_thread_is_named(port, desk):
+def test_a_dead_thread_is_named(port, context):
     assert httpx.get(f"{port.url}/health/live").json() == {"status": "live", "dead": []}
 
-    desk.supervisor.add("dispatcher here-1", lambda: False, lambda: None)
+    context.supervisor.add("dispatcher here-1", lambda: False, lambda: None)
     answer = httpx.get(f"{port.url}/health/live")
 
     assert (answer.status_code, answer.json()["dead"]) == (503, ["dispatcher here-1"])
@@ -67,12 +67,12 @@ def test_there_is_nothing_else(port):
     assert httpx.head(f"{port.url}/health/live").content == b""
 
 
-def test_a_files_look_that_hangs_holds_up_no_answer_and_is_taken_once(port, desk, store, monkeypatch):
+def test_a_files_look_that_hangs_holds_up_no_answer_and_is_taken_once(port, context, store, monkeypatch):
     register(store, "here-1")
     go, looks = threading.Event(), []
-    monkeypatch.setattr("fourview.service.probes.DEADLINE_S", 0.2)
-    monkeypatch.setattr("fourview.service.probes.FRESH_S", 0.0)
-    monkeypatch.setattr(desk.files, "put", lambda data: looks.append(1) or go.wait(20))
+    monkeypatch.setattr("fourview.service.health.probes.DEADLINE_S", 0.2)
+    monkeypatch.setattr("fourview.service.health.probes.FRESH_S", 0.0)
+    monkeypatch.setattr(context.files, "put", lambda data: looks.append(1) or go.wait(20))
 
     answers = [httpx.get(f"{port.url}/health/ready") for _ in range(3)]
     go.set()

@@ -11,13 +11,14 @@ import pytest
 from service.store.people import LEASE_S, add_customer, job_of
 
 from fourview.errors import DependencyAwayError
-from fourview.service import aside, janitor
+from fourview.service import quick_lane
+from fourview.service.background import janitor
+from fourview.service.background.janitor import Janitor
 from fourview.service.files import open_files
-from fourview.service.janitor import Janitor
-from fourview.service.news import News
 from fourview.service.store import events, jobs, ledger, queue, uploads, workers
 from fourview.service.store.idempotency import look_up, remember
 from fourview.service.store.outputs import Output
+from fourview.service.wakeups import Wakeups
 
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # what no database makes a difference to
 HOUR = 3600.0
@@ -26,14 +27,14 @@ PATIENCE_S = 20.0
 
 class Hall:
     def __init__(self, settings, store):
-        self.settings, self.store, self.files, self.news = settings, store, open_files(settings), News()
+        self.settings, self.store, self.files, self.wakeups = settings, store, open_files(settings), Wakeups()
         self.key = add_customer(store)
         self.told = []
-        self.news.told = self.told.append
+        self.wakeups.job_changed = self.told.append
         self.janitor = self.make()
 
     def make(self):
-        return Janitor(self.settings, self.store, self.files, self.news)
+        return Janitor(self.settings, self.store, self.files, self.wakeups)
 
     def do(self, query, *args, **more):
         with self.store.begin() as tx:
@@ -77,12 +78,12 @@ def test_a_job_whose_worker_died_waits_again_and_a_late_one_expires(hall):
     assert (hall.find(lost.id).status, hall.find(lost.id).deaths) == ("queued", 1)
     assert hall.find(late.id).status == "expired"
     assert sorted(hall.told) == sorted([lost.id, late.id])
-    assert hall.news.wait_for_job(0, 0) == 1
+    assert hall.wakeups.wait_for_job(0, 0) == 1
 
 
 class TestAfterAnOutage:
     @pytest.fixture
-    def knobs(self):
+    def parameters(self):
         return {"lease_s": 1, "heartbeat_s": 0.3}
 
     @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
@@ -236,8 +237,8 @@ def test_folders_of_the_dead_go_and_those_of_the_living_stay(hall):
     scratch = hall.settings.scratch
     hall.submit(now)
     running, waiting, over = hall.claim(now), hall.submit(now), "job_" + "0" * 24
-    living = [f"{running.id}-1", f"{aside.FOLDER}0123456789abcdef", "of-somebody-else"]
-    dead = [f"{running.id}-2", f"{waiting.id}-1", f"{over}-1", f"{aside.FOLDER}fedcba9876543210"]
+    living = [f"{running.id}-1", f"{quick_lane.FOLDER}0123456789abcdef", "of-somebody-else"]
+    dead = [f"{running.id}-2", f"{waiting.id}-1", f"{over}-1", f"{quick_lane.FOLDER}fedcba9876543210"]
     for name in living + dead:
         (scratch / name).mkdir(parents=True)
         (scratch / name / "front").write_bytes(b"picture")

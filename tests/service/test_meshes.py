@@ -12,8 +12,8 @@ import trimesh
 from service.acts import stl
 
 from fourview.errors import MeshError
-from fourview.export.read import read_mesh
-from fourview.service.meshes import mesh_type, tell
+from fourview.formats.read import read_mesh
+from fourview.service.inputs.meshes import mesh_type, tell
 
 
 def zipped():

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from fourview.service.probes import LATE_S
+from fourview.service.health.probes import LATE_S
 from fourview.service.store import queue, workers
 from fourview.service.store.jobs import NewJob, add_job
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from fourview.service.middleware import EVERY_ANSWER
+from fourview.service.http.middleware import EVERY_ANSWER
 
 MIB = 2**20
 
@@ -18,7 +18,7 @@ def url(migrated_file, tmp_path):
 
 
 @pytest.fixture
-def knobs():
+def parameters():
     return {"body_max_mib": 1, "picture_max_mib": 0.5, "allowed_origins": ("https://app.example",)}
 
 
@@ -130,7 +130,7 @@ class TestProxies:
     FORWARDED = {"x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "https"}  # noqa: RUF012
 
     @pytest.fixture
-    def knobs(self):
+    def parameters(self):
         return {"trusted_proxies": ["10.0.0.0/24"]}
 
     def test_a_proxy_that_is_named_is_believed_and_nobody_else(self, app):

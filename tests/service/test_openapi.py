@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from fourview.recipe import knobs
-from fourview.service.openapi import PUBLIC
+from fourview.recipe import parameters
+from fourview.service.http.openapi import PUBLIC
+from fourview.service.http.recipe_schema import JSON
 from fourview.service.problems import PROBLEMS
 from fourview.service.routes import page
-from fourview.service.schema import JSON
 
 HEAVY = ("torch", "onnxruntime", "scipy", "cv2", "mahotas", "trimesh")
 
@@ -71,15 +71,15 @@ def test_every_reference_leads_somewhere(document):
     look(document)
 
 
-def test_a_job_takes_every_knob_with_the_range_and_the_sentence_of_the_recipe(document):
+def test_a_job_takes_every_parameter_with_the_range_and_the_sentence_of_the_recipe(document):
     body = document["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"][JSON]["schema"]
     told = body["properties"]["recipe"]["properties"]
-    for knob in knobs():
-        schema = told[knob.name]
-        assert schema["description"].startswith(knob.doc)
-        assert repr(schema.get("minimum")) == repr(knob.low), knob.name  # a float holds no seed
-        assert repr(schema.get("maximum")) == repr(knob.high), knob.name
-        assert not knob.choices or set(knob.choices) <= set(schema["enum"])
+    for parameter in parameters():
+        schema = told[parameter.name]
+        assert schema["description"].startswith(parameter.doc)
+        assert repr(schema.get("minimum")) == repr(parameter.low), parameter.name  # a float holds no seed
+        assert repr(schema.get("maximum")) == repr(parameter.high), parameter.name
+        assert not parameter.choices or set(parameter.choices) <= set(schema["enum"])
 
 
 def test_the_front_desk_starts_without_the_machinery():

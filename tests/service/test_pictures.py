@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from pydantic import ValidationError
 
 from fourview.errors import PictureError
-from fourview.service.pictures import (
+from fourview.service.inputs.pictures import (
     PARTS_MAX,
     SCANS_MAX,
     SIDE_MAX_PX,
@@ -393,7 +393,7 @@ def test_a_picture_of_a_phone_is_taken_and_kept_with_all_its_pixels(tmp_path, mo
     code = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
-        from fourview.service.pictures import Limits, inspect
+        from fourview.service.inputs.pictures import Limits, inspect
 
         def peak_mib():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -582,7 +582,7 @@ def test_no_bomb_takes_300_megabytes(tmp_path):
         import resource, sys
         from pathlib import Path
         from fourview.errors import PictureError
-        from fourview.service.pictures import Limits, inspect
+        from fourview.service.inputs.pictures import Limits, inspect
 
         def peak_mib():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -605,7 +605,7 @@ def test_no_bomb_takes_300_megabytes(tmp_path):
 def test_a_data_uri_of_24_million_characters_takes_no_more_than_five_times_its_length():
     code = textwrap.dedent("""
         import resource
-        from fourview.service.pictures import Limits, from_text, tell
+        from fourview.service.inputs.pictures import Limits, from_text, tell
         source = tell("front", "data:," + "%41" * 8_000_000)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert from_text("front", source, Limits()) == b"A" * 8_000_000
@@ -618,6 +618,8 @@ def test_a_data_uri_of_24_million_characters_takes_no_more_than_five_times_its_l
 
 
 def test_reading_a_field_loads_no_numbers():
-    code = "import sys, fourview.service.pictures, fourview.service.fetch\nprint('numpy' in sys.modules)"
+    code = (
+        "import sys, fourview.service.inputs.pictures, fourview.service.outbound.fetch\nprint('numpy' in sys.modules)"
+    )
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

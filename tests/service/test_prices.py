@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fourview.recipe import Recipe, knobs
+from fourview.recipe import Recipe, parameters
 from fourview.service.prices import PRICES, EnginePrices, price_of, price_of_mesh
 
 ENGINES = st.sampled_from(sorted(set(PRICES) - {"mesh"}))
 PRICED = ("steps", "octree_resolution", "target_face_num", "texture_size")
-HIGHEST = {knob.name: int(knob.high) for knob in knobs() if knob.name in PRICED}
-RANGES = {knob.name: st.integers(int(knob.low), int(knob.high)) for knob in knobs() if knob.name in PRICED}
+HIGHEST = {parameter.name: int(parameter.high) for parameter in parameters() if parameter.name in PRICED}
+RANGES = {
+    parameter.name: st.integers(int(parameter.low), int(parameter.high))
+    for parameter in parameters()
+    if parameter.name in PRICED
+}
 TABLES = st.builds(EnginePrices, **dict.fromkeys(EnginePrices.model_fields, st.integers(0, 10**9)))
 
 
@@ -57,7 +61,7 @@ def test_an_operation_on_a_mesh_costs_its_base_its_texture_and_the_faces_it_make
 
 
 def test_there_is_a_row_for_every_engine_and_one_for_meshes():
-    (engine,) = [knob for knob in knobs() if knob.name == "engine"]
+    (engine,) = [parameter for parameter in parameters() if parameter.name == "engine"]
 
     assert set(PRICES) == {*engine.choices, "mesh"}
 
@@ -73,7 +77,7 @@ def test_more_never_costs_less_and_the_same_costs_the_same(engine, table, values
     prices = {engine: table}
     more = values | {name: data.draw(st.integers(values[name], HIGHEST[name]))}
 
-    price, higher = (price_of(Recipe.of(engine=engine, **knobs), prices) for knobs in (values, more))
+    price, higher = (price_of(Recipe.of(engine=engine, **parameters), prices) for parameters in (values, more))
 
     assert isinstance(price, int)
     assert 0 <= price <= higher

@@ -128,7 +128,7 @@ PUBLIC = {"bind_host": "0.0.0.0", "public_url": "https://models.example.com"}
         ({"body_max_mib": 42}, "picture_max_mib 32 needs more"),
         ({"webhook_first_delay_s": 60, "webhook_max_delay_s": 30}, "webhook_first_delay_s is longer"),
         ({"recipe_defaults": {"steps": 1000}}, "steps is 1000; it takes a whole number in 1 .. 100"),
-        ({"recipe_defaults": {"stepps": 10}}, "there is no knob 'stepps'"),
+        ({"recipe_defaults": {"stepps": 10}}, "there is no parameter 'stepps'"),
         ({"prices": {"hull": PRICES["hull"]}}, "no row for mini, hunyuan2mv, mesh"),
         ({"prices": {"hull": {"base": 1.5}}}, "prices.hull.base '1.5' cannot be used"),
         ({"bind_port": 70000}, "bind_port '70000' cannot be used: Input should be less than or equal to 65535"),

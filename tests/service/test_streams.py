@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from fourview.service.http.event_streams import CountedStream, Streams
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
-from fourview.service.streams import CountedStream, Streams
 
 
 def limits(**given):

@@ -10,7 +10,7 @@ import pytest
 from service.acts import add_worker, base64_png, claim, finish, png, stl
 from service.hosts import Canary, Host, ok, running
 
-from fourview.service.auth import open_house
+from fourview.service.http.auth import ensure_open_account
 from fourview.service.store import jobs, keys, ledger, queue, uploads, workers
 from fourview.service.store.accounts import add_account
 
@@ -23,14 +23,14 @@ def worker(store):
 
 
 @pytest.fixture
-def knobs(request, wire):
+def parameters(request, wire):
     """The service may ask one host of the loopback."""
     host, port = wire.getsockname()
     return {"outbound_test_hosts": (f"{host}:{port}",)} | getattr(request, "param", {})
 
 
-def limited(**knobs):
-    return pytest.mark.parametrize("knobs", [knobs], indirect=True)
+def limited(**parameters):
+    return pytest.mark.parametrize("parameters", [parameters], indirect=True)
 
 
 def post(client, **more):
@@ -117,7 +117,7 @@ def test_a_word_is_free_again_when_it_was_kept_long_enough(client, store, worker
     word = {"Idempotency-Key": "w"}
     first = post(client, headers=word).json()
     real = time.time
-    monkeypatch.setattr("fourview.service.submit.time.time", lambda: real() + 37)
+    monkeypatch.setattr("fourview.service.jobs.submit.time.time", lambda: real() + 37)
 
     assert post(client, headers=word).json()["id"] != first["id"]
 
@@ -208,14 +208,16 @@ def test_a_hold_is_taken_back_where_the_job_cannot_be_made(client, store, key, w
 
 @limited(no_auth=True)
 def test_without_keys_a_job_costs_nothing(app, store, worker, stranger):
-    open_house(store, time.time())
+    ensure_open_account(store, time.time())
 
     answer = post(stranger)
 
     assert (answer.status_code, answer.json()["cost"]) == (201, 0)
 
 
-def test_a_picture_is_the_same_file_as_a_url_as_base64_as_a_data_uri_and_as_a_part(app, store, key, desk, worker, wire):
+def test_a_picture_is_the_same_file_as_a_url_as_base64_as_a_data_uri_and_as_a_part(
+    app, store, key, context, worker, wire
+):
     async def ask():
         host = Host(**{"front.png": ok(png())})
         async with running(host, wire=wire), client_of(app, key[1]) as client:
@@ -229,13 +231,15 @@ def test_a_picture_is_the_same_file_as_a_url_as_base64_as_a_data_uri_and_as_a_pa
     job = claim(store)
     assert set(job.inputs) == {"front", "left", "back", "right"}
     (digest,) = set(job.inputs.values())
-    assert desk.files.read(digest) == png()
+    assert context.files.read(digest) == png()
 
 
-def test_an_upload_of_the_account_stands_for_its_file_and_that_of_another_for_nothing(client, store, key, desk, worker):
+def test_an_upload_of_the_account_stands_for_its_file_and_that_of_another_for_nothing(
+    client, store, key, context, worker
+):
     with store.begin() as tx:
         other = add_account(tx, "other", time.time()).id
-        digest = desk.files.put(png()).digest
+        digest = context.files.put(png()).digest
         mine, theirs = (
             uploads.add_upload(tx, account, digest, "image/png", len(png()), time.time(), 60)
             for account in (key[0].account_id, other)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from surface.truths import BOX
 
 from fourview.errors import SurfaceError
+from fourview.surface.array_backend import ArrayBackend
 from fourview.surface.grid import Grid
-from fourview.surface.home import Home
 
 
 def test_every_resolution_gives_exactly_that_many_cells_along_the_longest_side():
@@ -36,7 +36,7 @@ def test_the_grid_covers_the_box_in_its_middle_and_no_more_than_a_cell_beyond(mi
     bounds = np.array([np.subtract(middle, side), np.add(middle, side)], np.float32)
 
     grid = Grid.of(bounds, r, coarse_cells)
-    low, high = grid.points([[1, cells + 1] for cells in grid.cells], Home())
+    low, high = grid.points([[1, cells + 1] for cells in grid.cells], ArrayBackend())
 
     slack = 1e-3 * grid.cell + 1e-6
     assert (low <= bounds[0] + slack).all()

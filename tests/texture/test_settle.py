@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fourview.mesh.mesh import Mesh
-from fourview.texture.settle import settle
+from fourview.shape.fit_to_views import fit_to_views
 from fourview.views.camera import side_camera
 from fourview.views.view import View
 
@@ -36,12 +36,12 @@ BACK = box_view("back", 180.0, 0.4, -0.1)
 
 @pytest.mark.parametrize("views", [[FRONT, LEFT], [FRONT, LEFT, BACK, RIGHT], [BACK, RIGHT]])
 def test_scale_and_shift_are_taken_back(views):
-    settled = settle(box_mesh(1.7, np.array([0.3, -0.4, 0.5])), views)
+    settled = fit_to_views(box_mesh(1.7, np.array([0.3, -0.4, 0.5])), views)
 
     assert np.allclose(settled.vertices, CORNERS * HALF + CENTRE, atol=1e-5)
 
 
 def test_an_axis_that_no_picture_shows_is_centred():
-    settled = settle(box_mesh(0.5, np.array([1.0, 2.0, 3.0])), [FRONT])
+    settled = fit_to_views(box_mesh(0.5, np.array([1.0, 2.0, 3.0])), [FRONT])
 
     assert np.allclose(settled.vertices, CORNERS * HALF + [0.1, 0.0, 0.0], atol=1e-5)

@@ -21,7 +21,7 @@ export interface Model {
   lacks: string | null;
   is_default: boolean;
   price: number;
-  knobs: string[];
+  parameters: string[];
 }
 export interface LedgerRow {
   id: string;

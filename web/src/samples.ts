@@ -8,10 +8,10 @@ import { SIDES } from "./guess";
 export const LANGUAGES = ["curl", "Python", "JavaScript"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** `knobs` are sent as fields of a form; `sides` says which pictures there were. */
-export function codeOf(language: Language, origin: string, sides: readonly string[], knobs: Recipe): string {
+/** `parameters` are sent as fields of a form; `sides` says which pictures there were. */
+export function codeOf(language: Language, origin: string, sides: readonly string[], parameters: Recipe): string {
   const pictures = SIDES.filter((side) => sides.includes(side));
-  const set = Object.entries(knobs).filter(([, value]) => value !== null);
+  const set = Object.entries(parameters).filter(([, value]) => value !== null);
   if (language === "curl") {
     const parts = [...pictures.map((side) => `-F ${side}=@${side}.png`), ...set.map(([name, value]) => `-F ${name}=${value}`)];
     return `# the key stands in FOURVIEW_KEY

@@ -2134,7 +2134,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2190,7 +2190,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2246,7 +2246,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2450,7 +2450,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2506,7 +2506,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2562,7 +2562,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2882,7 +2882,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2998,7 +2998,7 @@ export interface operations {
                          */
                         octree_resolution?: number;
                         /**
-                         * @description points a decoding pass takes: a memory knob, it never changes the result (engine mini, hull)
+                         * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
                          * @default 200000
                          */
                         num_chunks?: number;

@@ -5,7 +5,7 @@
 import { useState } from "preact/hooks";
 import type { Recipe, Value } from "./api";
 import { credits } from "./api";
-import { engine, fault, fields, isIn, models, needsKey, pictures, plan, planFault, recipe, run, setKnob, submitting } from "./state";
+import { engine, fault, fields, isIn, models, needsKey, pictures, plan, planFault, recipe, run, setParameter, submitting } from "./state";
 import type { Field } from "./state";
 
 const PRESETS: Record<string, Recipe> = {
@@ -42,7 +42,7 @@ function choose(preset: string): void {
 }
 
 export function Settings() {
-  const known = engine.value?.knobs;
+  const known = engine.value?.parameters;
   const shown = fields.value.filter((field) => field.name !== "engine" && (!known || known.includes(field.name)));
   const first = FIRST.flatMap((name) => shown.filter((field) => field.name === name));
   const rest = shown.filter((field) => !FIRST.includes(field.name));
@@ -67,7 +67,7 @@ export function Settings() {
           {models.value.map((model) => (
             <label key={model.id} class={model.installed ? "" : "off"}>
               <input type="radio" name="engine" disabled={!model.installed} checked={engine.value?.id === model.id}
-                onChange={() => setKnob("engine", model.is_default ? undefined : model.id)} />
+                onChange={() => setParameter("engine", model.is_default ? undefined : model.id)} />
               <span><b>{model.id}</b> <small>{model.installed ? `${model.licence ?? ""}` : `needs ${model.lacks ?? "to be installed"}`}</small></span>
             </label>
           ))}
@@ -87,12 +87,12 @@ export function Settings() {
 }
 
 function Control({ field }: { field: Field }) {
-  const id = `knob-${field.name}`;
+  const id = `parameter-${field.name}`;
   const set = recipe.value[field.name];
   const value = set === undefined ? (field.fallback ?? (plan.value?.recipe[field.name] as Value | undefined) ?? null) : set;
-  const put = (next: Value) => setKnob(field.name, next === field.fallback ? undefined : next);
+  const put = (next: Value) => setParameter(field.name, next === field.fallback ? undefined : next);
   return (
-    <div class={`knob ${set === undefined ? "" : "set"}`}>
+    <div class={`parameter ${set === undefined ? "" : "set"}`}>
       <label for={id}>{label(field.name)}</label>
       {field.name === "seed" ? <Seed id={id} value={value} put={put} />
         : field.choices ? (

@@ -10,9 +10,9 @@ import { SIDES } from "./guess";
 import { kept } from "./keep";
 import type { Pictures } from "./keep";
 import { amount } from "./settings";
-import { asRefusal, cancel, chosen, isFinal, job, pictures, plan, refresh, run, runs, setKnob, shared, submitting, takeUp } from "./state";
+import { asRefusal, cancel, chosen, isFinal, job, pictures, plan, refresh, run, runs, setParameter, shared, submitting, takeUp } from "./state";
 import { save, when } from "./save";
-import { Delete, knobsSent, readsSeed, TakeAway } from "./take";
+import { Delete, parametersSent, readsSeed, TakeAway } from "./take";
 import { Head, Shown } from "./views";
 import type { Look, Viewer } from "./viewer";
 
@@ -102,8 +102,8 @@ function Again({ job }: { job: Job }) {
   if (!given.value) return <p class="sub">Its pictures are not in this browser: give them again to make it anew.</p>;
   const pictures = given.value;
   return job.error && !job.error.retryable
-    ? <button type="button" onClick={() => void takeUp(pictures, knobsSent(job))}>Take its pictures and settings, to change them</button>
-    : <button type="button" class="primary" disabled={submitting.value} onClick={() => void run(pictures, knobsSent(job))}>Run it again with the same pictures</button>;
+    ? <button type="button" onClick={() => void takeUp(pictures, parametersSent(job))}>Take its pictures and settings, to change them</button>
+    : <button type="button" class="primary" disabled={submitting.value} onClick={() => void run(pictures, parametersSent(job))}>Run it again with the same pictures</button>;
 }
 
 function Done({ job }: { job: Job }) {
@@ -224,7 +224,7 @@ function Show({ path, job }: { path: string; job: Job | null }) {
         <button type="button" onClick={() => ((side.value = null), viewer.current?.uncover(), viewer.current?.home())}>Reset</button>
         <button type="button" onClick={() => void shoot()}>Screenshot</button>
         <button type="button" onClick={() => void (document.fullscreenElement ? document.exitFullscreen() : frame.current?.requestFullscreen())}>Full screen</button>
-        {job && readsSeed(job) && <button type="button" onClick={() => setKnob("seed", job.seed_used)}>Keep this seed</button>}
+        {job && readsSeed(job) && <button type="button" onClick={() => setParameter("seed", job.seed_used)}>Keep this seed</button>}
       </div>}
     </div>
   );

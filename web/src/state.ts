@@ -237,8 +237,8 @@ export async function remove(side: Side): Promise<void> {
 }
 
 /** Puts what an earlier run had into the drop zones and the settings. */
-export async function takeUp(given: Pictures, knobs: Recipe): Promise<void> {
-  recipe.value = knobs;
+export async function takeUp(given: Pictures, parameters: Recipe): Promise<void> {
+  recipe.value = parameters;
   await setPictures(given);
   said.value = "The pictures and settings are in their places";
 }
@@ -294,29 +294,29 @@ function pictureForm(given: Pictures): FormData {
 
 // Settings
 
-export function setKnob(name: string, value: Value | undefined): void {
+export function setParameter(name: string, value: Value | undefined): void {
   const { [name]: _, ...rest } = recipe.value;
   recipe.value = value === undefined ? rest : { ...rest, [name]: value };
   if (name === "remove_background" || name === "matting_network") void look();
 }
 
-/** The knobs that were set and that the chosen engine reads. */
+/** The parameters that were set and that the chosen engine reads. */
 export function wanted(): Recipe {
-  const known = engine.value?.knobs;
+  const known = engine.value?.parameters;
   return Object.fromEntries(Object.entries(recipe.value).filter(([name]) => !known || known.includes(name)));
 }
 
 let pricing: ReturnType<typeof setTimeout> | undefined;
 
 function priceLater(): void {
-  const knobs = wanted();
+  const parameters = wanted();
   if (!isIn.value || !models.value.length) return;
   clearTimeout(pricing);
-  pricing = setTimeout(() => void price(knobs), plan.peek() ? PRICE_MS : 0);
+  pricing = setTimeout(() => void price(parameters), plan.peek() ? PRICE_MS : 0);
 }
 
-async function price(knobs: Recipe): Promise<void> {
-  const body = JSON.stringify({ front: PIXEL, recipe: { ...knobs, ...(typeof knobs["seed"] === "string" ? { seed: 1 } : {}) } });
+async function price(parameters: Recipe): Promise<void> {
+  const body = JSON.stringify({ front: PIXEL, recipe: { ...parameters, ...(typeof parameters["seed"] === "string" ? { seed: 1 } : {}) } });
   try {
     const found = await ask<Plan>("/api/v1/jobs?dry_run=true", { method: "POST", body, headers: { "content-type": "application/json" } });
     plan.value = found;
@@ -329,9 +329,9 @@ async function price(knobs: Recipe): Promise<void> {
 // Runs
 
 /** Makes a model: of what is in the drop zones, or of what an earlier run had. */
-export async function run(given: Pictures = pictures.value, knobs: Recipe = wanted()): Promise<void> {
+export async function run(given: Pictures = pictures.value, parameters: Recipe = wanted()): Promise<void> {
   const form = pictureForm(given);
-  for (const [name, value] of Object.entries(knobs)) if (value !== null) form.set(name, String(value));
+  for (const [name, value] of Object.entries(parameters)) if (value !== null) form.set(name, String(value));
   submitting.value = true;
   fault.value = null;
   try {

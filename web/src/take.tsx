@@ -102,7 +102,7 @@ function Code({ job }: { job: Job }) {
     asked.current = job.id;
     void kept(job.id).then((found) => found && (sides.value = Object.keys(found)));
   }
-  const text = codeOf(language.value, location.origin, sides.value, knobsOf(job));
+  const text = codeOf(language.value, location.origin, sides.value, parametersOf(job));
   return (
     <section class="code" aria-labelledby="code-title">
       <header>
@@ -121,22 +121,22 @@ function Code({ job }: { job: Job }) {
 }
 
 /** What differs from the defaults, as it was sent. */
-export function knobsSent(job: Job): Recipe {
-  const known = models.value.find((model) => model.id === job.engine.name)?.knobs;
+export function parametersSent(job: Job): Recipe {
+  const known = models.value.find((model) => model.id === job.engine.name)?.parameters;
   const plain = new Map(fields.value.map((field) => [field.name, field.fallback]));
   return Object.fromEntries(Object.entries(job.recipe as Recipe).filter(([name, value]) => (!known || known.includes(name)) && value !== (plain.get(name) ?? null)));
 }
 
 /** The same, and the seed that was drawn. */
-function knobsOf(job: Job): Recipe {
-  const knobs = knobsSent(job);
-  if (readsSeed(job)) knobs["seed"] = job.seed_used as Value;
-  return knobs;
+function parametersOf(job: Job): Recipe {
+  const parameters = parametersSent(job);
+  if (readsSeed(job)) parameters["seed"] = job.seed_used as Value;
+  return parameters;
 }
 
 /** Whether the seed made a difference to this run. */
 export function readsSeed(job: Job): boolean {
-  return job.seed_used !== null && Boolean(models.value.find((model) => model.id === job.engine.name)?.knobs.includes("seed"));
+  return job.seed_used !== null && Boolean(models.value.find((model) => model.id === job.engine.name)?.parameters.includes("seed"));
 }
 
 function sizeOf(job: Job, format: string): string | undefined {

@@ -30,7 +30,7 @@ from fourview.cli.words import RUN, Command, Group, no_such_option, number, one_
 from fourview.cli.work import work
 from fourview.compute import Machine
 from fourview.errors import CanceledError, ChildError, FourviewError, MeshError, OutputError, PictureError
-from fourview.recipe import Knob, Recipe, flat, knobs, plain
+from fourview.recipe import Parameter, Recipe, flat, parameters, plain
 
 if TYPE_CHECKING:
     from fourview.notice import Notice
@@ -102,8 +102,8 @@ def run_app() -> int:
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """One option for each knob of the recipe; only those that were typed in are handed on."""
-    for k in reversed(list(knobs())):
+    """One option for each parameter of the recipe; only those that were typed in are handed on."""
+    for k in reversed(list(parameters())):
         if k.name == "file_type":
             continue  # the output's suffix says it
         # Ranges and choices are checked by the recipe: one text for all doors.
@@ -113,7 +113,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _group(k: Knob) -> str:
+def _group(k: Parameter) -> str:
     if k.path.startswith("views."):
         return PICTURES
     if k.engines:
@@ -121,7 +121,7 @@ def _group(k: Knob) -> str:
     return RESULT
 
 
-def _help(k: Knob) -> str:
+def _help(k: Parameter) -> str:
     engines = f" Used by {', '.join(k.engines)}." if k.engines and _group(k) != LEARNED else ""
     default = "" if k.default is None else f"default {plain(k.default) if k.low is not None else k.default}"
     bounds = "; ".join(filter(None, ("" if k.choices else k.range, default)))
@@ -190,7 +190,7 @@ def generate(
     if output is None:
         raise OutputError(f"the output is missing: say with -o where the model goes; usage: {USAGE}")
     _prepare(threads)
-    from fourview.export.write import check_folder, check_place, file_type_of
+    from fourview.formats.write import check_folder, check_place, file_type_of
 
     recipe = _recipe(given, file_type_of(output))
     check_place(output)
@@ -215,7 +215,7 @@ def generate(
 def demo(output: str, threads: int | None, quiet: bool) -> None:
     """Make the example models: a robot cut out already, and the same robot in a photographed room."""
     _prepare(threads)
-    from fourview.export.write import check_folder
+    from fourview.formats.write import check_folder
 
     examples = Path(__file__).parent.parent / "examples"
     folder = Path(output)
@@ -250,7 +250,7 @@ def batch(
     """
     _prepare(threads)
     recipe = _recipe(given, file_type)
-    from fourview.export.write import check_folder
+    from fourview.formats.write import check_folder
 
     check_folder(output)
     found = {folder: _case_pictures(folder) for folder in sorted(Path(cases).iterdir()) if folder.is_dir()}
@@ -289,7 +289,7 @@ def inspect(mesh: str, as_json: bool) -> None:
     _check_mesh(mesh)
     from dataclasses import asdict
 
-    from fourview.export.read import read_mesh
+    from fourview.formats.read import read_mesh
     from fourview.mesh.measure import measure
 
     model = read_mesh(mesh)
@@ -318,8 +318,8 @@ def render(mesh: str, output: str, size: int) -> None:
     """Draw MESH from eight sides on one sheet."""
     _check_mesh(mesh)
     _check_side_file(output, ".png")
-    from fourview.export.read import read_mesh
-    from fourview.export.sheet import sheet
+    from fourview.formats.read import read_mesh
+    from fourview.render.sheet import sheet
 
     model = read_mesh(mesh)
     _echo_notices(model.notices)
@@ -385,7 +385,7 @@ def _check_mesh(path: str) -> None:
 
 
 def _check_side_file(path: str, suffix: str) -> None:
-    from fourview.export.write import check_place
+    from fourview.formats.write import check_place
 
     if not path.lower().endswith(suffix):
         raise OutputError(f"'{path}' does not end in {suffix}, which is what is written there; name it so")
@@ -395,9 +395,9 @@ def _check_side_file(path: str, suffix: str) -> None:
 def _write(
     result: "Result", output: str, preview: str | None, report: str | None, mattes: str | None, made_from: str = ""
 ) -> None:
-    from fourview.export.sheet import preview as draw
-    from fourview.export.write import save
+    from fourview.formats.write import save
     from fourview.pipeline import write
+    from fourview.render.sheet import preview as draw
     from fourview.views.load import save_mattes
 
     write(result, output)
@@ -418,7 +418,7 @@ def _echo_notices(notices: Iterable["Notice"]) -> None:
 def _save_png(image: Any, path: str) -> None:
     import io
 
-    from fourview.export.write import save
+    from fourview.formats.write import save
 
     buffer = io.BytesIO()
     image.save(buffer, "png")

@@ -3,7 +3,7 @@
 """`fourview serve`: the service on one machine, from nothing to ready, and down again in order.
 
 Owns      the command; making the desk; listening; signals, and the order in which everything ends after them.
-Not here  the application (`service.app`), the workers (`cli.work`), what is printed at the start (`cli.welcome`).
+Not here  the application (`service.app`), the workers (`cli.work`), what is printed at the start (`server.welcome`).
 
 The first Ctrl-C or SIGTERM ends it in order: nothing new is accepted, jobs that run here may go on for
 `shutdown_grace_s` and are put back after that, then whoever still waits is answered. The second ends all that at once,
@@ -28,7 +28,7 @@ from fourview.errors import DependencyAwayError, ServiceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fourview.service.desk import Desk
+    from fourview.service.context import AppContext
     from fourview.service.settings import Settings
 
 BACKLOG = 2048  # connections that wait to be accepted
@@ -59,13 +59,13 @@ def serve(no_runners: bool, show_settings: bool, **given: Any) -> int:
             click.echo(f"{name} = {value}")
         return 0
     with serve_extra():
-        from fourview.service import handles, logs
+        from fourview.server import file_limit, logs
     logs.configure(settings)
-    handles.raise_limit()
+    file_limit.raise_limit()
     with closing(_listener(settings)) as listener:
         settings = settings.model_copy(update={"bind_port": listener.getsockname()[1]})
-        with serve_extra(), _desk(settings) as desk:
-            return _serve(desk, listener, not no_runners)
+        with serve_extra(), _context(settings) as context:
+            return _serve(context, listener, not no_runners)
 
 
 def _listener(settings: "Settings") -> socket.socket:
@@ -82,54 +82,54 @@ def _listener(settings: "Settings") -> socket.socket:
 
 
 @contextmanager
-def _desk(settings: "Settings") -> "Iterator[Desk]":
-    from fourview.cli.work import aside_runner
-    from fourview.service.aside import Aside
-    from fourview.service.desk import Desk
-    from fourview.service.fetch import PinnedTransport
+def _context(settings: "Settings") -> "Iterator[AppContext]":
+    from fourview.cli.work import quick_lane_runner
+    from fourview.service.context import AppContext
     from fourview.service.files import open_files
-    from fourview.service.news import News
+    from fourview.service.outbound.fetch import PinnedTransport
+    from fourview.service.quick_lane import QuickLane
     from fourview.service.store.database import open_store
     from fourview.service.store.instance import secret
+    from fourview.service.wakeups import Wakeups
 
     with closing(open_store(settings.database)) as store:
         with store.begin() as tx:
             own_secret = secret(tx, "signing")
-        with closing(Aside(lambda: aside_runner(settings), settings.scratch)) as aside:
-            yield Desk(
+        with closing(QuickLane(lambda: quick_lane_runner(settings), settings.scratch)) as quick_lane:
+            yield AppContext(
                 settings=settings,
                 store=store,
                 files=open_files(settings),
-                news=News(),
-                aside=aside,
+                wakeups=Wakeups(),
+                quick_lane=quick_lane,
                 transport=PinnedTransport(settings.outbound_rules),
                 secrets=tuple(word.get_secret_value().encode() for word in settings.signing_secrets) or (own_secret,),
             )
 
 
-def _serve(desk: "Desk", listener: socket.socket, is_working: bool) -> int:
+def _serve(context: "AppContext", listener: socket.socket, is_working: bool) -> int:
     import uvicorn  # noqa: F401 - where it is missing nothing is to begin
 
-    pool = WorkerPool(desk.settings, desk.store, desk.files, desk.news, desk.supervisor, is_working)
+    pool = WorkerPool(context.settings, context.store, context.files, context.wakeups, context.supervisor, is_working)
     pool.start()  # runners load while this process still does
     try:
-        return _listen(desk, listener, pool)
+        return _listen(context, listener, pool)
     finally:
         pool.stop(0)
         pool.join()
 
 
-def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
+def _listen(context: "AppContext", listener: socket.socket, pool: WorkerPool) -> int:
     import uvicorn
 
-    from fourview.cli.welcome import open_page, welcome
-    from fourview.service import handles
+    from fourview.server import file_limit
+    from fourview.server.welcome import open_page, welcome
     from fourview.service.app import create_app
-    from fourview.service.deliver import Deliverer
-    from fourview.service.dependency import pauses
-    from fourview.service.protocol import HEAD_MAX, protocol
+    from fourview.service.background.deliveries import Deliverer
+    from fourview.service.background.pauses import pauses
+    from fourview.service.http.protocol import HEAD_MAX, protocol
 
-    settings, deliverer = desk.settings, Deliverer(desk)
+    settings, deliverer = context.settings, Deliverer(context)
 
     class Server(uvicorn.Server):
         """Starts and ends what belongs to it, in our order; the signals it got it does not send itself once more."""
@@ -140,7 +140,7 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
             await super().startup(sockets)
             loop = asyncio.get_running_loop()
             self.deliver()
-            desk.supervisor.add(
+            context.supervisor.add(
                 "webhooks", lambda: not self.delivering.done(), lambda: loop.call_soon_threadsafe(self.deliver)
             )
             self.watching = asyncio.create_task(self.watch())
@@ -151,7 +151,7 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
 
         async def watch(self) -> None:
             """Where a part dies again and again, end in order, so that whatever runs this process starts another."""
-            while not desk.supervisor.gave_up.is_set():
+            while not context.supervisor.gave_up.is_set():
                 await asyncio.sleep(LOOK_S)
             self.should_exit = True
 
@@ -163,7 +163,7 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
             gc.freeze()  # what is loaded by now stays: a look at all of it takes a tenth of a second, again and again
             for wait_s in pauses():
                 try:
-                    greeting = await asyncio.to_thread(welcome, settings, desk.store)
+                    greeting = await asyncio.to_thread(welcome, settings, context.store)
                     break
                 except DependencyAwayError:
                     await asyncio.sleep(wait_s)
@@ -176,7 +176,7 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             self.announcing.cancel()
             self.watching.cancel()
-            desk.supervisor.stop()
+            context.supervisor.stop()
             draining = asyncio.create_task(self.drain())
             await super().shutdown(sockets)
             await draining
@@ -192,7 +192,7 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
                 await asyncio.wait((ending,), timeout=LOOK_S)
                 if self.force_exit:
                     pool.stop(0)
-            desk.news.close()
+            context.wakeups.close()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             self.signals += 1
@@ -200,9 +200,9 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
             if self.signals > 2:
                 os._exit(INTERRUPTED)
 
-    app = create_app(desk)
+    app = create_app(context)
     config = uvicorn.Config(
-        app, http=protocol(settings.base_url, handles.connections_max()), ws="none", lifespan="on",
+        app, http=protocol(settings.base_url, file_limit.connections_max()), ws="none", lifespan="on",
         h11_max_incomplete_event_size=HEAD_MAX, log_config=None, access_log=False, proxy_headers=False,
         server_header=False, timeout_keep_alive=IDLE_S, backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_grace_s) + ANSWERS_S,
@@ -212,4 +212,4 @@ def _listen(desk: "Desk", listener: socket.socket, pool: WorkerPool) -> int:
         server.run(sockets=[listener])
     if server.force_exit:
         return INTERRUPTED
-    return OUR_FAULT if desk.supervisor.gave_up.is_set() else 0
+    return OUR_FAULT if context.supervisor.gave_up.is_set() else 0

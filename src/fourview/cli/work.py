@@ -3,7 +3,7 @@
 """`fourview work`: a machine that does jobs and answers nobody.
 
 Owns      the workers of one process, their names, starting and ending them together; the command for them alone.
-Not here  HTTP (`cli.serve`), claiming jobs (`service.dispatcher`), doing them (`runners`).
+Not here  HTTP (`cli.serve`), claiming jobs (`service.background.dispatcher`), doing them (`runners`).
 """
 
 import json
@@ -26,13 +26,13 @@ from fourview.errors import DependencyAwayError, ServiceError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fourview.service.background.supervisor import Supervisor
     from fourview.service.files import Files
-    from fourview.service.news import News
-    from fourview.service.probes import Probes
+    from fourview.service.health.probes import Probes
     from fourview.service.runner import Runner
     from fourview.service.settings import Settings
     from fourview.service.store.database import Store
-    from fourview.service.supervisor import Supervisor
+    from fourview.service.wakeups import Wakeups
 
 OUR_FAULT = 1
 INTERRUPTED = 130
@@ -83,13 +83,13 @@ def work(**given: Any) -> int:
     """Do the jobs of a service that runs elsewhere, on the same database and files, until Ctrl-C or SIGTERM."""
     settings = settings_of(**given)
     with serve_extra():
-        from fourview.service import handles, logs
+        from fourview.server import file_limit, logs
+        from fourview.service.background.supervisor import Supervisor
         from fourview.service.files import open_files
-        from fourview.service.news import News
         from fourview.service.store.database import open_store
-        from fourview.service.supervisor import Supervisor
+        from fourview.service.wakeups import Wakeups
     logs.configure(settings)
-    handles.raise_limit()
+    file_limit.raise_limit()
     if settings.database.startswith("postgresql") and settings.files.startswith("file:"):
         click.echo(
             f"warning: {settings.files} is a folder; if the service runs on another machine it must be the same one "
@@ -98,7 +98,7 @@ def work(**given: Any) -> int:
         )
     with closing(open_store(settings.database)) as store:
         files, supervisor = open_files(settings), Supervisor()
-        pool = WorkerPool(settings, store, files, News(), supervisor, is_working=True)
+        pool = WorkerPool(settings, store, files, Wakeups(), supervisor, is_working=True)
         with listening(settings, lambda: _probes(settings, store, files, supervisor, pool)):
             return _work(pool, supervisor, settings.shutdown_grace_s)
 
@@ -106,8 +106,8 @@ def work(**given: Any) -> int:
 def _probes(
     settings: "Settings", store: "Store", files: "Files", supervisor: "Supervisor", pool: "WorkerPool"
 ) -> "Probes":
-    from fourview.service.metrics import Metrics
-    from fourview.service.probes import Probes
+    from fourview.service.health.metrics import Metrics
+    from fourview.service.health.probes import Probes
 
     return Probes(settings, store, files, Metrics(time.time()), supervisor, pool.name)
 
@@ -115,7 +115,7 @@ def _probes(
 @contextmanager
 def listening(settings: "Settings", probes: "Callable[[], Probes]") -> "Iterator[None]":
     """Health and metrics are to be had at `health_port`, where that is set."""
-    from fourview.service.health_port import HealthPort
+    from fourview.service.health.port import HealthPort
 
     if settings.health_port is None:
         yield
@@ -166,12 +166,12 @@ class WorkerPool:
     """The workers of this process, and its janitor; `name` begins the names of the workers."""
 
     def __init__(
-        self, settings: "Settings", store: "Store", files: "Files", news: "News", supervisor: "Supervisor",
+        self, settings: "Settings", store: "Store", files: "Files", wakeups: "Wakeups", supervisor: "Supervisor",
         is_working: bool,
     ) -> None:  # fmt: skip
         from fourview.runners.local import LocalRunner
-        from fourview.service.dispatcher import Dispatcher
-        from fourview.service.janitor import Janitor
+        from fourview.service.background.dispatcher import Dispatcher
+        from fourview.service.background.janitor import Janitor
 
         try:
             settings.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -183,9 +183,11 @@ class WorkerPool:
         self._store, self._supervisor = store, supervisor
         count = len(settings.devices) * settings.workers_per_device
         threads = None if count == 1 else max(1, (os.cpu_count() or 1) // count)
-        self._janitor: Janitor = Janitor(settings, store, files, news)
+        self._janitor: Janitor = Janitor(settings, store, files, wakeups)
         self._dispatchers: list[Dispatcher] = [
-            Dispatcher(f"{here}-{device}-{number}", LocalRunner(device, threads=threads), settings, store, files, news)
+            Dispatcher(
+                f"{here}-{device}-{number}", LocalRunner(device, threads=threads), settings, store, files, wakeups
+            )
             for device in settings.devices
             for number in range(1, settings.workers_per_device + 1)
             if is_working
@@ -223,7 +225,7 @@ class WorkerPool:
         self._janitor.stop()
 
 
-def aside_runner(settings: "Settings") -> "Runner":
+def quick_lane_runner(settings: "Settings") -> "Runner":
     """Who does small work: the processor, or the double where nothing else is asked for."""
     from fourview.runners.local import LocalRunner
 

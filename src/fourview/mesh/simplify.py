@@ -12,7 +12,7 @@ and cannot promise a count. `docs/simplify.md` compares it with its rivals.
 import fast_simplification
 import numpy as np
 
-from fourview import child
+from fourview import killable_call
 from fourview.arrays import Float, Int
 from fourview.mesh.collapse import collapse, squeeze
 from fourview.mesh.crumbs import part_volumes
@@ -65,7 +65,7 @@ def simplify(mesh: Mesh, target_face_num: int, tick: Tick = no_tick) -> tuple[Me
 def fast_start(vertices: Float, faces: Int, target: int, parts: int, tick: Tick) -> tuple[Float, Int] | None:
     """About `target` faces, closed and 2-manifold, at most `parts` parts; None where more than splinters broke off."""
     if len(faces) > CHILD_FACES:
-        pinched = child.call(fewer_faces, vertices, faces, target, tick=tick)
+        pinched = killable_call.call(fewer_faces, vertices, faces, target, tick=tick)
     else:
         pinched = fewer_faces(vertices, faces, target)
     sound = make_manifold(*pinched, tick=lambda _: tick(0.5))

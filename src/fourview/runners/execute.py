@@ -3,10 +3,10 @@
 """Orders become steps of the journey: one function for each kind of work.
 
 Owns      which steps each kind takes, the files it makes, what it says of itself; the engines, kept between orders.
-Not here  the steps (`pipeline`, `export`, `mesh`, `texture`, `views`), the process around it (`process`).
+Not here  the steps (`pipeline`, `formats`, `mesh`, `texture`, `views`), the process around it (`process`).
 
 Foreign meshes are read from bytes and never from their path, so that what they refer to is not looked for on this
-machine. They come in as `export.read` says, and go out in the size, the place and the axes that `export.place` gives.
+machine. They come in as `formats.read` says, and go out in the size, the place and the axes that `formats.place` gives.
 """
 
 import importlib
@@ -26,20 +26,20 @@ from fourview import __version__, pipeline
 from fourview.arrays import Int
 from fourview.compute import Machine
 from fourview.errors import CheckpointError, MeshError, MissingExtraError, RecipeError
-from fourview.export.colours import is_within
-from fourview.export.obj import is_zip
-from fourview.export.read import Model, read_mesh
-from fourview.export.sheet import preview
-from fourview.export.write import encode, save
+from fourview.formats.colours import is_within
+from fourview.formats.obj import is_zip
+from fourview.formats.read import Model, read_mesh
+from fourview.formats.write import encode, save
 from fourview.mesh.measure import measure
 from fourview.mesh.mesh import Mesh, keep_faces, merge_vertices
 from fourview.mesh.simplify import simplify
 from fourview.notice import Notice
 from fourview.progress import CancelToken, Event, Journey, Tick
-from fourview.recipe import ExportRecipe, Recipe, flat, knobs
+from fourview.recipe import ExportRecipe, Recipe, flat, parameters
+from fourview.render.sheet import preview
 from fourview.shape.engine import Engine, find
+from fourview.shape.fit_to_views import fit_to_views
 from fourview.texture.bake import bake
-from fourview.texture.settle import settle
 from fourview.texture.texture import Texture
 from fourview.texture.transfer import repaint, transfer
 from fourview.views.framing import frame
@@ -69,7 +69,7 @@ class Workshop:
 
     def ability(self) -> Ability:
         """The engines that are ready here, and the operations on meshes."""
-        names = next(k.choices for k in knobs() if k.name == "engine")
+        names = next(k.choices for k in parameters() if k.name == "engine")
         about = {name: self._about(name) for name in names}
         ready = tuple(name for name in names if about[name]["installed"])
         host = {"device": self._machine.device, "host": platform.node(), "pid": os.getpid(), "version": __version__}
@@ -81,7 +81,7 @@ class Workshop:
 
     def execute(self, work: Work, watch: Watch, cancel: CancelToken) -> Outcome:
         """Do it; raises what the steps raise."""
-        recipe = Recipe.of(**work.knobs)
+        recipe = Recipe.of(**work.parameters)
         if work.kind == "generate":
             return self._generate(work, recipe, watch, cancel)
         return _OPERATIONS[work.kind](work, recipe, Journey(watch, cancel, MESH))
@@ -146,7 +146,7 @@ def _retexture(work: Work, recipe: Recipe, journey: Journey) -> Outcome:
         mattes, notices = cut_out(pictures, recipe.views.remove_background, tick, recipe.views.matting_network)
         views, disagreements = frame(pictures, mattes)
     with journey.stage("texture") as tick:
-        mesh = settle(_welded(model.mesh)[0], views)
+        mesh = fit_to_views(_welded(model.mesh)[0], views)
         baked = bake(mesh, views, recipe.texture.texture_size, tick)
     notices = [*read, *notices, *disagreements, *baked.notices]
     return _finish(

@@ -5,7 +5,7 @@
 Owns      the device `instant` and `instant:SECONDS`, its stages, a box in every format, a plain picture.
 Not here  the process around it, which is the real one (`process`).
 
-For tests and measurements of the doors. Orders are read as an engine reads them: unknown knobs, missing or foreign
+For tests and measurements of the doors. Orders are read as an engine reads them: unknown parameters, missing or foreign
 files are refused with the errors that an engine has for them. It starts without numpy, in a tenth of a second.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 from fourview import __version__
 from fourview.errors import MeshError, PictureError
 from fourview.progress import STAGES, CancelToken, Event, Journey, Tick
-from fourview.recipe import SEED_MAX, Recipe, flat, knobs
+from fourview.recipe import SEED_MAX, Recipe, flat, parameters
 from fourview.work import Ability, Kind, MadeFile, Outcome, Work
 
 LICENCE = "Apache-2.0"
@@ -61,7 +61,7 @@ class Instant:
     def ability(self) -> Ability:
         """Everything."""
         engine = {"installed": True, "version": __version__, "licence": LICENCE, "lacks": None}
-        names = next(k.choices for k in knobs() if k.name == "engine")
+        names = next(k.choices for k in parameters() if k.name == "engine")
         about = {"device": self._device, "host": platform.node(), "pid": os.getpid(), "version": __version__}
         return Ability((*names, "mesh"), {**about, "engines": dict.fromkeys(names, engine)})
 
@@ -70,7 +70,7 @@ class Instant:
 
     def execute(self, work: Work, watch: Callable[[Event], None], cancel: CancelToken) -> Outcome:
         """The box, or plain pictures."""
-        recipe = Recipe.of(**work.knobs)
+        recipe = Recipe.of(**work.parameters)
         is_generate = work.kind == "generate"
         journey = Journey(watch, cancel, recipe.shape.engine if is_generate else "mesh")
         stages = STAGES_OF[work.kind]

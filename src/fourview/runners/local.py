@@ -22,7 +22,7 @@ from typing import IO
 
 from fourview.compute import Machine
 from fourview.errors import RunnerDiedError
-from fourview.runners import lines
+from fourview.runners import wire
 from fourview.work import Ability, Outcome, Step, Work
 
 START_LIMIT_S = 300.0  # a cold disk under torch and the check of weights; a hull takes half a second
@@ -43,7 +43,7 @@ class LocalRunner:
         self._machine = dataclasses.replace(machine or Machine(), device=device)
         self._threads = threads
         self._process: subprocess.Popen[bytes] | None = None
-        self._news: queue.SimpleQueue[lines.Message | None] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[wire.Message | None] = queue.SimpleQueue()
         self._ending = threading.Lock()
 
     def start(self) -> Ability:
@@ -78,7 +78,7 @@ class LocalRunner:
     def cancel(self) -> None:
         """Ask the work to stop; nothing happens where none is under way."""
         with contextlib.suppress(RunnerDiedError):  # `hear` tells
-            self._say(lines.Cancel())
+            self._say(wire.Cancel())
 
     def kill(self) -> None:
         """End the process and everything that it started, now; may be called at any time from any thread."""
@@ -93,17 +93,17 @@ class LocalRunner:
                 with contextlib.suppress(OSError):  # an order that nobody took
                     process.stdin.close()
 
-    def _say(self, message: lines.Message) -> None:
+    def _say(self, message: wire.Message) -> None:
         process = self._process
         if process is None or process.stdin is None:
             raise RunnerDiedError(f"the runner on {self.device} was not started")
         try:
-            process.stdin.write(lines.encode(message))
+            process.stdin.write(wire.encode(message))
             process.stdin.flush()
         except (OSError, ValueError):  # its end is closed, or ours
             raise self._died("takes no orders") from None
 
-    def _next(self, timeout_s: float) -> lines.Message | None:
+    def _next(self, timeout_s: float) -> wire.Message | None:
         try:
             heard = self._news.get(timeout=max(timeout_s, 0))
         except queue.Empty:
@@ -126,9 +126,9 @@ class LocalRunner:
         return own if self._threads is None else own | dict.fromkeys(THREADS, str(self._threads))
 
 
-def _listen(stdout: IO[bytes], news: "queue.SimpleQueue[lines.Message | None]") -> None:
+def _listen(stdout: IO[bytes], news: "queue.SimpleQueue[wire.Message | None]") -> None:
     """Hand on what the process says, None when it has said its last word, or one that is none."""
     with stdout, contextlib.suppress(ValueError, LookupError, TypeError):
         for line in stdout:
-            news.put(lines.decode(line))
+            news.put(wire.decode(line))
     news.put(None)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much memory the work on one mesh may take, where the system can be told so.
 
-Owns      the bound around such work. Not here: what a file may unfold to (`export.read`), who is ended first where the
+Owns      the bound around such work. Not here: what a file may unfold to (`formats.read`), who is ended first where the
           whole machine runs short (`process`).
 
 The bound is on addresses, not on pages in use, and is counted from what the process has already: a network that was

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from fourview import compute
 from fourview.errors import CanceledError, FourviewError
 from fourview.progress import CancelToken, Event
-from fourview.runners import lines, memory
+from fourview.runners import memory, wire
 from fourview.work import Failure, Outcome, Step, Work
 
 STEP_S = 0.1  # news of one stage come no more often
@@ -113,9 +113,9 @@ def _go_first() -> None:
         score.write("1000")
 
 
-def _say(news: BinaryIO, message: lines.Message) -> None:
+def _say(news: BinaryIO, message: wire.Message) -> None:
     try:
-        news.write(lines.encode(message))
+        news.write(wire.encode(message))
         news.flush()
     except BrokenPipeError:  # nobody listens any more
         _end()
@@ -131,11 +131,11 @@ def _listen(orders_in: BinaryIO, orders: Orders) -> None:
     try:
         cancel = CancelToken()
         for line in orders_in:
-            message = lines.decode(line)
+            message = wire.decode(line)
             if isinstance(message, Work):
                 cancel = CancelToken()
                 orders.put((message, cancel))
-            elif isinstance(message, lines.Cancel):
+            elif isinstance(message, wire.Cancel):
                 cancel.cancel()
     finally:
         _end()

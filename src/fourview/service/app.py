@@ -16,43 +16,56 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fourview import __version__
 from fourview.service import problems
-from fourview.service.auth import ReadBuckets
-from fourview.service.desk import Desk
-from fourview.service.metrics import Metrics
-from fourview.service.middleware import Guard, Reception
-from fourview.service.probes import Probes
+from fourview.service.context import AppContext
+from fourview.service.health.metrics import Metrics
+from fourview.service.health.probes import Probes
+from fourview.service.http.auth import ReadBuckets
+from fourview.service.http.event_streams import Streams
+from fourview.service.http.middleware import Guard, RequestContextMiddleware
 from fourview.service.routes import (
     discovery,
     files,
     health,
+    hosted_v1,
+    hosted_v2,
     jobs,
     meshes,
     page,
+    previews,
     signin,
     uploads,
-    v1,
-    v2,
-    views,
     webhooks,
 )
-from fourview.service.streams import Streams
 
 
-def create_app(desk: Desk) -> FastAPI:
-    """The application that `desk` serves."""
+def create_app(context: AppContext) -> FastAPI:
+    """The application that `context` serves."""
     app = FastAPI(title="fourview", version=__version__, openapi_url=None, redirect_slashes=False)
-    app.state.desk = desk
+    app.state.context = context
     app.state.metrics = Metrics(time.time())
     app.state.read_buckets = ReadBuckets()
-    app.state.streams = Streams(desk.settings)
-    app.state.probes = Probes(desk.settings, desk.store, desk.files, app.state.metrics, desk.supervisor)
+    app.state.streams = Streams(context.settings)
+    app.state.probes = Probes(context.settings, context.store, context.files, app.state.metrics, context.supervisor)
     app.state.checking = asyncio.Lock()
     app.state.openapi = None  # the document, once somebody has asked for it
-    for part in (v1, v2, jobs, files, uploads, views, meshes, webhooks, signin, health, discovery, page):
+    for part in (
+        hosted_v1,
+        hosted_v2,
+        jobs,
+        files,
+        uploads,
+        previews,
+        meshes,
+        webhooks,
+        signin,
+        health,
+        discovery,
+        page,
+    ):
         app.router.routes.extend(part.router.routes)
     problems.install(app)
-    app.add_middleware(Guard, settings=desk.settings)
-    app.add_middleware(Reception, settings=desk.settings)
-    if desk.settings.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(net) for net in desk.settings.trusted_proxies])
+    app.add_middleware(Guard, settings=context.settings)
+    app.add_middleware(RequestContextMiddleware, settings=context.settings)
+    if context.settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(net) for net in context.settings.trusted_proxies])
     return app

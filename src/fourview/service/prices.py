@@ -5,9 +5,9 @@
 Owns      the table of prices, the sum for one recipe, or for an operation on a mesh.
 Not here  holding, charging and releasing (`store`), how many credits a key has.
 
-Money is whole thousandths of a credit. A price is a sum of parts, each of which grows with one knob and is rounded up
-on its own, so a larger knob never costs less. Grid and texture count by the square of their side: so many cells lie on
-a surface, and so many texels are painted.
+Money is whole thousandths of a credit. A price is a sum of parts, each of which grows with one parameter and is
+rounded up on its own, so a larger parameter never costs less. Grid and texture count by the square of their side: so
+many cells lie on a surface, and so many texels are painted.
 """
 
 from typing import Literal

@@ -200,7 +200,7 @@ def answer(request: Request, refused: Refused) -> Response:
     problem, is_compatible = PROBLEMS[refused.code], is_compatible_path(request.scope["path"])
     status = (is_compatible and COMPATIBLE.get(refused.code)) or problem.status
     request_id = getattr(request.state, "request_id", "")
-    body = body_of(refused, status, request.app.state.desk.settings.base_url, request_id)
+    body = body_of(refused, status, request.app.state.context.settings.base_url, request_id)
     headers = {"retry-after": str(RETRY_S)} if status == 503 else {}
     headers |= {name.lower(): value for name, value in refused.headers.items()}
     if is_compatible:

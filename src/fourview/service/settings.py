@@ -4,7 +4,7 @@
 
 Owns      names, types, ranges, defaults and the sentence that explains each; where they come from; which do not go
           together; showing them without secrets.
-Not here  the knobs of a run (`fourview.recipe`), what a setting does (whoever reads it).
+Not here  the parameters of a run (`fourview.recipe`), what a setting does (whoever reads it).
 
 A flag beats the environment (`FOURVIEW_BIND_PORT`), which beats the file (TOML), which beats the default. Lists are
 separated by commas in the environment; tables (`prices`, `recipe_defaults`) are JSON there. A service starts with
@@ -27,7 +27,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from fourview.errors import FourviewError, SettingsError
 from fourview.recipe import Recipe
-from fourview.service.addresses import Rules
+from fourview.service.outbound.addresses import Rules
 from fourview.service.prices import PRICES, Prices
 
 _SECRET = ("signing_secrets", "database_url", "files_url")  # whose values are never shown whole
@@ -153,7 +153,7 @@ class Settings(BaseSettings):
     lease_s: float = _of(30, "how long a job stays with a worker that no longer shows that it lives", 1, 3600)
     heartbeat_s: float = _of(5, "how often a worker shows that it lives; at most a third of lease_s", 0.1, 600)
     recipe_defaults: dict[str, Any] = _of(
-        {}, "knobs of the recipe whose default is another here, engine = 'hunyuan2mv'"
+        {}, "parameters of the recipe whose default is another here, engine = 'hunyuan2mv'"
     )
 
     # Credits

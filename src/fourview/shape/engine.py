@@ -3,7 +3,7 @@
 """Engines: whatever turns views into a field.
 
 Owns      what an engine promises, and the table of those that exist.
-Not here  how an engine works (its own file), its knobs (`recipe`).
+Not here  how an engine works (its own file), its parameters (`recipe`).
 """
 
 from collections.abc import Callable, Sequence

@@ -111,7 +111,7 @@ def _within(views: Sequence[View], slack: float) -> Allowed:
 def _cheapest_way(asking: Asking, own: Int, others: Int, allowed: Allowed) -> Int | None:
     """The nodes of the cheapest way from one of `own (n,)` to one of `others (m,)`, both among them; None: too far."""
     moves = [way * stride for stride in asking.grid.strides for way in (-1, 1)]
-    came = asking.home.zeros((len(asking.flat),), "uint8")  # by which of `moves`, from 1; 0: not reached
+    came = asking.backend.zeros((len(asking.flat),), "uint8")  # by which of `moves`, from 1; 0: not reached
     waiting: dict[int, list[tuple[Int, int]]] = {0: [(own, len(moves) + 1)]}
     reached = 0
     while waiting and reached < REACH_NODES:
@@ -128,7 +128,7 @@ def _cheapest_way(asking: Asking, own: Int, others: Int, allowed: Allowed) -> In
         for move, offset in enumerate(moves, 1):
             beside = nodes + offset
             beside = beside[came[beside] == 0]
-            beside = beside[allowed(asking.grid.points(asking.grid.ijk(beside), asking.home))]
+            beside = beside[allowed(asking.grid.points(asking.grid.ijk(beside), asking.backend))]
             asking.ask_around([(beside, [0])], 1, asking.done, asking.done)
             below = np.maximum(-asking.flat[beside], 0) / asking.grid.cell
             beside, below = beside[np.isfinite(below)], below[np.isfinite(below)]  # without the padding

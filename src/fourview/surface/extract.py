@@ -14,9 +14,9 @@ import numpy as np
 
 from fourview.mesh.mesh import Mesh
 from fourview.progress import Tick, no_tick
+from fourview.surface.array_backend import Array
 from fourview.surface.cases import EDGE_STARTS, triangles
 from fourview.surface.grid import MARGIN, Samples
-from fourview.surface.home import Array
 
 CELLS_A_PASS = 65_536  # their tables take about 10 MiB
 LARGEST = float(np.finfo(np.float32).max)  # stands for infinity where one is interpolated
@@ -25,10 +25,10 @@ _ALONG = np.array([4, 2, 1], np.uint8)  # the corner at the far end of the edge 
 
 def extract(samples: Samples, tick: Tick = no_tick) -> Mesh:
     """The surface where the field is 0, box units; closed, 2-manifold, counter-clockwise seen from outside."""
-    home, count = samples.home, len(samples.cells)
-    xp = home.xp
+    backend, count = samples.backend, len(samples.cells)
+    xp = backend.xp
     passes = [slice(start, start + CELLS_A_PASS) for start in range(0, count, CELLS_A_PASS)]
-    along = home.array(_ALONG)
+    along = backend.array(_ALONG)
     ids, vertices, faces = [], [], []  # ids (n, 3): of the vertices on the edges that a cell owns
     known = 0
     for done, part in enumerate(passes):
@@ -39,40 +39,40 @@ def extract(samples: Samples, tick: Tick = no_tick) -> Mesh:
         vertices.append(_vertices(samples, samples.cells[part], *xp.where(is_crossed)))
         known += len(vertices[-1])
     owned = xp.concatenate(ids)
-    tables = [home.array(table.astype(np.int64)) for table in triangles()]
+    tables = [backend.array(table.astype(np.int64)) for table in triangles()]
     for done, part in enumerate(passes):
         tick(0.4 + 0.6 * done / len(passes))
         faces.append(_faces(samples, part, owned, *tables))
-    return Mesh(home.host(xp.concatenate(vertices)), home.host(xp.concatenate(faces)))
+    return Mesh(backend.host(xp.concatenate(vertices)), backend.host(xp.concatenate(faces)))
 
 
 def inside_nodes(samples: Samples) -> Array:
     """For each vertex of `extract`, in its order, the flat number of the sample inside that it stands beside `(v,)`."""
-    home, xp, flat = samples.home, samples.home.xp, samples.values.reshape(-1)
-    is_crossed = (samples.cases[:, None] >> home.array(_ALONG) ^ samples.cases[:, None]) & 1
+    backend, xp, flat = samples.backend, samples.backend.xp, samples.values.reshape(-1)
+    is_crossed = (samples.cases[:, None] >> backend.array(_ALONG) ^ samples.cases[:, None]) & 1
     cell, axis = xp.where(is_crossed)
     start = samples.cells[cell]
-    return xp.where(flat[start] > 0, start, start + home.array(np.array(samples.grid.strides))[axis])
+    return xp.where(flat[start] > 0, start, start + backend.array(np.array(samples.grid.strides))[axis])
 
 
 def _vertices(samples: Samples, cells: Array, cell: Array, axis: Array) -> Array:
     """Positions `(v, 3) float32` on the edges that start at `cells[cell]` and run along `axis`, `(v,)` each."""
-    xp, grid, values = samples.home.xp, samples.grid, samples.values.reshape(-1)
+    xp, grid, values = samples.backend.xp, samples.grid, samples.values.reshape(-1)
     start = cells[cell]
-    end = start + samples.home.array(np.array(grid.strides))[axis]
-    a, b = (xp.asarray(xp.clip(values[at], -LARGEST, LARGEST), dtype=samples.home.double) for at in (start, end))
+    end = start + samples.backend.array(np.array(grid.strides))[axis]
+    a, b = (xp.asarray(xp.clip(values[at], -LARGEST, LARGEST), dtype=samples.backend.double) for at in (start, end))
     share = xp.clip(a / (a - b), MARGIN, 1 - MARGIN)  # (v,) of the edge
-    return grid.points([place + share * (axis == k) for k, place in enumerate(grid.ijk(start))], samples.home)
+    return grid.points([place + share * (axis == k) for k, place in enumerate(grid.ijk(start))], samples.backend)
 
 
 def _faces(samples: Samples, part: slice, ids: Array, counts: Array, edges: Array) -> Array:
     """The faces `(f, 3) int32` in the cells of `part`; `counts` and `edges` are the tables of `cases`."""
-    home, xp = samples.home, samples.home.xp
+    backend, xp = samples.backend, samples.backend.xp
     cells, cases = samples.cells[part], xp.asarray(samples.cases[part], dtype=xp.int64)
     owners = xp.stack([xp.searchsorted(samples.cells, cells + corner) for corner in samples.grid.corners(1)[:7]])
     owners = xp.clip(owners, None, len(ids) - 1)  # beyond the last where there is no vertex
-    vertex = ids[owners[EDGE_STARTS], home.array(np.arange(12)[:, None] // 4)].T  # (cells, 12)
-    turns = home.array(np.arange(edges.shape[1]))
+    vertex = ids[owners[EDGE_STARTS], backend.array(np.arange(12)[:, None] // 4)].T  # (cells, 12)
+    turns = backend.array(np.arange(edges.shape[1]))
     drawn = xp.where((turns < counts[cases][:, None]).reshape(-1))[0]  # (f,) of all places (cells, turns)
     cell = drawn // len(turns)
     return vertex[cell[:, None], edges[cases[cell], drawn - cell * len(turns)]]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fourview.arrays import Float
-from fourview.surface.home import Array, Home
+from fourview.surface.array_backend import Array, ArrayBackend
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Field:
     device: Any = None  # one of torch's; None is the host
 
     @property
-    def home(self) -> Home:
+    def backend(self) -> ArrayBackend:
         """Where the points are made and the values stay."""
-        return Home(self.xp, self.device)
+        return ArrayBackend(self.xp, self.device)
 
     def __call__(self, points: Array) -> Array:
         """The values `(n,)` at `points (n, 3)`; the last tile is filled up with copies of the last point."""

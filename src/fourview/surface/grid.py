@@ -19,8 +19,8 @@ import numpy as np
 
 from fourview.arrays import Float
 from fourview.errors import SurfaceError
+from fourview.surface.array_backend import Array, ArrayBackend
 from fourview.surface.cases import CORNERS
-from fourview.surface.home import Array, Home
 
 COARSE_CELLS = 64  # along the longest side, at least: the first level then asks for about 65^3 points, 1.6 % at 256
 MARGIN = 0.02  # of a cell: no vertex lies nearer to a sample, so that two never meet at one float32 position
@@ -81,11 +81,11 @@ class Grid:
         i = row // y
         return i, row - i * y, nodes - row * z
 
-    def points(self, ijk: Sequence[Array], home: Home) -> Array:
+    def points(self, ijk: Sequence[Array], backend: ArrayBackend) -> Array:
         """Positions `(n, 3) float32` of nodes, or of places between them, given along x, y and z, `(n,)` each."""
-        xp = home.xp
+        xp = backend.xp
         along = zip(self.origin.tolist(), ijk, strict=True)
-        places = [start + self.cell * xp.asarray(place, dtype=home.double) for start, place in along]
+        places = [start + self.cell * xp.asarray(place, dtype=backend.double) for start, place in along]
         return xp.asarray(xp.stack(places, axis=1), dtype=xp.float32)
 
 
@@ -102,7 +102,7 @@ class Samples:
     """
 
     grid: Grid
-    home: Home
+    backend: ArrayBackend
     values: Array
     cells: Array
     cases: Array

@@ -20,10 +20,10 @@ import numpy as np
 
 from fourview.errors import SurfaceError
 from fourview.progress import Tick, no_tick
+from fourview.surface.array_backend import Array
 from fourview.surface.cases import CORNERS
 from fourview.surface.field import Field
 from fourview.surface.grid import COARSE_CELLS, Grid, Samples
-from fourview.surface.home import Array
 
 LARGEST_PASS = 262_144  # points; larger passes gain nothing, take memory, and would make a cancel wait
 # An exact zero counts as inside; the least positive number keeps 0 free to mean "not asked".
@@ -59,9 +59,9 @@ def sample(
     step = asking.grid.coarsest
     shares = [4.0**-level for level in range(step.bit_length())][::-1]  # each level asks about 4 times the one before
     shares = (np.cumsum(shares) / np.sum(shares)).tolist()
-    asking.ask(asking.real(asking.home.array(_lattice(asking.grid, step))), 0, shares[0])
+    asking.ask(asking.real(asking.backend.array(_lattice(asking.grid, step))), 0, shares[0])
     doubtful = _doubtful_edges(asking, step)
-    cells = asking.home.array(_lattice(asking.grid, step, beyond=1))
+    cells = asking.backend.array(_lattice(asking.grid, step, beyond=1))
     cases = asking.cases(cells, step)
     for start, end in pairwise(shares):
         step //= 2
@@ -81,7 +81,7 @@ def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000
     """`field` at every point of the grid: the plain way, which misses nothing."""
     asking = Asking(field, Grid.of(field.bounds, octree_resolution), num_chunks, tick)
     count = len(asking.flat)
-    portion = asking.home.array(np.arange(LARGEST_PASS))
+    portion = asking.backend.array(np.arange(LARGEST_PASS))
     for start in range(0, count, LARGEST_PASS):
         end = min(start + LARGEST_PASS, count)
         asking.ask(asking.real(portion[: end - start] + start), start / count, end / count)
@@ -99,7 +99,7 @@ def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000
         mixed = (case != 0) & (case != 255)
         cells.append(slab[mixed])
         cases.append(case[mixed])
-    return asking.samples(asking.home.xp.concatenate(cells), asking.home.xp.concatenate(cases))
+    return asking.samples(asking.backend.xp.concatenate(cells), asking.backend.xp.concatenate(cases))
 
 
 class Asking:
@@ -113,10 +113,10 @@ class Asking:
         return asking
 
     def __init__(self, field: Field, grid: Grid, num_chunks: int, tick: Tick, values: Array | None = None) -> None:
-        self.field, self.grid, self.tick, self.home = field, grid, tick, field.home
+        self.field, self.grid, self.tick, self.backend = field, grid, tick, field.backend
         # One tile, where the field has one: more at once gain nothing, and between two of them a cancel is seen.
         self.points_a_pass = field.tile if field.tile > 1 else min(num_chunks, LARGEST_PASS)
-        self.values = self.home.zeros(grid.shape, "float32") if values is None else values
+        self.values = self.backend.zeros(grid.shape, "float32") if values is None else values
         self.flat = self.values.reshape(-1)
         self.asked = self.evaluated = 0
         self.has_positive = False
@@ -124,7 +124,7 @@ class Asking:
 
     def samples(self, cells: Array, cases: Array) -> Samples:
         """What is known, and the cells through which the surface passes."""
-        return Samples(self.grid, self.home, self.values, cells, cases, self.asked, self.evaluated)
+        return Samples(self.grid, self.backend, self.values, cells, cases, self.asked, self.evaluated)
 
     def ask(self, nodes: Array, start: float, end: float) -> None:
         """Learn the values at `nodes (n,)`, distinct and not padding; the tick goes from `start` to `end`."""
@@ -143,11 +143,11 @@ class Asking:
             is_real = inside[0] & inside[1] & inside[2]
             self.flat[part[~is_real]] = -np.inf
             real.append(part[is_real])
-        return self.home.xp.concatenate(real)
+        return self.backend.xp.concatenate(real)
 
     def _evaluate(self, nodes: Array) -> None:
-        xp = self.home.xp
-        points = self.grid.points(self.grid.ijk(nodes), self.home)
+        xp = self.backend.xp
+        points = self.grid.points(self.grid.ijk(nodes), self.backend)
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and that has a clear sign
             values = xp.asarray(self.field(points), dtype=xp.float32)
         unclear = xp.isnan(values)
@@ -172,9 +172,9 @@ class Asking:
                 nodes = nodes[self.flat[nodes] == 0]
                 self.flat[nodes] = np.nan  # spoken for
                 unknown.append(nodes)
-        nodes = self.real(self.home.xp.concatenate(unknown))
+        nodes = self.real(self.backend.xp.concatenate(unknown))
         if self.field.tile > 1:
-            nodes = self.home.xp.concatenate([nodes, self.real(self._near(nodes, step))])
+            nodes = self.backend.xp.concatenate([nodes, self.real(self._near(nodes, step))])
         self.ask(nodes, start, end)
 
     def _near(self, nodes: Array, step: int) -> Array:
@@ -186,9 +186,9 @@ class Asking:
         if count == 0:
             return nodes[:0]
         offsets = (_NEAR @ self.grid.strides * step)[: (self.field.tile - count) // count]
-        near = (nodes[-count:, None] + self.home.array(offsets)).reshape(-1)
+        near = (nodes[-count:, None] + self.backend.array(offsets)).reshape(-1)
         near = near[(near >= 0) & (near < len(self.flat))]
-        return self.home.xp.unique(near[self.flat[near] == 0])
+        return self.backend.xp.unique(near[self.flat[near] == 0])
 
     def is_inside(self, nodes: Array) -> Array:
         """`(n,) bool`."""
@@ -196,7 +196,7 @@ class Asking:
 
     def cases(self, cells: Array, step: int) -> Array:
         """`(n,) uint8`: bit c says that corner c of the cell is inside."""
-        uint8 = self.home.xp.uint8
+        uint8 = self.backend.xp.uint8
         cases = self.is_inside(cells).view(uint8)
         for corner, offset in enumerate(self.grid.corners(step)[1:], 1):
             self.tick(self.done)
@@ -232,10 +232,10 @@ def _around(asking: Asking, edges: list[Around], step: int) -> list[Array]:
 
 def follow(asking: Asking, seeds: list[Array], step: int, start: float, end: float) -> tuple[Array, Array]:
     """The cells `(n,)`, rising, to which the surface leads from `seeds`, and their cases. No list may repeat a cell."""
-    xp, strides, corners = asking.home.xp, asking.grid.strides, asking.grid.corners(step)
-    is_taken = asking.home.zeros((len(asking.flat),), "uint8")
-    taken = [asking.home.array(np.zeros(0, np.int64))]
-    cases = [asking.home.array(np.zeros(0, np.uint8))]
+    xp, strides, corners = asking.backend.xp, asking.grid.strides, asking.grid.corners(step)
+    is_taken = asking.backend.zeros((len(asking.flat),), "uint8")
+    taken = [asking.backend.array(np.zeros(0, np.int64))]
+    cases = [asking.backend.array(np.zeros(0, np.uint8))]
     while sum(map(len, seeds)):
         for at, cells in enumerate(seeds):
             seeds[at] = cells[is_taken[cells] == 0]
@@ -259,11 +259,11 @@ def _doubtful_edges(asking: Asking, step: int) -> list[Around]:
     Those where the line through the two values on one side and the line through the two on the other side reach 0
     before they meet. This finds a thin sheet in a distance, and costs little in any field.
     """
-    xp = asking.home.xp
+    xp = asking.backend.xp
     values = asking.values[::step, ::step, ::step]
-    sizes = xp.abs(xp.asarray(values, dtype=asking.home.double))
+    sizes = xp.abs(xp.asarray(values, dtype=asking.backend.double))
     sizes[xp.isinf(sizes)] = np.nan  # padding: nothing holds there
-    nodes = asking.home.array(_lattice(asking.grid, step).reshape(values.shape))
+    nodes = asking.backend.array(_lattice(asking.grid, step).reshape(values.shape))
     found = []
     for axis, stride in enumerate(asking.grid.strides):
         a, inside = xp.moveaxis(sizes, axis, 0), xp.moveaxis(values > 0, axis, 0)

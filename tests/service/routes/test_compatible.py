@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from service.acts import add_worker, base64_png, claim, fail, finish, model, report, stop
 
-from fourview.export.obj import encode
+from fourview.formats.obj import encode
 from fourview.mesh.mesh import Mesh
-from fourview.service import compatible
-from fourview.service.auth import open_house
+from fourview.service.hosted import contract
+from fourview.service.http.auth import ensure_open_account
+from fourview.service.http.recipe_schema import JSON
 from fourview.service.problems import PROBLEMS
-from fourview.service.schema import JSON
 from fourview.service.store import accounts, keys, queue
 from fourview.service.store.jobs import list_ended
 from fourview.service.store.outputs import Output
@@ -56,8 +56,8 @@ def enqueue(client, store):
     return run
 
 
-def put(desk, name, file_format, data):
-    artifact = desk.files.put(data)
+def put(context, name, file_format, data):
+    artifact = context.files.put(data)
     return Output(name, file_format, artifact.bytes, artifact.digest)
 
 
@@ -106,17 +106,17 @@ def test_v1_repeats_a_failure_to_whom_repeats_the_request(post, client, store):
     assert second.headers["idempotency-replayed"] == "true"
 
 
-def test_v1_names_the_warnings_of_door_and_run(post, desk, store):
-    answer = post(lambda job: finish(store, job, [model(desk.files)]), FRONT | {"seed": 3})
+def test_v1_names_the_warnings_of_door_and_run(post, context, store):
+    answer = post(lambda job: finish(store, job, [model(context.files)]), FRONT | {"seed": 3})
 
     assert answer.headers["x-warnings"] == "crumbs_dropped, seed_not_used"
     assert answer.headers["x-seed-value"] == "7"
 
 
-def test_v1_is_our_fault_where_the_file_is_gone(post, desk, store):
+def test_v1_is_our_fault_where_the_file_is_gone(post, context, store):
     def lose(job):
-        output = model(desk.files)
-        desk.files.drop(output.digest)
+        output = model(context.files)
+        context.files.drop(output.digest)
         finish(store, job, [output])
 
     answer = post(lose)
@@ -125,8 +125,8 @@ def test_v1_is_our_fault_where_the_file_is_gone(post, desk, store):
     assert "digest" not in answer.text
 
 
-def test_an_obj_is_one_file_at_both_doors(post, client, desk, store):
-    outputs = [put(desk, "model.zip", "zip", encode(TRIANGLE, b"\x89PNG")), model(desk.files)]
+def test_an_obj_is_one_file_at_both_doors(post, client, context, store):
+    outputs = [put(context, "model.zip", "zip", encode(TRIANGLE, b"\x89PNG")), model(context.files)]
     answer = post(lambda job: finish(store, job, outputs), FRONT | {"file_type": "obj"})
 
     assert [line.split()[0] for line in answer.text.splitlines()] == ["#", "o"] + ["v"] * 3 + ["vt"] * 3 + [
@@ -143,9 +143,9 @@ def test_an_obj_is_one_file_at_both_doors(post, client, desk, store):
     assert client.get(url.replace("signature=", "signature=x")).status_code == 401
 
 
-def test_an_obj_without_a_texture_has_a_head_too(post, client, desk, store):
+def test_an_obj_without_a_texture_has_a_head_too(post, client, context, store):
     answer = post(
-        lambda job: finish(store, job, [put(desk, "model.obj", "obj", b"v 0 0 0\n")]), FRONT | {"file_type": "obj"}
+        lambda job: finish(store, job, [put(context, "model.obj", "obj", b"v 0 0 0\n")]), FRONT | {"file_type": "obj"}
     )
 
     head = client.head(f"/v1/requests/{answer.headers['x-job-id']}/model.obj")
@@ -153,19 +153,19 @@ def test_an_obj_without_a_texture_has_a_head_too(post, client, desk, store):
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "8")
 
 
-def test_only_a_job_that_was_asked_for_an_obj_has_one(post, client, desk, store):
-    answer = post(lambda job: finish(store, job, [model(desk.files)]))
+def test_only_a_job_that_was_asked_for_an_obj_has_one(post, client, context, store):
+    answer = post(lambda job: finish(store, job, [model(context.files)]))
 
     assert client.get(f"/v1/requests/{answer.headers['x-job-id']}/model.obj").status_code == 404
 
 
-def test_v2_tells_each_state_in_the_words_of_the_hosted_service(enqueue, client, desk, store):
+def test_v2_tells_each_state_in_the_words_of_the_hosted_service(enqueue, client, context, store):
     submitted = enqueue()
     said = [client.get(submitted["status_url"]).json()]
     job = claim(store)
     report(store, job, "denoise", 0.4)
     said.append(client.get(submitted["status_url"]).json())
-    finish(store, job, [model(desk.files)])
+    finish(store, job, [model(context.files)])
     said.append(client.get(submitted["status_url"]).json())
 
     assert [one["status"] for one in said] == ["QUEUED", "PROCESSING", "COMPLETED"]
@@ -179,10 +179,10 @@ def test_v2_tells_each_state_in_the_words_of_the_hosted_service(enqueue, client,
         assert told["total_time"] == pytest.approx(told["queue_time"] + told["inference_time"], abs=0.002)
 
 
-def test_v2_answers_the_result_at_both_of_its_urls(enqueue, client, desk, store):
+def test_v2_answers_the_result_at_both_of_its_urls(enqueue, client, context, store):
     submitted = enqueue(FRONT | {"colour": "red"})
     before = client.get(submitted["response_url"]).json()
-    finish(store, claim(store), [model(desk.files)])
+    finish(store, claim(store), [model(context.files)])
     after, poll = (client.get(submitted[name]).json() for name in ("response_url", "poll_url"))
 
     assert (before["status"], before["output"]) == ("QUEUED", None)
@@ -221,7 +221,9 @@ def test_v2_has_canceled_and_expired_jobs_fail(enqueue, client, store):
         assert code in answer.json()["error"] or "deadline" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("knobs", [{"public_url": "https://models.example.com/3d/", "allowed_hosts": ("testserver",)}])
+@pytest.mark.parametrize(
+    "parameters", [{"public_url": "https://models.example.com/3d/", "allowed_hosts": ("testserver",)}]
+)
 def test_urls_are_those_of_the_public_address(enqueue):
     submitted = enqueue()
 
@@ -285,7 +287,7 @@ def test_503_where_nobody_can_do_it(client, store, engines, status, code):
         assert answer.headers["x-remaining-credits"] == "1000"
 
 
-@pytest.mark.parametrize("knobs", [{"queue_max": 1}])
+@pytest.mark.parametrize("parameters", [{"queue_max": 1}])
 def test_503_where_too_many_wait(enqueue, client):
     enqueue()
 
@@ -307,15 +309,15 @@ def test_the_document_has_every_field_and_every_answer(client):
 
     assert bodies[0] == bodies[1]
     for kind in (JSON, "multipart/form-data", "application/x-www-form-urlencoded"):
-        assert sorted(bodies[0][kind]["schema"]["properties"]) == sorted(compatible.FIELDS)
+        assert sorted(bodies[0][kind]["schema"]["properties"]) == sorted(contract.FIELDS)
     assert {"model/gltf-binary", "application/json"} <= paths[V1]["post"]["responses"]["200"]["content"].keys()
     assert {"400", "401", "404", "406", "413", "429", "500", "503"} <= paths[V1]["post"]["responses"].keys()
     assert {"200", "422"} <= paths["/v2/requests/{request_id}/status"]["get"]["responses"].keys()
 
 
-@pytest.mark.parametrize("knobs", [{"no_auth": True}])
-def test_without_keys_nothing_costs_and_there_are_no_credits(desk, enqueue, stranger):
-    open_house(desk.store, time.time())
+@pytest.mark.parametrize("parameters", [{"no_auth": True}])
+def test_without_keys_nothing_costs_and_there_are_no_credits(context, enqueue, stranger):
+    ensure_open_account(context.store, time.time())
     assert stranger.get("/v1/get-user-credits").json() == {"credits": None}
     submitted = stranger.post(V2, json=FRONT).json()
     told = stranger.get(submitted["status_url"]).json()["metrics"]

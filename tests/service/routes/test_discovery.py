@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from fourview.recipe import knobs
-from fourview.service.probes import BEATS
+from fourview.recipe import parameters
+from fourview.service.health.probes import BEATS
 from fourview.service.problems import PROBLEMS
 from fourview.service.store import keys, ledger, signin, workers
 
@@ -62,11 +62,13 @@ def test_the_document_has_a_head(stranger):
     assert [head.headers[name] for name in names] == [whole.headers[name] for name in names]
 
 
-def test_llms_txt_has_every_knob_with_its_range(stranger):
+def test_llms_txt_has_every_parameter_with_its_range(stranger):
     answer = stranger.get("/llms.txt")
 
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert not [knob.name for knob in knobs() if f"`{knob.name}` ({knob.range})" not in answer.text]
+    assert not [
+        parameter.name for parameter in parameters() if f"`{parameter.name}` ({parameter.range})" not in answer.text
+    ]
 
 
 def test_the_type_of_every_problem_is_a_page_with_its_cure(stranger):
@@ -91,8 +93,8 @@ def test_an_engine_is_installed_where_a_runner_that_lives_says_so(client, store,
     assert found["mini"]["is_default"]
     assert found["mini"]["price"] == 0.1
     assert (found["hunyuan2mv"]["installed"], found["hunyuan2mv"]["lacks"]) == (False, "its weights")
-    assert "guidance_scale" in found["hunyuan2mv"]["knobs"]
-    assert "guidance_scale" not in found["mini"]["knobs"]
+    assert "guidance_scale" in found["hunyuan2mv"]["parameters"]
+    assert "guidance_scale" not in found["mini"]["parameters"]
 
 
 def test_a_key_sees_its_own_limits(client, store, key):

@@ -45,11 +45,11 @@ def add_job(store, key, **more):
 
 
 @pytest.fixture
-def job(store, desk, key):
+def job(store, context, key):
     """A job that has succeeded, with its model and its preview."""
     add_job(store, key[0])
-    picture = desk.files.put(b"\x89PNG")
-    outputs = [acts.model(desk.files, MODEL), Output("preview.png", "png", picture.bytes, picture.digest)]
+    picture = context.files.put(b"\x89PNG")
+    outputs = [acts.model(context.files, MODEL), Output("preview.png", "png", picture.bytes, picture.digest)]
     job = acts.claim(store)
     acts.finish(store, job, outputs)
     return job.id
@@ -71,13 +71,13 @@ def check_problem(answer, status, code, *says):
 # Whole
 
 
-def test_a_file_comes_whole_with_its_type_name_digest_and_length(client, desk, path):
+def test_a_file_comes_whole_with_its_type_name_digest_and_length(client, context, path):
     answer = client.get(path)
 
     assert (answer.status_code, answer.content) == (200, MODEL)
     expected = {
         "content-type": "model/gltf-binary", "content-length": str(len(MODEL)), "accept-ranges": "bytes",
-        "content-disposition": 'attachment; filename="model.glb"', "etag": f'"{desk.files.put(MODEL).digest}"',
+        "content-disposition": 'attachment; filename="model.glb"', "etag": f'"{context.files.put(MODEL).digest}"',
         "cache-control": "private, no-cache", "x-content-type-options": "nosniff", "x-remaining-credits": "1000",
     }  # fmt: skip
     assert {name: answer.headers[name] for name in expected} == expected
@@ -181,9 +181,9 @@ def test_a_signed_url_opens_its_file_without_a_key_and_nothing_else(client, stra
     check_problem(stranger.get(url.path), 401, "key_missing")
 
 
-def test_an_expired_url_and_one_for_another_purpose_open_nothing(stranger, desk, path):
-    expired = sign(path, purpose="file", expires_at=int(time.time()) - 1, secrets=desk.secrets)
-    other = sign(path, purpose="events", expires_at=int(time.time()) + 60, secrets=desk.secrets)
+def test_an_expired_url_and_one_for_another_purpose_open_nothing(stranger, context, path):
+    expired = sign(path, purpose="file", expires_at=int(time.time()) - 1, secrets=context.secrets)
+    other = sign(path, purpose="events", expires_at=int(time.time()) + 60, secrets=context.secrets)
 
     check_problem(stranger.get(expired), 401, "signature_invalid", "expired")
     check_problem(stranger.get(other), 401, "signature_invalid")
@@ -229,8 +229,8 @@ def test_other_methods_are_not_allowed(client, path):
 # What went wrong
 
 
-def test_a_file_that_is_cut_off_or_gone_is_our_fault_and_never_half_an_answer(client, settings, desk, path):
-    digest = desk.files.put(MODEL).digest
+def test_a_file_that_is_cut_off_or_gone_is_our_fault_and_never_half_an_answer(client, settings, context, path):
+    digest = context.files.put(MODEL).digest
 
     def check():
         for headers in ({}, {"range": "bytes=0-3"}):
@@ -240,20 +240,20 @@ def test_a_file_that_is_cut_off_or_gone_is_our_fault_and_never_half_an_answer(cl
 
     (settings.state_dir / "files" / digest[:2] / digest).write_bytes(MODEL[:10])
     check()
-    desk.files.drop(digest)
+    context.files.drop(digest)
     check()
 
 
-def test_a_file_that_goes_before_its_first_byte_is_our_fault_too(client, desk, path, monkeypatch):
+def test_a_file_that_goes_before_its_first_byte_is_our_fault_too(client, context, path, monkeypatch):
     """Between the look at it and the reading of it."""
-    find = desk.files.find
+    find = context.files.find
 
     def find_and_drop(digest):
         artifact = find(digest)
-        desk.files.drop(digest)
+        context.files.drop(digest)
         return artifact
 
-    monkeypatch.setattr(desk.files, "find", find_and_drop)
+    monkeypatch.setattr(context.files, "find", find_and_drop)
 
     check_problem(client.get(path), 500, "internal")
 
@@ -315,9 +315,9 @@ def test_a_model_in_another_format_is_made_once_and_then_read(client, job, make_
         assert shown[name]["bytes"] == len(first[name].content)
 
 
-def test_many_who_ask_at_once_for_a_format_wait_for_one_work(client, store, desk, job, make_runner, monkeypatch):
-    begun, run = [], desk.aside.run
-    monkeypatch.setattr(type(desk.aside), "run", lambda self, order: begun.append(order) or run(order))
+def test_many_who_ask_at_once_for_a_format_wait_for_one_work(client, store, context, job, make_runner, monkeypatch):
+    begun, run = [], context.quick_lane.run
+    monkeypatch.setattr(type(context.quick_lane), "run", lambda self, order: begun.append(order) or run(order))
 
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(client.get, [f"{JOBS}/{job}/files/model.ply"] * 12))
@@ -329,41 +329,43 @@ def test_many_who_ask_at_once_for_a_format_wait_for_one_work(client, store, desk
         assert [output.name for output in list_outputs(tx, job)] == ["model.glb", "model.ply", "preview.png"]
 
 
-def test_a_signed_url_of_a_format_that_was_not_made_yet_makes_it(stranger, desk, job):
-    url = sign(f"{JOBS}/{job}/files/model.stl", purpose="file", expires_at=int(time.time()) + 60, secrets=desk.secrets)
+def test_a_signed_url_of_a_format_that_was_not_made_yet_makes_it(stranger, context, job):
+    url = sign(
+        f"{JOBS}/{job}/files/model.stl", purpose="file", expires_at=int(time.time()) + 60, secrets=context.secrets
+    )
 
     assert stranger.get(url).content.startswith(b"fourview instant")
 
 
-def test_an_obj_with_its_texture_is_a_zip_under_both_names(client, store, desk, key):
+def test_an_obj_with_its_texture_is_a_zip_under_both_names(client, store, context, key):
     add_job(store, key[0])
-    archive = desk.files.put(b"PK\3\4" + os.urandom(40))
-    outputs = [acts.model(desk.files), Output("model.zip", "zip", archive.bytes, archive.digest)]
+    archive = context.files.put(b"PK\3\4" + os.urandom(40))
+    outputs = [acts.model(context.files), Output("model.zip", "zip", archive.bytes, archive.digest)]
     job = acts.claim(store)
     acts.finish(store, job, outputs)
 
     for name in ("model.obj", "model.zip"):
         answer = client.get(f"{JOBS}/{job.id}/files/{name}")
-        assert (answer.status_code, answer.content) == (200, desk.files.read(archive.digest))
+        assert (answer.status_code, answer.content) == (200, context.files.read(archive.digest))
         assert answer.headers["content-type"] == "application/zip"
         assert answer.headers["content-disposition"] == 'attachment; filename="model.zip"'
 
 
-def test_a_job_that_is_deleted_while_a_format_is_made_is_not_there(client, store, desk, job, monkeypatch):
-    put = desk.files.put
+def test_a_job_that_is_deleted_while_a_format_is_made_is_not_there(client, store, context, job, monkeypatch):
+    put = context.files.put
 
     def delete_first(source):
         with store.begin() as tx:
             assert jobs.delete_job(tx, job)
         return put(source)
 
-    monkeypatch.setattr(desk.files, "put", delete_first)
+    monkeypatch.setattr(context.files, "put", delete_first)
 
     check_problem(client.get(f"{JOBS}/{job}/files/model.obj"), 404, "not_found", "deleted")
 
 
-def test_two_processes_that_make_a_format_at_once_agree(client, store, desk, job, monkeypatch):
-    put, there = desk.files.put, b"by the other process"
+def test_two_processes_that_make_a_format_at_once_agree(client, store, context, job, monkeypatch):
+    put, there = context.files.put, b"by the other process"
 
     def be_late(source):
         artifact = put(there)
@@ -371,6 +373,6 @@ def test_two_processes_that_make_a_format_at_once_agree(client, store, desk, job
             add_outputs(tx, job, [Output("model.obj", "obj", artifact.bytes, artifact.digest)])
         return put(source)
 
-    monkeypatch.setattr(desk.files, "put", be_late)
+    monkeypatch.setattr(context.files, "put", be_late)
 
     assert client.get(f"{JOBS}/{job}/files/model.obj").content == there

@@ -8,8 +8,8 @@ import pytest
 import structlog
 from starlette.testclient import TestClient
 
-from fourview.service.auth import open_house
-from fourview.service.probes import BEATS
+from fourview.service.health.probes import BEATS
+from fourview.service.http.auth import ensure_open_account
 from fourview.service.store import workers
 
 
@@ -43,22 +43,22 @@ def test_without_a_runner_that_was_seen_lately_it_is_not(stranger, runner, setti
     assert answer.json()["checks"] == {"database": "ok", "runners": "no runner is there", "files": "ok", "disk": "ok"}
 
 
-def test_a_service_that_stops_is_not_ready(stranger, runner, desk):
+def test_a_service_that_stops_is_not_ready(stranger, runner, context):
     runner()
-    desk.news.close()
+    context.wakeups.close()
 
     assert stranger.get("/health/ready").json()["checks"]["process"] == "the service is stopping"
 
 
-def test_without_a_database_it_lives_and_is_not_ready(stranger, runner, desk):
+def test_without_a_database_it_lives_and_is_not_ready(stranger, runner, context):
     runner()
-    with desk.store.begin() as tx:
+    with context.store.begin() as tx:
         tx.exec_driver_sql("ALTER TABLE workers RENAME TO gone")
     try:
         with structlog.testing.capture_logs() as told:
             answer = stranger.get("/health/ready")
     finally:
-        with desk.store.begin() as tx:
+        with context.store.begin() as tx:
             tx.exec_driver_sql("ALTER TABLE gone RENAME TO workers")
 
     assert stranger.get("/health/live").status_code == 200
@@ -72,8 +72,8 @@ def test_without_a_database_it_lives_and_is_not_ready(stranger, runner, desk):
 
 def test_however_many_ask_at_once_it_is_looked_at_once(app, runner, monkeypatch):
     runner()
-    looks, put = [], app.state.desk.files.put
-    monkeypatch.setattr(app.state.desk.files, "put", lambda data: looks.append(1) or put(data))
+    looks, put = [], app.state.context.files.put
+    monkeypatch.setattr(app.state.context.files, "put", lambda data: looks.append(1) or put(data))
 
     async def ask():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
@@ -85,7 +85,7 @@ def test_however_many_ask_at_once_it_is_looked_at_once(app, runner, monkeypatch)
 
 class TestFullDisk:
     @pytest.fixture
-    def knobs(self):
+    def parameters(self):
         return {"disk_free_min_mib": 100_000_000}
 
     def test_with_a_full_disk_it_is_not_ready(self, stranger, runner):
@@ -104,10 +104,10 @@ def test_the_numbers_are_for_whoever_has_a_key_also_on_this_machine(app, key):
 
 class TestWithoutKeys:
     @pytest.fixture
-    def knobs(self):
+    def parameters(self):
         return {"no_auth": True}
 
     def test_the_numbers_need_none(self, stranger, store):
-        open_house(store, time.time())
+        ensure_open_account(store, time.time())
 
         assert stranger.get("/metrics").status_code == 200

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from service.acts import RESULT, add_worker, base64_png, claim, fail, finish, model, problem, report, stop
 
 from fourview.recipe import Recipe, flat
-from fourview.service.present import JobObject, signed_url
+from fourview.service.jobs.job_view import JobObject, signed_url
 from fourview.service.store import accounts, jobs, keys, ledger, queue
 from fourview.service.store.outputs import digests_in_use
 
@@ -94,8 +94,8 @@ def test_a_running_job_shows_its_stage_and_its_progress(client, store, job):
     assert shown["started_at"] >= shown["created_at"]
 
 
-def test_a_job_that_succeeded_shows_what_it_made(client, store, job, desk):
-    output = model(desk.files)
+def test_a_job_that_succeeded_shows_what_it_made(client, store, job, context):
+    output = model(context.files)
     finish(store, claim(store), [output])
 
     shown = read(client, job)
@@ -112,8 +112,8 @@ def test_a_job_that_succeeded_shows_what_it_made(client, store, job, desk):
     assert shown["expires_at"] > shown["finished_at"]
 
 
-def test_a_url_of_a_job_opens_without_a_key(client, stranger, store, job, desk):
-    finish(store, claim(store), [model(desk.files)])
+def test_a_url_of_a_job_opens_without_a_key(client, stranger, store, job, context):
+    finish(store, claim(store), [model(context.files)])
 
     url = read(client, job)["outputs"][0]["url"]
 
@@ -157,12 +157,12 @@ def test_a_job_that_ended_cannot_be_canceled(client, store, job):
     assert read(client, job)["status"] == "succeeded"
 
 
-def test_only_a_job_that_ended_can_be_deleted_and_then_it_is_gone(client, store, job, desk):
+def test_only_a_job_that_ended_can_be_deleted_and_then_it_is_gone(client, store, job, context):
     path = f"{JOBS}/{job['id']}"
     assert problem(client.delete(path)) == (409, "job_not_final")
     running = claim(store)
     assert problem(client.delete(path)) == (409, "job_not_final")
-    finish(store, running, [model(desk.files)])
+    finish(store, running, [model(context.files)])
     url = read(client, job)["outputs"][0]["url"]
 
     answer = client.delete(path)
@@ -268,7 +268,7 @@ def wait(app, text, headers, meanwhile):
     return asyncio.run(ask())
 
 
-def test_who_waits_gets_the_job_when_it_has_ended(app, key, store, desk):
+def test_who_waits_gets_the_job_when_it_has_ended(app, key, store, context):
     def work():
         while (job := claim(store)) is None:
             time.sleep(0.01)
@@ -338,14 +338,14 @@ def test_a_reader_that_has_seen_the_end_is_told_so(client, store, job):
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_a_signed_url_opens_the_events_of_its_job_alone(client, stranger, store, job, desk):
+def test_a_signed_url_opens_the_events_of_its_job_alone(client, stranger, store, job, context):
     finish(store, claim(store))
     url = job["events_url"]
 
     assert stranger.get(url).text.count("id: ") == 3
     assert stranger.get(url.replace("&expires=", "&expires=1")).json()["code"] == "signature_invalid"
     assert stranger.get(url.replace(job["id"], "job_" + "0" * 24)).json()["code"] == "signature_invalid"
-    for_files = signed_url(desk, f"{JOBS}/{job['id']}/events", "file", time.time())
+    for_files = signed_url(context, f"{JOBS}/{job['id']}/events", "file", time.time())
     assert stranger.get(for_files).json()["code"] == "signature_invalid"
     assert stranger.get(url.partition("?")[0]).json()["code"] == "key_missing"
 

@@ -14,8 +14,8 @@ from PIL import Image
 from service.acts import add_worker, base64_png, claim, png, problem, stl
 from service.hosts import Host, ok, running
 
-from fourview.service import inputs
-from fourview.service.pictures import tell
+from fourview.service.inputs import load
+from fourview.service.inputs.pictures import tell
 from fourview.service.store import accounts, keys
 from fourview.service.store.outputs import digests_in_use
 
@@ -24,7 +24,7 @@ OBJ = b"# a triangle\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 
 
 @pytest.fixture
-def knobs(wire):
+def parameters(wire):
     host, port = wire.getsockname()
     return {"picture_max_mib": 1, "mesh_max_mib": 2, "body_max_mib": 3, "uploads_max_mib": 4,
             "outbound_ports": f"80,443,{port}", "outbound_test_hosts": f"{host}:{port}"}  # fmt: skip
@@ -38,7 +38,7 @@ def check_png(answer, side=32):
     return upload
 
 
-def test_a_picture_may_come_raw_as_a_part_as_base64_and_as_a_data_uri(client, desk):
+def test_a_picture_may_come_raw_as_a_part_as_base64_and_as_a_data_uri(client, context):
     text = base64_png()
     answers = [
         client.post(UPLOADS, content=png(), headers={"content-type": "image/png"}),
@@ -53,7 +53,7 @@ def test_a_picture_may_come_raw_as_a_part_as_base64_and_as_a_data_uri(client, de
 
     assert len({upload["id"] for upload in shown}) == len(shown)
     assert len({upload["sha256"] for upload in shown}) == 1
-    kept = desk.files.read(shown[0]["sha256"])
+    kept = context.files.read(shown[0]["sha256"])
     assert (hashlib.sha256(kept).hexdigest(), len(kept)) == (shown[0]["sha256"], shown[0]["bytes"])
 
 
@@ -65,7 +65,7 @@ def test_a_picture_may_be_fetched(client, wire):
     check_png(asyncio.run(ask()))
 
 
-def test_what_a_picture_tells_of_its_owner_is_not_kept(client, desk):
+def test_what_a_picture_tells_of_its_owner_is_not_kept(client, context):
     exif, file = Image.Exif(), io.BytesIO()
     exif[0x010F] = "a secret camera"
     Image.new("RGB", (40, 20)).save(file, "JPEG", exif=exif)
@@ -74,10 +74,10 @@ def test_what_a_picture_tells_of_its_owner_is_not_kept(client, desk):
 
     assert (upload["media_type"], upload["width"], upload["height"]) == ("image/jpeg", 40, 20)
     assert b"secret" in file.getvalue()
-    assert b"secret" not in desk.files.read(upload["sha256"])
+    assert b"secret" not in context.files.read(upload["sha256"])
 
 
-def test_a_mesh_is_told_by_how_it_begins_and_kept_as_it_is(client, desk):
+def test_a_mesh_is_told_by_how_it_begins_and_kept_as_it_is(client, context):
     kinds = {
         "model/gltf-binary": b"glTF\2\0\0\0", "model/obj": OBJ, "model/stl": stl(), "application/zip": b"PK\3\4zip",
         "application/octet-stream": b"ply\nformat ascii 1.0\n",
@@ -88,7 +88,7 @@ def test_a_mesh_is_told_by_how_it_begins_and_kept_as_it_is(client, desk):
         upload = answer.json()
         assert (answer.status_code, upload["kind"], upload["media_type"]) == (201, "mesh", media_type)
         assert (upload["width"], upload["height"]) == (None, None)
-        assert desk.files.read(upload["sha256"]) == data
+        assert context.files.read(upload["sha256"]) == data
 
 
 def test_a_mesh_may_be_larger_than_a_picture_but_not_than_its_own_limit(client):
@@ -104,7 +104,7 @@ def test_a_mesh_may_be_larger_than_a_picture_but_not_than_its_own_limit(client):
     assert problem(far_beyond) == (413, "too_large")
 
 
-def test_what_cannot_be_used_is_refused_with_its_field_and_reason(client, desk):
+def test_what_cannot_be_used_is_refused_with_its_field_and_reason(client, context):
     large = png(side=16) + bytes(2**20)
     refused = [
         ({"files": {"file": ("x.gif", b"GIF89a" + bytes(20))}}, "invalid_picture", "/file", "a GIF"),
@@ -129,7 +129,7 @@ def test_what_cannot_be_used_is_refused_with_its_field_and_reason(client, desk):
         body = answer.json()
         assert (problem(answer), says in body["detail"]) == ((400, code), True), body
         assert [error["pointer"] for error in body["errors"]] == ([pointer] if pointer else []), body
-    assert list(desk.files.each()) == []
+    assert list(context.files.each()) == []
 
 
 def test_a_kind_of_body_that_is_not_read_is_415(client):
@@ -139,7 +139,7 @@ def test_a_kind_of_body_that_is_not_read_is_415(client):
     assert problem(client.post(UPLOADS, content=png(), headers=packed)) == (415, "media_type")
 
 
-def test_an_upload_is_shown_and_forgotten_by_its_account_alone(client, stranger, store, desk):
+def test_an_upload_is_shown_and_forgotten_by_its_account_alone(client, stranger, store, context):
     upload = client.post(UPLOADS, content=png(), headers={"content-type": "image/png"}).json()
     path = f"{UPLOADS}/{upload['id']}"
     with store.begin() as tx:
@@ -187,16 +187,16 @@ def test_an_upload_is_a_picture_or_a_mesh_of_a_job(client, store):
     assert [claim(store).inputs, claim(store).inputs] == [{"front": front["sha256"]}, {"mesh": mesh["sha256"]}]
 
 
-def test_the_upload_of_another_account_is_no_picture(client, desk, store):
+def test_the_upload_of_another_account_is_no_picture(client, context, store):
     upload = client.post(UPLOADS, content=png(), headers={"content-type": "image/png"}).json()
     with store.begin() as tx:
         bob = accounts.add_account(tx, "bob", time.time()).id
 
     with pytest.raises(Exception, match="not there"):
-        asyncio.run(inputs.gather(desk, bob, {"front": tell("front", upload["id"])}, {"front": "front"}))
+        asyncio.run(load.gather(context, bob, {"front": tell("front", upload["id"])}, {"front": "front"}))
 
 
-def test_the_uploads_of_an_account_hold_no_more_than_they_may(client, store, desk, monkeypatch):
+def test_the_uploads_of_an_account_hold_no_more_than_they_may(client, store, context, monkeypatch):
     def mesh(number):
         return OBJ + b"# %d\n" % number + b"#" * 1_300_000
 
@@ -205,7 +205,7 @@ def test_the_uploads_of_an_account_hold_no_more_than_they_may(client, store, des
 
     first, *others = [send(number) for number in range(3)]
     full = send(3)
-    assert desk.files.find(hashlib.sha256(mesh(3)).hexdigest()) is None
+    assert context.files.find(hashlib.sha256(mesh(3)).hexdigest()) is None
     with store.begin() as tx:
         _, another = keys.add_key(tx, accounts.add_account(tx, "grace", time.time()).id, "", time.time())
     elsewhere = send(3, **{"x-api-key": another})
@@ -216,12 +216,12 @@ def test_the_uploads_of_an_account_hold_no_more_than_they_may(client, store, des
     assert client.delete(f"{UPLOADS}/{first.json()['id']}").status_code == 204
     assert send(4).status_code == 201
     assert send(5).status_code == 429
-    later = time.time() + desk.settings.upload_keep_h * 3600 + 1
+    later = time.time() + context.settings.upload_keep_h * 3600 + 1
     monkeypatch.setattr("fourview.service.routes.uploads.time.time", lambda: later)
     assert send(6).status_code == 201
 
 
-def test_a_disk_that_fills_up_meanwhile_is_a_refusal_that_names_no_folder(client, desk, monkeypatch):
+def test_a_disk_that_fills_up_meanwhile_is_a_refusal_that_names_no_folder(client, context, monkeypatch):
     def fsync(handle):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -232,14 +232,14 @@ def test_a_disk_that_fills_up_meanwhile_is_a_refusal_that_names_no_folder(client
     assert problem(answer) == (503, "disk_full")
     assert answer.headers["retry-after"]
     assert "/" not in answer.json()["detail"]
-    assert list(desk.files.each()) == []
+    assert list(context.files.each()) == []
 
 
-def test_nothing_is_kept_on_a_full_disk(client, desk, monkeypatch):
-    monkeypatch.setattr(desk.files, "free_mib", lambda: 0.5)
+def test_nothing_is_kept_on_a_full_disk(client, context, monkeypatch):
+    monkeypatch.setattr(context.files, "free_mib", lambda: 0.5)
 
     answer = client.post(UPLOADS, content=png(), headers={"content-type": "image/png"})
 
     assert problem(answer) == (503, "disk_full")
     assert answer.headers["retry-after"]
-    assert list(desk.files.each()) == []
+    assert list(context.files.each()) == []

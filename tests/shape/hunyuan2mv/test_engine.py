@@ -50,10 +50,10 @@ def pictures(*sides):
     return {side: ROBOT / f"{side}.png" for side in sides}
 
 
-def run(folder, sides=("front",), watch=None, cancel=None, machine=None, **knobs):
+def run(folder, sides=("front",), watch=None, cancel=None, machine=None, **parameters):
     small = {"octree_resolution": 32, "target_face_num": 400, "texture": "off", "steps": 4, "seed": 7}
     return fourview.generate(
-        pictures(*sides), fourview.Recipe.of(engine="hunyuan2mv", **{**small, **knobs}),
+        pictures(*sides), fourview.Recipe.of(engine="hunyuan2mv", **{**small, **parameters}),
         machine=machine or Machine(weights=str(folder)), progress=watch, cancel=cancel,
     )  # fmt: skip
 
@@ -109,7 +109,7 @@ def test_a_higher_level_is_a_thinner_shape_and_a_wider_box_the_same_one(tiny):
     # The mesh is laid on the outline afterwards, so what is compared is the field.
     engine = find("hunyuan2mv", Machine(weights=str(tiny["base"])))
     inside = {}
-    for name, knobs in {"plain": {}, "thin": {"level": 0.2}, "wide": {"box_v": 1.5}}.items():
+    for name, parameters in {"plain": {}, "thin": {"level": 0.2}, "wide": {"box_v": 1.5}}.items():
         seen = []
         shaped = engine.shape
 
@@ -117,7 +117,9 @@ def test_a_higher_level_is_a_thinner_shape_and_a_wider_box_the_same_one(tiny):
             seen.append(shaped(views, recipe, journey))
             return seen[0]
 
-        recipe = fourview.Recipe.of(engine="hunyuan2mv", octree_resolution=24, texture="off", steps=3, seed=3, **knobs)
+        recipe = fourview.Recipe.of(
+            engine="hunyuan2mv", octree_resolution=24, texture="off", steps=3, seed=3, **parameters
+        )
         fourview.generate(pictures("front"), recipe, engine=Engine("hunyuan2mv", "1", "", keep))
         field = seen[0].field
         assert field.bounds.tolist() == [[-recipe.surface.box_v] * 3, [recipe.surface.box_v] * 3]

@@ -44,8 +44,8 @@ def stick(points: Float) -> Float:
     """A stick along z, thinner than the lattice's spacing, 0.6 long, and a ball at its end."""
     x, y, z = points.T
     radius = np.hypot(x - np.float32(0.01), y)
-    knob = np.float32(0.3) - np.linalg.norm(points + np.float32([0, 0, 0.3]), axis=1)
-    return np.maximum(np.minimum(np.float32(0.015) - radius, np.float32(0.6) - np.abs(z)), knob).astype(np.float32)
+    parameter = np.float32(0.3) - np.linalg.norm(points + np.float32([0, 0, 0.3]), axis=1)
+    return np.maximum(np.minimum(np.float32(0.015) - radius, np.float32(0.6) - np.abs(z)), parameter).astype(np.float32)
 
 
 def test_a_network_that_changes_nothing_gives_the_hull_back_at_every_distance() -> None:

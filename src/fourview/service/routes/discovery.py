@@ -16,15 +16,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from fourview import __version__
-from fourview.recipe import Recipe, knobs
-from fourview.service.auth import Admitted, Caller, admit_with
-from fourview.service.caching import is_known, takes_gzip
-from fourview.service.compatible import SLUG
-from fourview.service.desk import Desk, desk_of
-from fourview.service.openapi import written
-from fourview.service.present import moment
+from fourview.recipe import Recipe, parameters
+from fourview.service.context import AppContext, context_of
+from fourview.service.health.probes import BEATS
+from fourview.service.hosted.contract import SLUG
+from fourview.service.http.auth import Admitted, Caller, admit_with
+from fourview.service.http.conditional import is_known, takes_gzip
+from fourview.service.http.openapi import written
+from fourview.service.jobs.job_view import moment
 from fourview.service.prices import price_of
-from fourview.service.probes import BEATS
 from fourview.service.problems import CURES, PROBLEMS, Refused
 from fourview.service.store import ledger, workers
 from fourview.service.store.workers import Worker
@@ -37,7 +37,7 @@ PAGE_MAX = 200
 @router.get("/.well-known/fourview", tags=["discovery"])
 async def describe(request: Request) -> dict[str, Any]:
     """Where everything is."""
-    settings = desk_of(request).settings
+    settings = context_of(request).settings
     base = settings.base_url
     return {
         "name": "fourview",
@@ -71,9 +71,9 @@ async def openapi(request: Request) -> Response:
 @router.get("/llms.txt", tags=["discovery"], response_class=PlainTextResponse)
 async def llms(request: Request) -> str:
     """The service on one page, for language models."""
-    settings = desk_of(request).settings
+    settings = context_of(request).settings
     base = settings.base_url
-    table = "\n".join(f"- `{knob.name}` ({knob.range}): {knob.doc}" for knob in knobs())
+    table = "\n".join(f"- `{parameter.name}` ({parameter.range}): {parameter.doc}" for parameter in parameters())
     key = "Every request is let in." if settings.no_auth else "Send your key in the header `x-api-key`."
     return f"""# fourview
 
@@ -91,7 +91,7 @@ else. With an `Idempotency-Key` the same request may be sent again without makin
 
 POST {base}/v1/{SLUG} waits and answers with the model's bytes. POST {base}/v2/{SLUG} answers with URLs to poll.
 
-## Knobs
+## Parameters
 
 {table}
 """
@@ -109,17 +109,17 @@ async def explain(code: str) -> str:
 @router.get("/api/v1/models", tags=["discovery"])
 async def models(request: Request) -> dict[str, Any]:
     """The engines there are: whether one can be used now, its version and licence, and what a default run costs."""
-    desk = desk_of(request)
-    since = time.time() - BEATS * desk.settings.heartbeat_s
+    context = context_of(request)
+    since = time.time() - BEATS * context.settings.heartbeat_s
     present = await admit_with(request, lambda tx, caller: workers.present(tx, since))
-    names = next(knob.choices for knob in knobs() if knob.name == "engine")
-    return {"data": [_model(desk, name, present) for name in names]}
+    names = next(parameter.choices for parameter in parameters() if parameter.name == "engine")
+    return {"data": [_model(context, name, present) for name in names]}
 
 
 @router.get("/api/v1/limits", tags=["discovery"])
 async def limits(request: Request) -> dict[str, Any]:
     """The limits that are in force for this key."""
-    settings = desk_of(request).settings
+    settings = context_of(request).settings
     key = (await admit_with(request, lambda tx, caller: caller)).key
     return {
         "requests_per_min": None if settings.no_auth else key.rate_per_min or settings.rate_per_min,
@@ -176,11 +176,11 @@ async def own_key(request: Request, caller: Admitted) -> dict[str, Any]:
     }
 
 
-def _model(desk: Desk, name: str, present: list[Worker]) -> dict[str, Any]:
+def _model(context: AppContext, name: str, present: list[Worker]) -> dict[str, Any]:
     """An engine, as those tell who run it; of several workers one that can use it, else any that knows why not."""
     said: list[dict[str, Any]] = [about for worker in present if (about := worker.about.get("engines", {}).get(name))]
     best = max(said, key=lambda about: bool(about.get("installed")), default={})
-    defaults = desk.settings.recipe_defaults
+    defaults = context.settings.recipe_defaults
     recipe = Recipe.of(**defaults | {"engine": name})
     return {
         "id": name,
@@ -190,8 +190,10 @@ def _model(desk: Desk, name: str, present: list[Worker]) -> dict[str, Any]:
         "licence": best.get("licence"),
         "lacks": best.get("lacks"),
         "is_default": Recipe.of(**defaults).shape.engine == name,
-        "price": 0 if desk.settings.no_auth else price_of(recipe, desk.settings.prices) / ledger.CREDIT,
-        "knobs": [knob.name for knob in knobs() if not knob.engines or name in knob.engines],
+        "price": 0 if context.settings.no_auth else price_of(recipe, context.settings.prices) / ledger.CREDIT,
+        "parameters": [
+            parameter.name for parameter in parameters() if not parameter.engines or name in parameter.engines
+        ],
     }
 
 

@@ -26,10 +26,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from fourview.errors import OutputError
-from fourview.service.auth import admit_signed
-from fourview.service.caching import is_known
-from fourview.service.desk import Desk, desk_of
-from fourview.service.present import FILE, Seen, find
+from fourview.service.context import AppContext, context_of
+from fourview.service.http.auth import admit_signed
+from fourview.service.http.conditional import is_known
+from fourview.service.jobs.job_view import FILE, Seen, find
 from fourview.service.problems import Refused
 from fourview.service.store.jobs import Job
 from fourview.service.store.outputs import Output, add_outputs, list_outputs
@@ -85,19 +85,19 @@ async def read_file(request: Request, job_id: str, name: str, inline: bool = Fal
 
     `inline` lets a browser show it; otherwise it is saved.
     """
-    desk = desk_of(request)
-    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, desk, job_id, account_id))
+    context = context_of(request)
+    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, context, job_id, account_id))
     if (output := _named(seen.outputs, name)) is None:
-        output = await _made(desk, seen.job, name, _source(seen, name))
-    return await _answer(desk, request, output, inline)
+        output = await _made(context, seen.job, name, _source(seen, name))
+    return await _answer(context, request, output, inline)
 
 
-async def _answer(desk: Desk, request: Request, output: Output, inline: bool) -> Response:
+async def _answer(context: AppContext, request: Request, output: Output, inline: bool) -> Response:
     etag = f'"{output.digest}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
-    artifact = await desk.with_files(lambda files: files.find(output.digest))
+    artifact = await context.with_files(lambda files: files.find(output.digest))
     if artifact is None or artifact.bytes != output.bytes:
         what = "missing" if artifact is None else f"{artifact.bytes} bytes long and not {output.bytes}"
         raise OutputError(f"the artifact {output.digest} ({output.name}) is {what}: restore it from a backup")
@@ -116,7 +116,7 @@ async def _answer(desk: Desk, request: Request, output: Output, inline: bool) ->
     status = 200 if part is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
-    return Pieces(desk.files.stream(output.digest, begin, end), status, headers)
+    return Pieces(context.files.stream(output.digest, begin, end), status, headers)
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:
@@ -151,7 +151,7 @@ def _source(seen: Seen, name: str) -> Output:
     return source
 
 
-async def _made(desk: Desk, job: Job, name: str, source: Output) -> Output:
+async def _made(context: AppContext, job: Job, name: str, source: Output) -> Output:
     """The model in another format, made once however many ask for it at once."""
 
     def look(tx: Connection) -> Output | None:
@@ -159,20 +159,20 @@ async def _made(desk: Desk, job: Job, name: str, source: Output) -> Output:
 
     def order(folder: Path) -> Work:
         mesh = folder / f"source.{FORMATS[SOURCE]}"
-        desk.files.save(source.digest, mesh)
-        knobs = {knob: value for knob, value in job.recipe.items() if knob != "mesh_type"}
-        return Work("format", {"mesh": mesh}, {**knobs, "file_type": FORMATS[name]}, folder)
+        context.files.save(source.digest, mesh)
+        parameters = {parameter: value for parameter, value in job.recipe.items() if parameter != "mesh_type"}
+        return Work("format", {"mesh": mesh}, {**parameters, "file_type": FORMATS[name]}, folder)
 
     async with _making.setdefault((job.id, name), asyncio.Lock()):
-        if (output := await desk.look(look)) is not None:
+        if (output := await context.look(look)) is not None:
             return output
-        async with desk.aside.run(order) as outcome:
+        async with context.quick_lane.run(order) as outcome:
             (made,) = outcome.files
-            artifact = await desk.with_files(lambda files: files.put(made.path))
+            artifact = await context.with_files(lambda files: files.put(made.path))
         output = Output(made.name, made.format, artifact.bytes, artifact.digest)
         with suppress(IntegrityError):  # another process made it too, or the job was deleted meanwhile
-            await desk.change(lambda tx: add_outputs(tx, job.id, [output]))
-        remembered = await desk.look(look)
+            await context.change(lambda tx: add_outputs(tx, job.id, [output]))
+        remembered = await context.look(look)
     if remembered is None:
         raise Refused("not_found", f"the job '{job.id}' was deleted while its {name} was made")
     return remembered

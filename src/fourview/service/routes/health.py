@@ -14,9 +14,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from fourview.service.auth import Admitted
-from fourview.service.desk import desk_of
-from fourview.service.health_port import METRICS
+from fourview.service.context import context_of
+from fourview.service.health.port import METRICS
+from fourview.service.http.auth import Admitted
 from fourview.service.problems import Refused
 
 router = APIRouter(tags=["operations"])
@@ -37,7 +37,7 @@ async def ready(request: Request) -> Response:
     """Whether jobs can be accepted and done now, and what is in the way."""
     async with request.app.state.checking:  # those who wait for the one that looks take no thread
         checks = await to_thread.run_sync(request.app.state.probes.checks)
-    if desk_of(request).news.is_closing:
+    if context_of(request).wakeups.is_closing:
         checks["process"] = "the service is stopping"
     reasons = {name: said for name, said in checks.items() if said != "ok"}
     if reasons:

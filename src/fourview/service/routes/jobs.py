@@ -20,16 +20,17 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from typing_extensions import TypedDict
 
 from fourview.errors import DependencyAwayError
-from fourview.service import native, present
-from fourview.service.auth import Admitted, Caller, admit_signed, admit_with
-from fourview.service.caching import is_known
-from fourview.service.desk import Desk, desk_of
-from fourview.service.present import EVENTS, JobObject, Seen, find, job_object, moment, see
+from fourview.service.context import AppContext, context_of
+from fourview.service.http.auth import Admitted, Caller, admit_signed, admit_with
+from fourview.service.http.conditional import is_known
+from fourview.service.http.event_streams import CountedStream
+from fourview.service.jobs import job_view
+from fourview.service.jobs.job_view import EVENTS, JobObject, Seen, find, job_object, moment, see
+from fourview.service.jobs_api import fields
 from fourview.service.problems import Refused
 from fourview.service.store import events, jobs, queue
 from fourview.service.store.events import Event
 from fourview.service.store.jobs import Status
-from fourview.service.streams import CountedStream
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -47,10 +48,10 @@ class JobPage(TypedDict):
     next: str | None
 
 
-@router.post("/jobs", **native.route_of("generate"))
+@router.post("/jobs", **fields.route_of("generate"))
 async def make_job(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
     """Make a model of one to four pictures. `dry_run` tells price and plan instead, and fetches nothing."""
-    return await native.answer(request, caller, "generate", dry_run)
+    return await fields.answer(request, caller, "generate", dry_run)
 
 
 @router.get("/jobs", responses={200: {"model": JobPage}})
@@ -59,61 +60,61 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(pattern=_CURSOR)] = None,
     status: Status | None = None,
-    tag: Annotated[str | None, Query(pattern=f"^{native.TAG}$")] = None,
+    tag: Annotated[str | None, Query(pattern=f"^{fields.TAG}$")] = None,
 ) -> Response:
     """The jobs of this account, newest first, a page at a time."""
-    desk = desk_of(request)
+    context = context_of(request)
 
     def query(tx: Connection, caller: Caller) -> tuple[list[Seen], str | None]:
         page = jobs.list_jobs(tx, caller.account_id, limit, after=after, status=status, tag=tag)
-        return see(tx, desk, page.jobs), page.next
+        return see(tx, context, page.jobs), page.next
 
     found, following = await admit_with(request, query)
     now = time.time()
-    data = [job_object(desk, seen, now) for seen in found]
+    data = [job_object(context, seen, now) for seen in found]
     return JSONResponse({"data": data, "has_more": following is not None, "next": following})
 
 
 @router.get("/jobs/{job_id}", responses={200: {"model": JobObject}, 304: {"description": "As it was"}})
 async def read_job(request: Request, job_id: str) -> Response:
     """A job: its state, and its files once it has succeeded."""
-    desk, now = desk_of(request), time.time()
-    seen = await admit_with(request, lambda tx, caller: find(tx, desk, job_id, caller.account_id))
-    etag = present.etag(desk, seen, now)
+    context, now = context_of(request), time.time()
+    seen = await admit_with(request, lambda tx, caller: find(tx, context, job_id, caller.account_id))
+    etag = job_view.etag(context, seen, now)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if not seen.job.is_final:
         headers["Retry-After"] = str(RETRY_S)
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(job_object(desk, seen, now), headers=headers)
+    return JSONResponse(job_object(context, seen, now), headers=headers)
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, responses={202: {"model": JobObject}})
 async def cancel_job(request: Request, job_id: str, caller: Admitted) -> Response:
     """Cancel a job. One that waits has ended with the answer and costs nothing; one that runs stops within a step."""
-    desk = desk_of(request)
+    context = context_of(request)
 
     def cancel(tx: Connection) -> str:
-        job = find(tx, desk, job_id, caller.account_id).job
+        job = find(tx, context, job_id, caller.account_id).job
         if queue.request_cancel(tx, job.id, time.time()) == "final":
             raise Refused("job_final", f"the job is {job.status}, and a job that has ended stays as it is")
         return job.id
 
-    desk.news.told(await desk.change(cancel))
-    return await native.show(desk, job_id, caller, 202)
+    context.wakeups.job_changed(await context.change(cancel))
+    return await fields.show(context, job_id, caller, 202)
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
 async def delete_job(request: Request, job_id: str, caller: Admitted) -> Response:
     """Remove a job that has ended, its events and its files; what was paid for it stays in the ledger."""
-    desk = desk_of(request)
+    context = context_of(request)
 
     def delete(tx: Connection) -> None:
-        job = find(tx, desk, job_id, caller.account_id).job
+        job = find(tx, context, job_id, caller.account_id).job
         if not jobs.delete_job(tx, job.id):
             raise Refused("job_not_final", f"the job is {job.status}; cancel it first, and delete it when it has ended")
 
-    await desk.change(delete)
+    await context.change(delete)
     return Response(status_code=204)
 
 
@@ -127,27 +128,27 @@ async def delete_job(request: Request, job_id: str, caller: Admitted) -> Respons
 )
 async def stream_events(request: Request, job_id: str, last_event_id: str | None = None) -> Response:
     """What happens to a job, as server-sent events; `Last-Event-ID` resumes after the event of that number."""
-    desk = desk_of(request)
+    context = context_of(request)
     text = request.headers.get("last-event-id") or last_event_id or "0"
     if not _SEQ.fullmatch(text):
         raise Refused("invalid_field", f"Last-Event-ID is {text[:40]!r}; it takes the id of an event, a number")
 
-    job = (await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, desk, job_id, account_id))).job
+    job = (await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, context, job_id, account_id))).job
     if job.is_final and int(text) >= job.last_event:
         return Response(status_code=204)
     address = request.client.host if request.client else None
-    return CountedStream(_events(desk, job.id, int(text)), request.app.state.streams, job.key_id, address)
+    return CountedStream(_events(context, job.id, int(text)), request.app.state.streams, job.key_id, address)
 
 
-async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[str]:
+async def _events(context: AppContext, job_id: str, seen: int) -> AsyncIterator[str]:
     """The events after number `seen`, until the job has ended; while the database is away there are none."""
     yield f"retry: {RECONNECT_MS}\n\n"
     said_at = time.monotonic()
-    with desk.news.listen(job_id) as bell:
-        while not desk.news.is_closing:
+    with context.wakeups.subscribe(job_id) as subscription:
+        while not context.wakeups.is_closing:
             after = seen
             try:
-                found, is_open = await desk.look(lambda tx: _look(tx, job_id, after))  # noqa: B023
+                found, is_open = await context.look(lambda tx: _look(tx, job_id, after))  # noqa: B023
             except DependencyAwayError:
                 found, is_open = [], True
             for event in found:
@@ -158,10 +159,10 @@ async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[str]:
             now = time.monotonic()
             if found:
                 said_at = now
-            elif now - said_at >= desk.settings.events_heartbeat_s:
+            elif now - said_at >= context.settings.events_heartbeat_s:
                 said_at = now
                 yield ": still here\n\n"
-            await bell.wait()
+            await subscription.wait()
 
 
 def _look(tx: Connection, job_id: str, seen: int) -> tuple[list[Event], bool]:

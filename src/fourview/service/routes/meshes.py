@@ -6,25 +6,25 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fourview.service import native
-from fourview.service.auth import Admitted
+from fourview.service.http.auth import Admitted
+from fourview.service.jobs_api import fields
 
 router = APIRouter(prefix="/api/v1/meshes", tags=["meshes"])
 
 
-@router.post("/retexture", **native.route_of("retexture"))
+@router.post("/retexture", **fields.route_of("retexture"))
 async def retexture(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
     """Paint one to four pictures on a mesh; its shape stays as it is."""
-    return await native.answer(request, caller, "retexture", dry_run)
+    return await fields.answer(request, caller, "retexture", dry_run)
 
 
-@router.post("/simplify", **native.route_of("simplify"))
+@router.post("/simplify", **fields.route_of("simplify"))
 async def simplify(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
     """Give a mesh fewer faces."""
-    return await native.answer(request, caller, "simplify", dry_run)
+    return await fields.answer(request, caller, "simplify", dry_run)
 
 
-@router.post("/convert", **native.route_of("convert"))
+@router.post("/convert", **fields.route_of("convert"))
 async def convert(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
     """Write a mesh as another type of file."""
-    return await native.answer(request, caller, "convert", dry_run)
+    return await fields.answer(request, caller, "convert", dry_run)

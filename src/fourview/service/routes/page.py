@@ -18,7 +18,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from fourview.service.caching import takes_gzip
+from fourview.service.http.conditional import takes_gzip
 from fourview.service.problems import Refused
 
 router = APIRouter(include_in_schema=False)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.requests import Request
 
-from fourview.service.desk import desk_of
+from fourview.service.context import context_of
 from fourview.service.problems import Refused
 from fourview.service.store import keys, signin
 
@@ -49,4 +49,4 @@ async def sign_in(request: Request, link: Word) -> NewKey:
         )  # fmt: skip
         return text
 
-    return NewKey(key=await desk_of(request).change(use), name=NAME)
+    return NewKey(key=await context_of(request).change(use), name=NAME)

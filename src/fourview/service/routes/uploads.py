@@ -17,16 +17,16 @@ from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from fourview.errors import PictureError
-from fourview.service import body, inputs, pictures
-from fourview.service.auth import Admitted, admit_with
-from fourview.service.desk import Desk, desk_of
-from fourview.service.pictures import Source
-from fourview.service.present import moment
+from fourview.service.context import AppContext, context_of
+from fourview.service.http.auth import Admitted, admit_with
+from fourview.service.http.recipe_schema import JSON
+from fourview.service.inputs import body, load, pictures
+from fourview.service.inputs.pictures import Source
+from fourview.service.jobs.job_view import moment
+from fourview.service.jobs.submit import check_disk
 from fourview.service.problems import Refused
-from fourview.service.schema import JSON
 from fourview.service.store import accounts
 from fourview.service.store.uploads import Upload, add_upload, drop_upload, find_upload, kept_bytes
-from fourview.service.submit import check_disk
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
@@ -84,23 +84,23 @@ class UploadObject(TypedDict):
 @router.post("", status_code=201, responses={201: {"model": UploadObject}}, openapi_extra={"requestBody": _BODY})
 async def upload(request: Request, caller: Admitted) -> Response:
     """Keep a picture or a mesh for later: the file itself, a form with a part `file`, or JSON with `data`."""
-    desk = desk_of(request)
-    await check_disk(desk)
+    context = context_of(request)
+    await check_disk(context)
     field, source = await _source(request)
-    found = await inputs.gather_any(desk, caller.account_id, field, source)
-    await desk.look(lambda tx: _check_room(tx, desk, caller.account_id, len(found.data)))
-    artifact = await desk.with_files(lambda files: files.put(found.data))
+    found = await load.gather_any(context, caller.account_id, field, source)
+    await context.look(lambda tx: _check_room(tx, context, caller.account_id, len(found.data)))
+    artifact = await context.with_files(lambda files: files.put(found.data))
 
     def add(tx: Connection) -> Upload:
         accounts.lock_account(tx, caller.account_id)
-        _check_room(tx, desk, caller.account_id, artifact.bytes)
+        _check_room(tx, context, caller.account_id, artifact.bytes)
         return add_upload(
             tx, caller.account_id, artifact.digest, MEDIA_TYPES[found.kind], artifact.bytes, time.time(),
-            desk.settings.upload_keep_h * 3600, (found.width_px, found.height_px),
+            context.settings.upload_keep_h * 3600, (found.width_px, found.height_px),
         )  # fmt: skip
 
-    kept = await desk.change(add)
-    location = f"{desk.settings.base_url}{PATH}/{kept.id}"
+    kept = await context.change(add)
+    location = f"{context.settings.base_url}{PATH}/{kept.id}"
     return JSONResponse(_shown(kept), 201, headers={"Location": location})
 
 
@@ -121,7 +121,7 @@ async def read_upload(request: Request, upload_id: str) -> Response:
 async def delete_upload(request: Request, upload_id: str, caller: Admitted) -> Response:
     """Forget an upload; jobs that were made with it keep what they need."""
     is_ours = _ID.fullmatch(upload_id) is not None
-    if not is_ours or not await desk_of(request).change(lambda tx: drop_upload(tx, caller.account_id, upload_id)):
+    if not is_ours or not await context_of(request).change(lambda tx: drop_upload(tx, caller.account_id, upload_id)):
         raise _unknown(upload_id)
     return Response(status_code=204)
 
@@ -146,9 +146,9 @@ async def _source(request: Request) -> tuple[str, Source]:
     return field, source
 
 
-def _check_room(tx: Connection, desk: Desk, account_id: str, size: int) -> None:
+def _check_room(tx: Connection, context: AppContext, account_id: str, size: int) -> None:
     """Raises `Refused` where the account's uploads would hold more than they may."""
-    kept, most = kept_bytes(tx, account_id, time.time()), desk.settings.uploads_max_mib * 2**20
+    kept, most = kept_bytes(tx, account_id, time.time()), context.settings.uploads_max_mib * 2**20
     if kept + size > most:
         raise Refused(
             "uploads_full",

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from typing_extensions import TypedDict
 
-from fourview.service.auth import Admitted, Caller, admit_with
-from fourview.service.deliver import Entry, account_secret
-from fourview.service.desk import Desk, desk_of
-from fourview.service.present import find, moment
+from fourview.service.background.deliveries import Entry, account_secret
+from fourview.service.context import AppContext, context_of
+from fourview.service.http.auth import Admitted, Caller, admit_with
+from fourview.service.jobs.job_view import find, moment
 from fourview.service.problems import Refused
 from fourview.service.store import webhooks
 from fourview.service.store.instance import secret
@@ -50,21 +50,21 @@ class Secret(TypedDict):
 @router.get("/jobs/{job_id}/deliveries")
 async def list_deliveries(request: Request, job_id: str) -> Deliveries:
     """The webhooks of a job, each with its attempts."""
-    desk = desk_of(request)
-    found = await admit_with(request, lambda tx, caller: _deliveries(tx, desk, job_id, caller))
+    context = context_of(request)
+    found = await admit_with(request, lambda tx, caller: _deliveries(tx, context, job_id, caller))
     return {"data": [_shown(delivery) for delivery in found]}
 
 
 @router.post("/jobs/{job_id}/deliveries/{delivery_id}/redeliver", status_code=202)
 async def redeliver(request: Request, job_id: str, delivery_id: str, caller: Admitted) -> DeliveryObject:
     """Tell it once more, from the first attempt, under the same `webhook-id`."""
-    desk = desk_of(request)
+    context = context_of(request)
 
     def again(tx: Connection) -> Delivery | None:
-        known = any(delivery.id == delivery_id for delivery in _deliveries(tx, desk, job_id, caller))
+        known = any(delivery.id == delivery_id for delivery in _deliveries(tx, context, job_id, caller))
         return webhooks.redeliver(tx, delivery_id, time.time()) if known else None
 
-    delivery = await desk.change(again)
+    delivery = await context.change(again)
     if delivery is None:
         raise Refused("not_found", f"this job has no delivery '{delivery_id[:40]}'; GET its deliveries names them")
     return _shown(delivery)
@@ -73,12 +73,12 @@ async def redeliver(request: Request, job_id: str, delivery_id: str, caller: Adm
 @router.get("/webhooks/secret")
 async def read_secret(request: Request, caller: Admitted) -> Secret:
     """What signs the webhooks of this account, after Standard Webhooks: HMAC-SHA256, version v1."""
-    root = await desk_of(request).change(lambda tx: secret(tx, "webhooks"))
+    root = await context_of(request).change(lambda tx: secret(tx, "webhooks"))
     return {"secret": account_secret(root, caller.account_id)}
 
 
-def _deliveries(tx: Connection, desk: Desk, job_id: str, caller: Caller) -> list[Delivery]:
-    return webhooks.list_deliveries(tx, find(tx, desk, job_id, caller.account_id).job.id)
+def _deliveries(tx: Connection, context: AppContext, job_id: str, caller: Caller) -> list[Delivery]:
+    return webhooks.list_deliveries(tx, find(tx, context, job_id, caller.account_id).job.id)
 
 
 def _shown(delivery: Delivery) -> DeliveryObject:

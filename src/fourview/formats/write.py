@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""The way out: a model becomes bytes, bytes become a file.
+
+Owns      which format writes what, and putting files in their place whole or not at all.
+Not here  the formats (`glb`, `obj`, `ply`, `stl`), their units and axes (`place`).
+
+An OBJ with a picture is three files. Asked for as bytes it is a zip of them; saved as `robot.obj` it is laid out as
+`robot.obj`, `robot.mtl` and `robot.png`; saved as `robot.zip` it stays a zip.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from fourview.errors import OutputError
+from fourview.formats import glb, obj, ply, stl
+from fourview.formats.image import encode_image
+from fourview.formats.place import place
+from fourview.mesh.mesh import Mesh
+from fourview.progress import Tick, no_tick
+from fourview.recipe import ExportRecipe
+from fourview.texture.texture import Texture
+from fourview.views.load import is_url
+
+TYPE_OF_SUFFIX = {".glb": "glb", ".obj": "obj", ".zip": "obj", ".ply": "ply", ".stl": "stl"}
+
+
+def encode(
+    mesh: Mesh,
+    texture: Texture | None,
+    recipe: ExportRecipe,
+    extras: dict[str, Any] | None = None,
+    tick: Tick = no_tick,
+) -> bytes:
+    """The file of a model. Equal models give equal bytes; `extras` is kept in a GLB as `asset.extras`.
+
+    A texture goes into GLB and OBJ as a picture, into PLY as vertex colours; STL has no place for it.
+    """
+    placed = place(mesh, recipe)
+    tick(0.1)
+    if recipe.file_type == "ply":
+        return ply.encode(placed, texture)
+    if recipe.file_type == "stl":
+        return stl.encode(placed)
+    image_format = recipe.texture_format if recipe.file_type == "glb" else "png"
+    image = None
+    if texture is not None and mesh.uv is not None:
+        image = encode_image(texture, image_format, lambda done: tick(0.1 + 0.7 * done))
+    tick(0.8)
+    if recipe.file_type == "glb":
+        return glb.encode(placed, image, image_format, extras)
+    return obj.encode(placed, image, tick)
+
+
+def file_type_of(path: str | os.PathLike[str]) -> str:
+    """The `file_type` that the suffix of `path` asks for; raises `OutputError` with the known ones."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in TYPE_OF_SUFFIX:
+        shown = f"ends in '{suffix}'" if suffix else "has no suffix"
+        raise OutputError(f"{path} {shown}; a model can be written as {', '.join(TYPE_OF_SUFFIX)}: name one of these")
+    return TYPE_OF_SUFFIX[suffix]
+
+
+def check_writable(path: str | os.PathLike[str], file_type: str) -> None:
+    """Raise `OutputError` where a model of `file_type` could not be saved as `path`. Call it before heavy work."""
+    named = file_type_of(path)
+    if named != file_type:
+        raise OutputError(f"{path} names the format {named}, but file_type is {file_type}: make them agree")
+    check_place(path)
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` where no file of any kind could be put at `path`; its folder need not be there yet."""
+    if is_url(path):
+        raise OutputError(f"{path} is a URL; a file is to be written: name a path of this machine")
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; a file is to be written there: add a file name")
+        _try_folder(path.parent, path.name)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` where `folder` could not be made, or could take no files."""
+    if is_url(folder):
+        raise OutputError(f"{folder} is a URL; files are to be written: name a folder of this machine")
+    try:
+        _try_folder(Path(folder), "file")
+    except OSError as error:
+        raise _not_writable(Path(folder), error) from error
+
+
+def _try_folder(folder: Path, name: str) -> None:
+    """Write and delete a file called about `name` in `folder`, or in what is there of the way to it."""
+    there = next(part for part in (folder, *folder.parents) if os.path.lexists(part))
+    if not there.is_dir():
+        raise OutputError(f"{there} is a file; a folder is to be there: name another")
+    temporary = _temporary(there / name)
+    temporary.touch(exist_ok=False)  # asking for permissions is not enough: root, ACLs, read-only disks
+    temporary.unlink()
+
+
+def save(path: str | os.PathLike[str], data: bytes) -> list[Path]:
+    """Put `data` at `path`, whole or not at all, and return what was written, `path` last.
+
+    The zip of an OBJ is laid out beside a `path` that ends in `.obj` (see above).
+    """
+    path = Path(path)
+    files = _files(path, data)
+    for target in files:
+        check_place(target)
+    waiting: dict[Path, Path] = {}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for target, content in files.items():
+            waiting[target] = _temporary(target)
+            with open(waiting[target], "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # a power cut must not leave the new name with nothing behind it
+        for target, temporary in waiting.items():
+            os.replace(temporary, target)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    finally:
+        for temporary in waiting.values():
+            temporary.unlink(missing_ok=True)
+    return list(files)
+
+
+def _files(path: Path, data: bytes) -> dict[Path, bytes]:
+    suffix = path.suffix.lower()
+    if suffix == ".obj" and obj.is_zip(data):
+        return {path.with_name(name): content for name, content in obj.unpack(data, path.name).items()}
+    if suffix == ".zip" and not obj.is_zip(data):
+        return {path: obj.pack({"model.obj": data})}
+    return {path: data}
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".fourview-{os.getpid()}-{secrets.token_hex(6)}.part")
+
+
+def _not_writable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path} cannot be written ({error.strerror or error}): choose another folder or free this one")

@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""A job as the native surface shows it.
+
+Owns      the job object, its signed URLs, its `ETag`; what has to be read for it.
+Not here  v2's status (`routes.v2`), the states of a job (`store`).
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+from typing_extensions import TypedDict
+
+from fourview.recipe import Recipe, flat
+from fourview.service.context import AppContext
+from fourview.service.problems import Refused
+from fourview.service.signing import sign
+from fourview.service.store import ledger
+from fourview.service.store.jobs import Job, Kind, Status, find_job
+from fourview.service.store.outputs import Output, outputs_of
+
+JOBS = "/api/v1/jobs"
+FILE, EVENTS = "file", "events"  # the purposes of signed URLs
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}", re.ASCII)
+_DEFAULTS = flat(Recipe())  # what was not set is as here; building a recipe for each answer took 0.2 ms
+_EXPIRY_STEP_S = 60  # URLs of one minute are equal, so that answers to equal requests are
+
+
+class EngineObject(TypedDict):
+    """All but the name are known once the job has run."""
+
+    name: str
+    version: str | None
+    device: str | None
+    licence: str | None
+
+
+class OutputObject(TypedDict):
+    name: str
+    format: str
+    bytes: int
+    sha256: str
+    url: str
+
+
+class MeshObject(TypedDict):
+    """What was measured of the model; `bbox` (lowest and highest corner) and `volume` in box units."""
+
+    faces: int
+    faces_target: int
+    vertices: int
+    watertight: bool
+    manifold: bool
+    components: int
+    euler: int
+    bbox: list[list[float]]
+    volume: float
+
+
+class WarningObject(TypedDict):
+    code: str
+    message: str
+    field: str | None
+
+
+class ErrorObject(TypedDict):
+    """Why a job failed: a word that stays the same, a sentence, whether the same request may work another time."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class JobObject(TypedDict):
+    """A job; times are RFC 3339 in UTC, timings whole milliseconds by stage, cost in credits."""
+
+    id: str
+    object: Literal["job"]
+    kind: Kind
+    status: Status
+    stage: str | None
+    progress: float
+    queue_position: int | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    expires_at: str | None
+    engine: EngineObject
+    recipe: dict[str, Any]
+    seed_used: int | None
+    timings: dict[str, int]
+    outputs: list[OutputObject]
+    mesh: MeshObject | None
+    warnings: list[WarningObject]
+    error: ErrorObject | None
+    cost: float
+    tags: list[str]
+    events_url: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A job and what is told of it besides its row, all of one moment."""
+
+    job: Job
+    outputs: list[Output]
+    position: int | None  # in the queue, 1 is next
+    cost: int  # thousandths of a credit: what it will cost or, in the end, did
+
+
+def find(tx: Connection, context: AppContext, job_id: str, account_id: str | None) -> Seen:
+    """A job (of the account) and what is told of it; raises `Refused` where there is none of that id."""
+    job = find_job(tx, job_id, account_id) if _JOB_ID.fullmatch(job_id) else None
+    if job is None:
+        raise Refused("not_found", f"there is no job '{job_id[:40]}' of this account; GET {JOBS} names those there are")
+    return see(tx, context, [job])[0]
+
+
+def see(tx: Connection, context: AppContext, jobs: Sequence[Job]) -> list[Seen]:
+    """What is told of these jobs besides their rows."""
+    outputs = outputs_of(tx, [job.id for job in jobs if job.status == "succeeded"])
+    stopped = [job.id for job in jobs if job.status == "canceled"]  # before it ran for nothing, later for its price
+    charged = ledger.charged(tx, stopped) if stopped else {}
+
+    def cost(job: Job) -> int:
+        return charged.get(job.id, 0) if job.status in ("failed", "expired", "canceled") else job.price
+
+    return [Seen(job, outputs.get(job.id, []), context.queue_places.place(tx, job), cost(job)) for job in jobs]
+
+
+def job_object(context: AppContext, seen: Seen, now: float) -> JobObject:
+    """The job object of the contract; every URL in it is absolute and signed anew."""
+    job = seen.job
+    result: dict[str, Any] = job.result or {}
+    recipe = _DEFAULTS | {name: value for name, value in job.recipe.items() if name in _DEFAULTS}
+    return {
+        "id": job.id,
+        "object": "job",
+        "kind": cast(Any, job.kind),
+        "status": cast(Any, job.status),
+        "stage": job.stage,
+        "progress": job.progress,
+        "queue_position": seen.position,
+        "created_at": moment(job.created_at),
+        "started_at": _maybe(job.started_at),
+        "finished_at": _maybe(job.finished_at),
+        "expires_at": _maybe(job.expires_at),
+        "engine": _engine(job, result),
+        "recipe": recipe,
+        "seed_used": job.seed_used,
+        "timings": {stage: round(seconds * 1000) for stage, seconds in result.get("timings_s", {}).items()},
+        "outputs": [_output(context, job, output, now) for output in seen.outputs],
+        "mesh": _mesh(result.get("mesh"), recipe["target_face_num"]),
+        "warnings": cast(list[WarningObject], [*job.warnings, *result.get("warnings", ())]),
+        "error": cast(ErrorObject | None, job.error),
+        "cost": seen.cost / ledger.CREDIT,
+        "tags": job.tags,
+        "events_url": signed_url(context, f"{JOBS}/{job.id}/events", EVENTS, now),
+    }
+
+
+def etag(context: AppContext, seen: Seen, now: float) -> str:
+    """Changes with whatever is told of the job, and twice while its URLs are good: so nobody is left with dead ones."""
+    signed = int(now / (context.settings.signed_url_s / 2))
+    return f'W/"{seen.job.last_event}-{seen.position or 0}-{len(seen.outputs)}-{signed}"'
+
+
+def signed_url(context: AppContext, path: str, purpose: str, now: float) -> str:
+    """An absolute URL that opens `path` (from the root, percent-encoded) without a key for a while."""
+    until = math.ceil((now + context.settings.signed_url_s) / _EXPIRY_STEP_S) * _EXPIRY_STEP_S
+    return context.settings.base_url + sign(path, purpose=purpose, expires_at=until, secrets=context.secrets)
+
+
+def file_url(context: AppContext, job_id: str, name: str, now: float) -> str:
+    """Where a file of a job can be had without a key."""
+    return signed_url(context, f"{JOBS}/{job_id}/files/{quote(name)}", FILE, now)
+
+
+def moment(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _maybe(seconds: float | None) -> str | None:
+    return None if seconds is None else moment(seconds)
+
+
+def _engine(job: Job, result: dict[str, Any]) -> EngineObject:
+    ran: dict[str, Any] = result.get("engine", {})
+    return {
+        "name": job.engine,
+        "version": ran.get("version"),
+        "device": ran.get("device"),
+        "licence": ran.get("licence"),
+    }
+
+
+def _output(context: AppContext, job: Job, output: Output, now: float) -> OutputObject:
+    return {
+        "name": output.name,
+        "format": output.format,
+        "bytes": output.bytes,
+        "sha256": output.digest,
+        "url": file_url(context, job.id, output.name, now),
+    }
+
+
+def _mesh(health: dict[str, Any] | None, faces_target: int) -> MeshObject | None:
+    if health is None:
+        return None
+    return {
+        "faces": health["faces"],
+        "faces_target": faces_target,
+        "vertices": health["vertices"],
+        "watertight": health["watertight"],
+        "manifold": health["manifold"],
+        "components": health["components"],
+        "euler": health["euler"],
+        "bbox": health["bounds"],
+        "volume": health["volume"],
+    }

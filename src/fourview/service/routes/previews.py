@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Mattes and warnings of views before a job is made of them: free, and never behind the queue."""
+
+import base64
+from pathlib import Path
+
+from anyio import to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
+
+from fourview.service.context import context_of
+from fourview.service.http.auth import Admitted
+from fourview.service.inputs import body, load
+from fourview.service.jobs.job_view import WarningObject
+from fourview.service.jobs.submit import set_parameters
+from fourview.service.jobs_api import fields
+from fourview.service.jobs_api.fields import MATTE, SIDES
+from fourview.work import Outcome, Work
+
+router = APIRouter(prefix="/api/v1/views", tags=["views"])
+
+
+class ViewObject(TypedDict):
+    """Two PNG as data URIs: how much of each pixel is the subject, and the subject alone."""
+
+    matte: str
+    cutout: str
+
+
+class Preview(TypedDict):
+    views: dict[str, ViewObject]
+    warnings: list[WarningObject]
+
+
+@router.post(
+    "/preview",
+    responses={200: {"model": Preview}},
+    openapi_extra={"requestBody": fields.request_body(SIDES, MATTE, {}, ("front",))},
+)
+async def preview(request: Request, caller: Admitted) -> Response:
+    """What is cut out of each picture, and what the pictures disagree on."""
+    context, found = context_of(request), await body.read(request, SIDES)
+    wrong: fields.Wrong = []
+    sources, wrong_files = fields.read_sources(found, SIDES)
+    recipe = fields.read_recipe(context, found, MATTE, wrong)
+    fields.refuse_unknown(found, (*SIDES, "recipe"), MATTE, wrong)
+    fields.check_needed(("front",), sources, wrong_files, wrong)
+    fields.refuse(wrong, wrong_files)
+    pictures = await load.gather(context, caller.account_id, sources, {side: side for side in SIDES})
+
+    def order(folder: Path) -> Work:
+        paths = {side: folder / f"{side}.{picture.kind}" for side, picture in pictures.items()}
+        for side, path in paths.items():
+            path.write_bytes(pictures[side].data)
+        return Work("preview", paths, set_parameters(recipe), folder)
+
+    async with context.quick_lane.run(order) as outcome:
+        shown = await to_thread.run_sync(_shown, outcome, list(pictures))
+    return JSONResponse(shown)
+
+
+def _shown(outcome: Outcome, sides: list[str]) -> Preview:
+    made = {file.name: file.path for file in outcome.files}
+
+    def uri(name: str) -> str:
+        return "data:image/png;base64," + base64.b64encode(made[name].read_bytes()).decode()
+
+    views: dict[str, ViewObject] = {
+        side: {"matte": uri(f"{side}_matte.png"), "cutout": uri(f"{side}_cutout.png")} for side in sides
+    }
+    return {"views": views, "warnings": outcome.result.get("warnings", [])}
