@@ -14,36 +14,31 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Recipe": "fourview.recipe",
-    "Machine": "fourview.compute",
-    "generate": "fourview.pipeline",
-    "write": "fourview.pipeline",
-    "Result": "fourview.pipeline",
-    "read_pictures": "fourview.views.load",
-    "Mesh": "fourview.mesh.mesh",
+_PUBLIC = {  # name -> its module
     "CancelToken": "fourview.progress",
     "FourviewError": "fourview.errors",
+    "Machine": "fourview.compute",
+    "Mesh": "fourview.mesh.mesh",
+    "Recipe": "fourview.recipe",
+    "Report": "fourview.report",
+    "Result": "fourview.result",
+    "convert": "fourview.operations.convert",
+    "generate": "fourview.pipeline",
+    "preview": "fourview.operations.preview",
+    "read_pictures": "fourview.views.load",
+    "retexture": "fourview.operations.retexture",
+    "save_mattes": "fourview.views.load",
+    "simplify": "fourview.operations.simplify",
+    "write": "fourview.result",
 }
 
-__all__ = [
-    "CancelToken",
-    "FourviewError",
-    "Machine",
-    "Mesh",
-    "Recipe",
-    "Result",
-    "__version__",
-    "generate",
-    "read_pictures",
-    "write",
-]
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _PUBLIC:
         raise AttributeError(f"module 'fourview' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:

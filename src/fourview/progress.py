@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far a run is, and how it is stopped: stage names, events, the cancel token.
+"""How far a run is, and how it is canceled: stages, events, the cancel token.
 
-Owns      the order and the weight of the stages, the events a caller sees, the cancel token.
-Not here  drawing a bar (`cli`), killing native code that cannot be asked to stop (`child`).
+Owns      the order of the stages, the events a caller receives, the cancel token.
+Not here  the share of each stage (`engines`, `kinds`), drawing a bar (`cli.bar`), killing native code that cannot be
+          canceled (`killable_call`).
 
-A step gets one callable, its `Tick`. It calls `tick(done)` with its own share done, 0..1, a few
-times a second; the call reports the progress and raises `CanceledError` where the run was canceled.
+A step gets one callable, its `Tick`. It calls `tick(done)` with its own share done, 0..1, a few times a second. The
+call reports the progress, and raises `CanceledError` if the run was canceled.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,26 +21,17 @@ from fourview.errors import CanceledError
 Tick = Callable[[float], None]
 
 STAGES = ("fetch", "matte", "encode", "denoise", "decode", "extract", "clean", "simplify", "texture", "export")
-# Engine -> share of each stage in a typical run, in the order of STAGES: those of the first two were measured with
-# `benchmarks/speed.py`, those of the network follow from its arithmetic at 30 steps and 256 cells. `mesh` is what is
-# done with meshes that are there already, which takes some of these stages.
-SHARES: dict[str, tuple[float, ...]] = {
-    "mini": (0.01, 0.06, 0.10, 0.00, 0.25, 0.10, 0.05, 0.10, 0.30, 0.03),
-    "hull": (0.02, 0.08, 0.08, 0.00, 0.20, 0.12, 0.05, 0.10, 0.32, 0.03),
-    "hunyuan2mv": (0.01, 0.06, 0.03, 0.55, 0.09, 0.03, 0.02, 0.05, 0.14, 0.02),
-    "mesh": (0.05, 0.15, 0.00, 0.00, 0.00, 0.00, 0.00, 0.25, 0.45, 0.10),
-}
 
 
 def no_tick(done: float) -> None:
-    """The tick of a step that nobody watches."""
+    """The tick of a step without an observer."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """A moment of a run: `stage` is `stage_done` (0..1) through, the whole run `done` (0..1, never falls).
+    """A moment of a run: `stage_done` (0..1) of `stage` is done, and `done` (0..1, never falls) of the whole run.
 
-    A stage of equal steps, as sampling is, says how many: `steps` is 0 elsewhere. `note` is what the stage has to say.
+    `steps`: how many equal steps the stage has, as sampling does; 0 elsewhere. `note`: a remark of the stage.
     """
 
     stage: str
@@ -56,7 +48,7 @@ class Event:
 
 
 class CancelToken:
-    """Set from any thread; seen by the run at its next tick."""
+    """Cancels a run from any thread; the run stops at its next tick."""
 
     def __init__(self) -> None:
         self._flag = threading.Event()
@@ -69,13 +61,21 @@ class CancelToken:
         return self._flag.is_set()
 
 
-@dataclass
-class Journey:
-    """The stages of one run: hands each stage its tick and keeps its time."""
+def part(tick: Tick, begin: float, end: float) -> Tick:
+    """A tick for a part of a step: its 0..1 is `begin`..`end` of the step."""
+    return lambda done: tick(begin + (end - begin) * done)
 
+
+@dataclass
+class RunProgress:
+    """The progress of one run: gives each stage its tick and keeps its time.
+
+    `shares`: each stage of this run and its typical share of the time; they sum to 1.
+    """
+
+    shares: Mapping[str, float]
     watch: Callable[[Event], None] | None = None
     cancel: CancelToken | None = None
-    engine: str = "mini"
     timings_s: dict[str, float] = field(default_factory=dict)
     _began: float = field(default_factory=time.perf_counter)
     _done: float = 0.0
@@ -83,8 +83,8 @@ class Journey:
     @contextmanager
     def stage(self, name: str, steps: int = 0, note: str = "") -> Iterator[Tick]:
         """The tick of stage `name`; its time is counted when the block ends."""
-        shares = SHARES.get(self.engine, SHARES["mini"])
-        share, before = shares[STAGES.index(name)], sum(shares[: STAGES.index(name)])
+        share = self.shares.get(name, 0.0)
+        before = sum(self.shares.get(stage, 0.0) for stage in STAGES[: STAGES.index(name)])
 
         def tick(done: float) -> None:
             if self.cancel is not None and self.cancel.is_canceled:

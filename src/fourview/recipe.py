@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of one run, in one frozen definition, from which each door derives its own.
+"""Every parameter of one run, defined once; each interface derives its own form from here.
 
-Owns      names, types, ranges, defaults and the sentence that explains each parameter; which engine uses which
-          parameter.
-Not here  what a parameter does (the step it belongs to), how it is typed in (the doors).
+Owns      name, type, range, default and explanation of each parameter.
+Not here  what a parameter does (the step that reads it), which engines read it (`engines`), how a value is written on
+          the command line or in HTTP (`cli`, `service`).
 
-A parameter has a path in the nested recipe (`surface.octree_resolution`) and one flat public name, its last word,
-used by every door. This file imports nothing heavy, so that a front desk validates requests without the machinery.
+A parameter has a path in the nested recipe (`surface.octree_resolution`) and one flat public name, its last word, which
+every interface uses. This file imports nothing heavy: the HTTP process validates requests with it.
 """
 
 import dataclasses
@@ -16,14 +16,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from fourview import engines
+from fourview.engines import ENGINES
 from fourview.errors import RecipeError
 
 SEED_MAX = 2**63 - 1
 
 
-def parameter(default: Any, doc: str, low: float | None = None, high: float | None = None, only: str = "") -> Any:
-    """A field with its range and its sentence; `only` names the engines (space separated) that use it, "" = all."""
-    return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high, "only": only})
+def parameter(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
+    """A field with its explanation and, for numbers, its range."""
+    return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high})
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,14 @@ class ViewsRecipe:
 class ShapeRecipe:
     """Views become a field."""
 
-    engine: Literal["mini", "hull", "hunyuan2mv"] = parameter(
-        "mini",
-        "what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which "
-        "rounds outlines and knows nothing else; hunyuan2mv, the official network",
-    )
+    engine: str = parameter(engines.DEFAULT, "what turns the views into a shape")  # `parameters` adds the choices
     variant: Literal["base", "fast", "turbo"] | None = parameter(
         None,
         "which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first",
-        only="hunyuan2mv",
     )
-    seed: int = parameter(
-        -1, "-1 draws a fresh seed; the seed that was used is in the report", -1, SEED_MAX, only="hunyuan2mv"
-    )
-    steps: int = parameter(30, "sampling steps; turbo weights take 5 where nothing is set", 1, 100, only="hunyuan2mv")
-    guidance_scale: float = parameter(5.0, "classifier-free guidance", 0, 50, only="hunyuan2mv")
+    seed: int = parameter(-1, "-1 draws a fresh seed; the seed that was used is in the report", -1, SEED_MAX)
+    steps: int = parameter(30, "sampling steps; turbo weights take 5 where nothing is set", 1, 100)
+    guidance_scale: float = parameter(5.0, "classifier-free guidance", 0, 50)
 
 
 @dataclass(frozen=True)
@@ -69,25 +64,24 @@ class SurfaceRecipe:
     octree_resolution: int = parameter(256, "cells along the longest side of the field's box", 16, 512)
     num_chunks: int = parameter(
         200_000,
-        "points a decoding pass takes: a memory parameter, it never changes the result",
+        "points a decoding pass takes: it bounds memory and never changes the result",
         1_000,
         5_000_000,
-        only="mini hull",
     )
-    box_v: float = parameter(1.01, "half the side of the cube that is decoded, box units", 0.1, 4, only="hunyuan2mv")
-    level: float = parameter(0.0, "the value on the surface; higher is thinner", -100, 100, only="hunyuan2mv")
+    box_v: float = parameter(1.01, "half the side of the cube that is decoded, box units", 0.1, 4)
+    level: float = parameter(0.0, "the value on the surface; higher is thinner", -100, 100)
 
 
 @dataclass(frozen=True)
 class MeshRecipe:
-    """A mesh becomes clean."""
+    """The mesh is simplified."""
 
     target_face_num: int = parameter(10_000, "faces after simplification", 100, 1_000_000)
 
 
 @dataclass(frozen=True)
 class TextureRecipe:
-    """Views are painted on it."""
+    """Views are painted on the mesh."""
 
     texture: Literal["project", "off"] = parameter("project", "project paints the given pictures on the model")
     texture_size: int = parameter(1024, "side of the texture, texels", 256, 8192)
@@ -95,7 +89,7 @@ class TextureRecipe:
 
 @dataclass(frozen=True)
 class ExportRecipe:
-    """It leaves the house."""
+    """The model becomes a file."""
 
     file_type: Literal["glb", "obj", "ply", "stl"] = parameter("glb", "format of the model's file")
     texture_format: Literal["png", "webp"] = parameter(
@@ -118,7 +112,7 @@ class Recipe:
     mesh: MeshRecipe = MeshRecipe()
     texture: TextureRecipe = TextureRecipe()
     export: ExportRecipe = ExportRecipe()
-    given: frozenset[str] = frozenset()  # flat names the caller set: only these are worth a warning
+    given: frozenset[str] = frozenset()  # flat names that the caller set; only these are worth a warning
 
     @classmethod
     def of(cls, **flat: Any) -> "Recipe":
@@ -128,7 +122,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as a door sees it."""
+    """One parameter, as interfaces use it; `engines` is empty where every engine reads it."""
 
     path: str
     name: str
@@ -143,7 +137,7 @@ class Parameter:
 
     @property
     def range(self) -> str:
-        """The values it takes, as a person reads them."""
+        """The values it takes, as text."""
         if self.choices:
             return ", ".join(self.choices)
         return f"{plain(self.low)} .. {plain(self.high)}"
@@ -155,7 +149,7 @@ def plain(number: float | None) -> str:
 
 
 def parameters() -> Iterator[Parameter]:
-    """Every parameter of a recipe, in the order of the journey."""
+    """Every parameter of a recipe, in the order of a run."""
     for part in dataclasses.fields(Recipe):
         if part.name == "given":
             continue
@@ -166,10 +160,13 @@ def parameters() -> Iterator[Parameter]:
                 optional = True
                 hint = next(a for a in get_args(hint) if a is not type(None))
             choices = get_args(hint) if get_origin(hint) is Literal else ()
-            meta = field.metadata
+            meta, doc = field.metadata, field.metadata["doc"]
+            if field.name == "engine":
+                choices = tuple(ENGINES)
+                doc += ": " + "; ".join(f"{engine.name}, {engine.summary}" for engine in ENGINES.values())
             yield Parameter(
                 f"{part.name}.{field.name}", field.name, str if choices else hint, choices, optional,
-                field.default, meta["low"], meta["high"], meta["doc"], tuple(meta["only"].split()),
+                field.default, meta["low"], meta["high"], doc, engines.that_read(field.name),
             )  # fmt: skip
 
 

@@ -1,37 +1,29 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is handed to a runner, and what comes back: the words that the service and the runners share.
+"""What the service hands to a runner, and what comes back.
 
-Owns      the orders, the news and the end of one piece of work; all of it pickles and holds no open file.
-Not here  who hands it out (`service.background.dispatcher`, `service.quick_lane`), who does it (`runners`), jobs and
+Owns      the messages: `Work`, `Step`, `Outcome`, `Ability`. All of them are plain data and hold no open file.
+Not here  who hands work out (`service.background.dispatcher`, `service.quick_lane`), who does it (`runners`), jobs and
           credits.
 
-Files travel as paths: `Work.inputs` are read, and everything that is made is put into `Work.folder`.
+Files travel as paths: the runner reads `Work.inputs` and writes everything into `Work.folder`.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["generate", "retexture", "simplify", "convert", "preview", "format"]
-
 
 @dataclass(frozen=True)
 class Work:
-    """One order.
+    """One piece of work of a kind in `kinds.KINDS`.
 
-    generate   pictures by side (front, left, back, right) -> model.FILE_TYPE, model.glb, preview.png
-    retexture  mesh and pictures -> the same, the mesh's shape as it was
-    simplify   mesh -> the same with `target_face_num` faces
-    convert    mesh -> the same as another `file_type`
-    preview    pictures -> SIDE_matte.png and SIDE_cutout.png of each, and what the views disagree on
-    format     mesh (a model.glb of ours) -> model.FILE_TYPE alone
-
-    `inputs` name a side or `mesh`; a mesh's file type is its suffix. `parameters` are those that were set, by flat
-    name.
+    `inputs`: a side or `mesh` -> its file; a mesh's file type is its suffix. `parameters`: those that were set, by flat
+    name. Files of a job: `model.FILE_TYPE`, `model.glb`, `preview.png`. Of a preview: `SIDE_matte.png`,
+    `SIDE_cutout.png`. Of a format: `model.FILE_TYPE`.
     """
 
-    kind: Kind
+    kind: str
     inputs: dict[str, Path]
     parameters: dict[str, Any]
     folder: Path
@@ -39,7 +31,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Step:
-    """How far the work is: `done` 0..1 never falls; a stage of equal steps says which of how many."""
+    """How far the work is: `done` 0..1 never falls; `step` of `steps` where the stage has equal steps."""
 
     stage: str
     done: float
@@ -50,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file in the work's folder."""
+    """A file in the folder of the work."""
 
     name: str
     format: str  # glb, obj, ply, stl, zip, png
@@ -61,7 +53,7 @@ class MadeFile:
 class Failure:
     """Why the work failed: `error` is the name of a class in `fourview.errors`, or `InternalError` for our own fault.
 
-    The message is for whoever owns the machine: it may hold paths. What a stranger is told is the service's decision.
+    The message is for the operator: it may hold paths. The service decides what a client sees.
     """
 
     error: str
@@ -72,8 +64,7 @@ class Failure:
 class Outcome:
     """The end of one piece of work.
 
-    `result` is plain JSON: for models that of `pipeline.Report.as_dict`, for a preview `{"warnings": [..]}`.
-    After an outcome that `is_poisoned` the runner's process is not to be trusted with more work.
+    `result`: `Report.to_json`. `is_poisoned`: the runner's process must not get more work.
     """
 
     status: Literal["done", "failed", "canceled"]
@@ -86,10 +77,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ability:
-    """What a runner can do. `engines` also holds `mesh`, the mesh operations, where it does them.
+    """What a runner can do: the kinds of work that need no engine, and `engines`.
 
-    `about` is plain JSON that discovery shows: device, host, pid, version, and of each engine whether it is
-    installed, its version, its licence and what it lacks.
+    `about` is plain JSON that discovery shows: device, host, pid, version, and of each engine whether it is installed,
+    its version, its licence and what it lacks.
     """
 
     engines: tuple[str, ...]

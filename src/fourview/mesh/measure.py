@@ -7,35 +7,12 @@ Owns      counts, closedness, manifoldness, volume. Not here: mending (`simplify
 Everything is measured after vertices at one position are merged, as a reader of GLB or STL sees it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fourview.mesh.crumbs import part_volumes
 from fourview.mesh.mesh import Mesh, face_areas, keep_faces, merge_vertices
 from fourview.mesh.topology import fans, half_edges, label_parts, pair_half_edges
-
-Point = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Health:
-    """What is true of a mesh after vertices at one position are merged.
-
-    `watertight`: every edge has two faces, which run along it in opposite directions.
-    `manifold`: no edge has more than two faces, and the faces around each vertex form one fan.
-    `volume` in box units^3, negative if inside out; `degenerate` counts faces without an area.
-    """
-
-    faces: int
-    vertices: int
-    watertight: bool
-    manifold: bool
-    components: int
-    euler: int
-    volume: float
-    bounds: tuple[Point, Point]
-    degenerate: int
+from fourview.report import Health
 
 
 def measure(mesh: Mesh) -> Health:

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Door: machines. Whoever does the work that the service hands out; `fourview.work` has the words they share."""
+"""Runners: processes that do the work of the service. `fourview.work` defines what they exchange."""

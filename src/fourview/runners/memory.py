@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory the work on one mesh may take, where the system can be told so.
+"""A limit on the memory that work on one mesh may take.
 
-Owns      the bound around such work. Not here: what a file may unfold to (`formats.read`), who is ended first where the
-          whole machine runs short (`process`).
+Owns      the limit. Not here: what a file may unfold to (`formats.read`), which process the kernel ends first when the
+          machine runs short (`process`).
 
-The bound is on addresses, not on pages in use, and is counted from what the process has already: a network that was
-loaded before, or the addresses that a graphics driver reserves, take nothing from it. What is started meanwhile
-inherits it. An allocation that goes beyond fails where it is made, before the machine begins to swap.
+The limit counts addresses, not pages in use, beyond those that the process has already: a loaded network, or the
+addresses that a graphics driver reserves, take nothing from it. Child processes inherit it. An allocation beyond it
+fails at once, before the machine begins to swap.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ _STATM = Path("/proc/self/statm")
 
 @contextmanager
 def bounded(more_bytes: int = MESH_BYTES) -> Iterator[None]:
-    """Let this process take no more than so much in addition; without /proc (macOS) nothing is bounded."""
+    """Limit this process to `more_bytes` in addition to what it has; without /proc (macOS) there is no limit."""
     if not _STATM.exists():
         yield
         return
-    import resource  # which Windows has not
+    import resource  # Windows lacks it
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     own = int(_STATM.read_text().split()[0]) * resource.getpagesize()

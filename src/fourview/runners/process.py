@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The process of a runner: takes orders on stdin, gives news on stdout, one piece of work at a time.
+"""The process of a runner: it reads work on stdin and writes steps and outcomes on stdout, one piece of work at a time.
 
-Owns      the pipes, its own death when the other side goes away, and what an exception means.
-Not here  the work (`execute`, `instant`), the other side (`local`), the messages (`lines`).
+Owns      the pipes, ending itself when its parent is gone, what an exception means.
+Not here  the work (`execute`, `instant`), the parent's side (`local`), the messages (`wire`).
 
-Orders are read in a thread of their own, so that a cancel is heard while the work runs, and the end of stdin, which is
-the death of whoever started this, ends the whole process group at once. What anything else prints goes to stderr.
+A thread of its own reads stdin, so that a cancel arrives while the work runs. The end of stdin means that the parent is
+gone: the whole process group ends at once. Everything that libraries print goes to stderr.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from fourview.progress import CancelToken, Event
 from fourview.runners import memory, wire
 from fourview.work import Failure, Outcome, Step, Work
 
-STEP_S = 0.1  # news of one stage come no more often
+STEP_S = 0.1  # the least time between two messages of one stage
 
 if TYPE_CHECKING:
-    from fourview.runners.execute import Workshop
+    from fourview.runners.execute import Executor
     from fourview.runners.instant import Instant
 
 Execute = Callable[[Work, Callable[[Event], None], CancelToken], Outcome]
@@ -38,25 +38,25 @@ Orders = queue.SimpleQueue[tuple[Work, CancelToken]]
 
 
 def main() -> None:
-    """Work until stdin ends."""
-    orders_in, news_out = _take_pipes()
+    """Do work until stdin ends."""
+    orders_in, messages_out = _take_pipes()
     orders: Orders = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders_in, orders), daemon=True).start()
-    for number in (signal.SIGINT, signal.SIGTERM):  # a service manager may tell all processes at once; the other
-        signal.signal(number, signal.SIG_IGN)  # side decides when this one ends
+    for number in (signal.SIGINT, signal.SIGTERM):  # a service manager signals every process of a service;
+        signal.signal(number, signal.SIG_IGN)  # the parent decides when this one ends
     _go_first()
     options = json.loads(sys.argv[1])
     compute.set_threads(options["threads"])
     worker = _worker(compute.Machine(**options["machine"]))
-    _say(news_out, worker.ability())
+    _say(messages_out, worker.ability())
     worker.warm_up()
     while True:
         work, cancel = orders.get()
-        _say(news_out, do(work, worker.execute, _Watch(news_out), cancel))
+        _say(messages_out, do(work, worker.execute, _Watch(messages_out), cancel))
 
 
 def do(work: Work, execute: Execute, watch: Callable[[Event], None], cancel: CancelToken) -> Outcome:
-    """The work done, or why it was not. What nobody foresaw may have left anything behind: that poisons the process."""
+    """The outcome of the work. An unexpected exception may leave broken state behind: it marks the process poisoned."""
     try:
         with memory.bounded() if "mesh" in work.inputs else contextlib.nullcontext():
             return execute(work, watch, cancel)
@@ -67,27 +67,29 @@ def do(work: Work, execute: Execute, watch: Callable[[Event], None], cancel: Can
     except Exception as error:  # our faults, memory that ran out, a device that broke
         traceback.print_exc()
         if isinstance(error, MemoryError) and "mesh" in work.inputs:
-            told = "the work on this mesh takes more memory than it may; simplify it, or ask for a smaller texture_size"
-            return Outcome("failed", failure=Failure("MeshError", told), is_poisoned=True)
+            message = (
+                "the work on this mesh takes more memory than it may; simplify it, or ask for a smaller texture_size"
+            )
+            return Outcome("failed", failure=Failure("MeshError", message), is_poisoned=True)
         message = f"{type(error).__name__} in {work.kind}: {error}"
         return Outcome("failed", failure=Failure("InternalError", message), is_poisoned=True)
 
 
-def _worker(machine: compute.Machine) -> "Workshop | Instant":
+def _worker(machine: compute.Machine) -> "Executor | Instant":
     if machine.device.partition(":")[0] == "instant":
         from fourview.runners.instant import Instant
 
         return Instant(machine.device)
-    from fourview.runners.execute import Workshop
+    from fourview.runners.execute import Executor
 
-    return Workshop(machine)
+    return Executor(machine)
 
 
 class _Watch:
-    """Turns events into news, at most one every `STEP_S` of one stage and step."""
+    """Sends events as steps, at most one every `STEP_S` of one stage and step."""
 
-    def __init__(self, news: BinaryIO) -> None:
-        self._news = news
+    def __init__(self, messages: BinaryIO) -> None:
+        self._messages = messages
         self._last: tuple[str, int] | None = None
         self._at = 0.0
 
@@ -95,29 +97,29 @@ class _Watch:
         place, now = (event.stage, event.step), time.monotonic()
         if place != self._last or now - self._at >= STEP_S:
             self._last, self._at = place, now
-            _say(self._news, Step(event.stage, event.done, event.step, event.steps, event.note))
+            _say(self._messages, Step(event.stage, event.done, event.step, event.steps, event.note))
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """stdin and stdout for us alone: others read nothing and print to stderr."""
-    orders, news = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    """Keep stdin and stdout for our messages: libraries read nothing and print to stderr."""
+    orders, messages = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    return orders, news
+    return orders, messages
 
 
 def _go_first() -> None:
-    """Where memory runs short, the kernel is to end this process, not the service that started it."""
+    """Make the kernel end this process first when memory runs short, not the service that started it."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
 
 
-def _say(news: BinaryIO, message: wire.Message) -> None:
+def _say(messages: BinaryIO, message: wire.Message) -> None:
     try:
-        news.write(wire.encode(message))
-        news.flush()
-    except BrokenPipeError:  # nobody listens any more
+        messages.write(wire.encode(message))
+        messages.flush()
+    except BrokenPipeError:  # the parent is gone
         _end()
 
 
@@ -127,7 +129,7 @@ def _end() -> NoReturn:
 
 
 def _listen(orders_in: BinaryIO, orders: Orders) -> None:
-    """Hand on work, hear its cancel, and die with whoever gives the orders."""
+    """Queue work, cancel it when asked to, and end when the parent is gone."""
     try:
         cancel = CancelToken()
         for line in orders_in:

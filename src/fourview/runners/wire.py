@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a runner and its process say to each other: one message, one line of JSON.
+"""The messages between a runner and its process: one message, one line of JSON.
 
-Owns      the messages on the pipes, there and back. Not here: the pipes (`local`, `process`), what is meant (`work`).
+Owns      encoding and decoding. Not here: the pipes (`local`, `process`), what the messages mean (`work`).
 
-JSON and not pickle: the process reads files of strangers, and what it says must not be able to run anything here.
+JSON and not pickle: the process reads untrusted files, and its messages must not be able to run code here.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """The message of a line; raises `ValueError` for what is none."""
+    """The message of a line; raises `ValueError` for anything else."""
     name, body = json.loads(line)
     message: Message = _MAKE[name](body)
     return message

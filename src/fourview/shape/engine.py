@@ -1,76 +1,59 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Engines: whatever turns views into a field.
+"""What every engine promises: views become a field.
 
-Owns      what an engine promises, and the table of those that exist.
-Not here  how an engine works (its own file), its parameters (`recipe`).
+Owns      `Engine`, and `find`, which loads the one that a recipe names.
+Not here  how an engine works (its own module), the table of engines (`engines`), parameters (`recipe`).
 """
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fourview.compute import Machine
+from fourview.engines import ENGINES
 from fourview.errors import MissingExtraError, RecipeError
 from fourview.install import install_line
-from fourview.progress import Journey
+from fourview.progress import RunProgress
 from fourview.recipe import Recipe
-from fourview.shape.hull import hull
 from fourview.shape.shape import Shape
 from fourview.views.view import View
 
 
 def _nothing_to_check(recipe: Recipe) -> None:
-    """An engine that is always ready."""
+    """The check of an engine that is always ready."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Views -> field. `version` changes whenever the same views give another shape; `licence` is that of the engine.
+    """Views -> field. `version` changes whenever the same views give another shape.
 
-    `shape` opens the stages `encode` and, if it samples, `denoise` of the journey. `check` raises, before any picture
-    is read, what would go wrong later.
+    `shape` opens the stages `encode` and, if it samples, `denoise`. `check` raises what would fail later, before any
+    picture is read.
     """
 
     name: str
     version: str
     licence: str
-    shape: Callable[[Sequence[View], Recipe, Journey], Shape]
+    shape: Callable[[Sequence[View], Recipe, RunProgress], Shape]
     check: Callable[[Recipe], None] = _nothing_to_check
 
 
 def find(name: str, machine: Machine | None = None) -> Engine:
-    """The engine called `name` on `machine`; one that keeps its network between runs keeps it in what is returned."""
-    if name not in _ENGINES:
-        raise RecipeError(f"there is no engine '{name}'; the engines are {', '.join(_ENGINES)}")
-    return _ENGINES[name](machine or Machine())
+    """The engine called `name` on `machine`. Keep what is returned: it keeps its network between runs.
 
-
-def _mini(machine: Machine) -> Engine:
-    from fourview.shape.mini.engine import Mini
-
-    made = Mini()
-    return Engine("mini", "2", made.licence, made.shape)
-
-
-def _hull(machine: Machine) -> Engine:
-    def shape(views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
-        with journey.stage("encode") as tick:
-            return Shape(hull(views, tick), (), {}, is_framed=True)
-
-    return Engine("hull", "1", "Apache-2.0", shape)
-
-
-def _hunyuan2mv(machine: Machine) -> Engine:
+    Raises `RecipeError` for an unknown name, `MissingExtraError` where a package of the engine is not installed.
+    """
+    if name not in ENGINES:
+        raise RecipeError(f"there is no engine '{name}'; the engines are {', '.join(ENGINES)}")
+    entry = ENGINES[name]
     try:
-        from fourview.shape.hunyuan2mv.engine import Hunyuan2mv
+        module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "fourview":
+        if entry.extra is None or (error.name or "").partition(".")[0] == "fourview":
             raise
         raise MissingExtraError(
-            f"the engine 'hunyuan2mv' needs the module {error.name!r}: {install_line('hunyuan')}"
+            f"the engine '{name}' needs the module {error.name!r}: {install_line(entry.extra)}"
         ) from error
-    made = Hunyuan2mv(machine)
-    return Engine("hunyuan2mv", "1", made.licence, made.shape, made.check)
-
-
-_ENGINES: dict[str, Callable[[Machine], Engine]] = {"mini": _mini, "hull": _hull, "hunyuan2mv": _hunyuan2mv}
+    engine: Engine = module.engine(machine or Machine())
+    return engine

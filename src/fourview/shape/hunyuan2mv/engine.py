@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from fourview.compute import Machine, threads
+from fourview.engines import ENGINES
 from fourview.errors import CheckpointError, RecipeError
 from fourview.notice import Notice
-from fourview.progress import Journey, Tick
+from fourview.progress import RunProgress, Tick
 from fourview.recipe import Recipe
+from fourview.shape.engine import Engine
 from fourview.shape.hunyuan2mv import official
 from fourview.shape.hunyuan2mv.approximate import Approximations, approximate_velocity
 from fourview.shape.hunyuan2mv.checkpoint import (
@@ -44,7 +46,6 @@ from fourview.surface.field import Field
 from fourview.views.view import View
 from fourview.weights import catalogue
 
-LICENCE = catalogue.TERMS[catalogue.MV].name
 VARIANTS = {"base": "hunyuan2mv", "fast": "hunyuan2mv-fast", "turbo": "hunyuan2mv-turbo"}  # -> the catalogue's name
 TURBO_VAE = "hunyuan2-vae-turbo"
 TURBO_STEPS = 5  # what the turbo weights were distilled for
@@ -74,10 +75,14 @@ class _Loaded:
         return sum(tensor.nbytes for tensor in tensors if tensor.device.type == self.plan.device.type)
 
 
+def engine(machine: Machine) -> Engine:
+    """The engine on `machine`."""
+    made = Hunyuan2mv(machine)
+    return Engine("hunyuan2mv", "1", ENGINES["hunyuan2mv"].licence, made.shape, made.check)
+
+
 class Hunyuan2mv:
     """The engine on one machine. The network is loaded at the first run and kept; one run goes on at a time."""
-
-    licence = LICENCE
 
     def __init__(self, machine: Machine, compat: Compat | None = None) -> None:
         for name, word, words in (
@@ -111,25 +116,25 @@ class Hunyuan2mv:
                 "unset, or name a folder that holds it"
             )
 
-    def shape(self, views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
+    def shape(self, views: Sequence[View], recipe: Recipe, run: RunProgress) -> Shape:
         """The field that the network makes of `views`, any of the four sides."""
         with self._one_at_a_time, torch.inference_mode():
-            return self._shape(views, recipe, journey)
+            return self._shape(views, recipe, run)
 
-    def _shape(self, views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
+    def _shape(self, views: Sequence[View], recipe: Recipe, run: RunProgress) -> Shape:
         torch.set_num_threads(threads())
         folder = self._folder(recipe)
         params = self._sizes_of(folder).params
         steps = _steps(recipe, params)
         plan = self._plan(folder, Work(len(views), steps, recipe.surface.octree_resolution))
-        with journey.stage("encode", note=f"memory: {plan}") as tick:
+        with run.stage("encode", note=f"memory: {plan}") as tick:
             network = self._network(folder, plan)
             tick(0.5)
             pictures, sides = _pictures(views, params)
             with plan.on_device(network.conditioner):
                 context = encode(network.conditioner, pictures.to(self.device), [sides], plan)
             self._finish()
-        with journey.stage("denoise", steps=steps) as tick:
+        with run.stage("denoise", steps=steps) as tick:
             with plan.on_device(network.transformer):
                 schedule, guidance = params.schedule.schedule(steps), recipe.shape.guidance_scale
                 velocity = approximate_velocity(network.transformer, context, schedule, guidance, self.approximations)

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from fourview import compute
-from fourview.progress import Journey
+from fourview.compute import Machine
+from fourview.engines import ENGINES
+from fourview.progress import RunProgress, part
 from fourview.recipe import Recipe
+from fourview.shape.engine import Engine
 from fourview.shape.hull import hull
 from fourview.shape.mini.encoder import encode
 from fourview.shape.mini.field import corrected
@@ -27,26 +30,31 @@ from fourview.views.view import View
 ENCODE_THREADS = 1
 
 
-class Mini:
-    """The engine. The network is loaded at the first run and kept; `weights`: a folder with others than our own."""
+def engine(machine: Machine) -> Engine:
+    """The engine with the weights of the package; it runs on the processor of any machine."""
+    return Engine("mini", "2", ENGINES["mini"].licence, Mini().shape)
 
-    licence = "Apache-2.0"
+
+class Mini:
+    """The network, and the steps around it. It is loaded at the first run and kept; `weights`: a folder with others
+    than our own.
+    """
 
     def __init__(self, weights: Path | None = None) -> None:
         self._weights = weights or resources.files("fourview.shape.mini")
         self._sessions: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def shape(self, views: Sequence[View], recipe: Recipe, journey: Journey) -> Shape:
+    def shape(self, views: Sequence[View], recipe: Recipe, run: RunProgress) -> Shape:
         """What the engine contract asks for."""
         names = [view.name for view in views]
         fill = fill_of(names)
-        with journey.stage("encode") as tick:
-            base = hull(views, lambda done: tick(0.3 * done))
+        with run.stage("encode") as tick:
+            base = hull(views, part(tick, 0, 0.3))
             rows = encode(self._session("encode", ENCODE_THREADS), views, base, fill)
             is_deep_known = "left" in names or "right" in names
             correct = self._session("correct", compute.threads())
-            field = corrected(correct, rows, base, fill, is_deep_known, lambda done: tick(0.5 + 0.5 * done))
+            field = corrected(correct, rows, base, fill, is_deep_known, part(tick, 0.5, 1))
         return Shape(field, (), {}, is_framed=True)
 
     def _session(self, name: str, threads: int) -> Any:
