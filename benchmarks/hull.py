@@ -26,7 +26,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from fourview.progress import Journey
+from fourview.progress import RunProgress
 from fourview.recipe import Recipe
 from fourview.shape import hull
 from fourview.shape.mini.engine import Mini
@@ -68,7 +68,7 @@ def main() -> None:
             guess = slices(item["views"], args.exponent)[crop]
         else:
             shown = views(item["views"], args.sides.split(","))
-            field = engine.shape(shown, Recipe(), Journey()).field if args.shape == "mini" else hull.hull(shown)
+            field = engine.shape(shown, Recipe(), RunProgress({})).field if args.shape == "mini" else hull.hull(shown)
             guess = (field(points) > 0).reshape([s.stop - s.start for s in crop])
         spent += time.process_time() - began
         row = measure(guess, item["volume"][crop])

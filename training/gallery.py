@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fourview.mesh.crumbs import drop_crumbs
 from fourview.mesh.mesh import Mesh
-from fourview.progress import Journey
+from fourview.progress import RunProgress
 from fourview.recipe import Recipe
 from fourview.render.sheet import INK, PAPER, preview
 from fourview.shape.engine import Engine, find
@@ -79,7 +79,7 @@ def scored(pack: Pack, at: int, engines: dict[str, Engine]) -> Row:
 
 
 def field_of(engine: Engine, views: list[View]) -> Field:
-    return engine.shape(views, Recipe(), Journey()).field
+    return engine.shape(views, Recipe(), RunProgress({})).field
 
 
 def families(rows: list[Row], count: int) -> list[Row]:

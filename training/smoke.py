@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from fourview.progress import Journey
+from fourview.progress import RunProgress
 from fourview.recipe import Recipe
 from fourview.shape.mini.engine import Mini
 from training.augment import draw_points, plain_pose, posed_pictures, posed_value
@@ -66,7 +66,7 @@ def main() -> int:
         made = 0.0
         for k in range(len(SEEDS)):
             one = objects[torch.tensor([k])]
-            made += field_iou(engine.shape(views_of(one), Recipe(), Journey()).field, one) / len(SEEDS)
+            made += field_iou(engine.shape(views_of(one), Recipe(), RunProgress({})).field, one) / len(SEEDS)
     print(
         f"IoU on {len(SEEDS)} objects: hull {hull:.3f}, after {STEPS} steps {learnt:.3f} (at least {GOAL}), by the "
         f"engine {made:.3f} (at least {GOAL}); onnxruntime differs from torch by {apart:.1e} "

@@ -78,7 +78,7 @@ def test_a_cancel_is_no_failure(tmp_path):
     [
         order(Path("/tmp"), "simplify", {"mesh": Path("/tmp/mesh.glb")}, target_face_num=5),
         wire.Cancel(),
-        Ability(("hull", "mesh"), {"pid": 1}),
+        Ability(("hull",), {"pid": 1}),
         Step("denoise", 0.5, 3, 30, "Grüße\n\ud800"),
         Outcome("done", (MadeFile("model.glb", "glb", Path("/tmp/model.glb")),), {"mesh": {"faces": 1}}, 2**63 - 1),
         Outcome("failed", failure=Failure("InternalError", "why"), is_poisoned=True),

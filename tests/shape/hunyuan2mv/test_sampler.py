@@ -5,7 +5,7 @@ import torch
 from shape.hunyuan2mv.small import LATENTS, PLAIN, ROWS_A_VIEW, difference, drawn, plain_velocity, small
 
 from fourview.errors import CanceledError, RecipeError
-from fourview.progress import CancelToken, Journey
+from fourview.progress import CancelToken, RunProgress
 from fourview.shape.hunyuan2mv.sampler import denoise, flow_schedule, noise, turbo_schedule
 
 CPU = torch.device("cpu")
@@ -143,7 +143,7 @@ def test_a_cancel_stops_before_the_next_step():
         seen.append(i)
         token.cancel()
 
-    with pytest.raises(CanceledError, match="denoise"), Journey(cancel=token).stage("denoise") as tick:
+    with pytest.raises(CanceledError, match="denoise"), RunProgress({}, cancel=token).stage("denoise") as tick:
         denoise(small(), drawn(1, 5, 12), drawn(1, LATENTS, 8), flow_schedule(4), 5.0, tick, on_step)
 
     assert seen == [0]

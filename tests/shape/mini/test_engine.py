@@ -10,7 +10,7 @@ import pytest
 
 from fourview import compute
 from fourview.arrays import Float
-from fourview.progress import Journey
+from fourview.progress import RunProgress
 from fourview.recipe import Recipe
 from fourview.shape.hull import hull
 from fourview.shape.mini.engine import Mini
@@ -29,7 +29,7 @@ def views() -> list[View]:
 
 
 def values(views: list[View], points: Float) -> Float:
-    found: Float = MINI.shape(views, Recipe(), Journey()).field(points)
+    found: Float = MINI.shape(views, Recipe(), RunProgress({})).field(points)
     return found
 
 
@@ -59,7 +59,7 @@ def test_it_looks_at_the_shading_inside_the_outlines(views: list[View]) -> None:
 @pytest.mark.bits
 @pytest.mark.parametrize("portion", [1, 3, 16, 301])
 def test_a_value_does_not_depend_on_what_else_is_asked(views: list[View], portion: int) -> None:
-    field, points = MINI.shape(views, Recipe(), Journey()).field, random_points(500)
+    field, points = MINI.shape(views, Recipe(), RunProgress({})).field, random_points(500)
 
     parts = [field(points[start : start + portion]) for start in range(0, len(points), portion)]
 
@@ -71,7 +71,7 @@ def test_the_number_of_threads_changes_no_bit(views: list[View], count: int) -> 
     fields = []
     for threads in (1, count):
         compute.set_threads(threads)
-        fields.append(Mini().shape(views, Recipe(), Journey()).field(random_points(20_000)))
+        fields.append(Mini().shape(views, Recipe(), RunProgress({})).field(random_points(20_000)))
     compute.set_threads(None)
 
     assert np.array_equal(*fields)
