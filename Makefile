@@ -32,7 +32,7 @@ tests/node_modules: tests/package-lock.json
 
 test: .venv/all  ## every test, those of the page too where Node is
 	@$(if $(HAS_NODE),$(MAKE) --no-print-directory web tests/node_modules,echo "no Node 20 or later: tests of the page are skipped")
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n auto --maxprocesses 4 --dist loadfile
 
 soak: .venv/all  ## the long forms of the tests
 	$(BIN)/python -m pytest -m soak

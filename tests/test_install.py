@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bare install, as a stranger gets it: from the wheel, outside the checkout, in a venv of its own."""
+"""The bare install, as a user gets it: from the wheel, outside the checkout, in a venv of its own."""
 
 import json
 import os
@@ -13,10 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LIMIT_MIB = 250
+# PYTHONPATH could put a checkout's package before the installed one.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def run(*command, **more):
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True, **more).stdout
+    command = [str(word) for word in command]
+    return subprocess.run(command, capture_output=True, text=True, check=True, **{"env": ENVIRONMENT, **more}).stdout
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +85,7 @@ FILES = {"matting network": "views/u2netp.onnx", "example pictures": "examples/r
 
 def doctor(python):
     process = subprocess.run(
-        [python.parent / "fourview", "doctor", "--json"], capture_output=True, text=True, check=False
+        [python.parent / "fourview", "doctor", "--json"], capture_output=True, text=True, check=False, env=ENVIRONMENT
     )
     return process.returncode, {f["part"]: f for f in json.loads(process.stdout)}
 
@@ -103,7 +106,7 @@ def test_each_part_taken_away_is_named_and_its_line_brings_it_back(bare, part):
         run(bare, "-m", "pip", "uninstall", "-q", "-y", part)
 
     status, sick = doctor(bare)
-    subprocess.run(sick[part]["mend"], shell=True, check=True, capture_output=True)
+    subprocess.run(sick[part]["mend"], shell=True, check=True, capture_output=True, env=ENVIRONMENT)
     healed, _ = doctor(bare)
 
     assert (status, sick[part]["state"], healed) == (2, "missing", 0)
@@ -111,7 +114,8 @@ def test_each_part_taken_away_is_named_and_its_line_brings_it_back(bare, part):
 
 def test_a_command_without_its_packages_points_to_the_doctor(bare):
     run(bare, "-m", "pip", "uninstall", "-q", "-y", "click")
-    process = subprocess.run([bare.parent / "fourview", "demo"], capture_output=True, text=True, check=False)
+    command = [bare.parent / "fourview", "demo"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     run(bare, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", "click")
 
     assert process.returncode == 2
