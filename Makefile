@@ -7,11 +7,12 @@ PACK ?= ../shared/train
 RUN ?= out/train
 MINUTES ?= 100
 PAGE = src/fourview/service/page/index.html
+WEB_FILES = $(filter-out %/schema.d.ts,$(wildcard web/*.ts web/*.html web/src/*.ts web/src/*.tsx web/src/*.css))
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
 HAS_NODE = $(shell (node -e 'process.exitCode = Number(parseInt(process.versions.node) < 20)' && npm --version) 2>/dev/null)
 
-.PHONY: demo serve web test check soak train train-smoke clean
+.PHONY: demo serve web test check check-web soak train train-smoke clean
 
 demo: .venv/base  ## the main job on the example pictures
 	$(BIN)/fourview demo -o out
@@ -43,11 +44,20 @@ train: .venv/all  ## the embedded engine's network; RUN=folder, MINUTES=length, 
 train-smoke: .venv/all  ## a tiny network learns a few shapes, is exported and checked
 	$(BIN)/python -m training.smoke
 
-check: .venv/all  ## style, types, imports
+check: .venv/all  ## style, types, imports; the page too where Node is
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(if $(HAS_NODE),$(MAKE) --no-print-directory check-web,echo "no Node 20 or later: the page is not checked")
+
+check-web: web/node_modules
+	@! LC_ALL=C.UTF-8 grep -nE '.{121,}' $(WEB_FILES) || (echo "lines have 120 characters at most" && false)
+	npm run check --prefix web --silent
+
+web/node_modules: web/package-lock.json
+	npm ci --prefix web --no-audit --no-fund --silent
+	touch $@
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv

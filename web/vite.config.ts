@@ -28,5 +28,9 @@ export default defineConfig({
     license: { fileName: "assets/licences.md" }, // what the bundle holds of others
     chunkSizeWarningLimit: 800, // three.js, which is loaded when the first model is shown
   },
-  server: { proxy: Object.fromEntries(["/api", "/samples", "/errors", "/openapi.json", "/.well-known"].map((path) => [path, service])) },
+  server: {
+    proxy: Object.fromEntries(
+      ["/api", "/samples", "/errors", "/openapi.json", "/.well-known"].map((path) => [path, service]),
+    ),
+  },
 });

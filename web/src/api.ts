@@ -69,7 +69,11 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
   } catch (error) {
     if (init.signal?.aborted) throw error;
     isAway.value = true;
-    throw new Refusal("away", "The service does not answer. This page tries again by itself; nothing that was accepted is lost.", 0);
+    throw new Refusal(
+      "away",
+      "The service does not answer. This page tries again by itself; nothing that was accepted is lost.",
+      0,
+    );
   }
   isAway.value = false;
   const left = response.headers.get("x-remaining-credits");

@@ -28,6 +28,9 @@ export function place(names: readonly string[], taken: readonly Side[], wanted?:
   });
   const first = SIDES.filter((side) => !used.has(side) && !taken.includes(side));
   const rest = SIDES.filter((side) => !used.has(side) && taken.includes(side));
-  const free = [...(wanted && !used.has(wanted) ? [wanted] : []), ...[...first, ...rest].filter((side) => side !== wanted)];
+  const free = [
+    ...(wanted && !used.has(wanted) ? [wanted] : []),
+    ...[...first, ...rest].filter((side) => side !== wanted),
+  ];
   return found.map((side) => side ?? free.shift());
 }

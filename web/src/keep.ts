@@ -28,7 +28,10 @@ function open(): Promise<IDBDatabase> {
   return opened;
 }
 
-async function store<T>(mode: IDBTransactionMode, act: (pictures: IDBObjectStore) => IDBRequest<T>): Promise<T | undefined> {
+async function store<T>(
+  mode: IDBTransactionMode,
+  act: (pictures: IDBObjectStore) => IDBRequest<T>,
+): Promise<T | undefined> {
   try {
     const database = await open();
     return await new Promise<T>((resolve, reject) => {
@@ -43,8 +46,12 @@ async function store<T>(mode: IDBTransactionMode, act: (pictures: IDBObjectStore
 
 export async function keep(name: string, pictures: Pictures): Promise<void> {
   await store("readwrite", (all) => all.put(pictures, name));
-  const names = ((await store("readonly", (all) => all.getAllKeys())) ?? []).map(String).filter((known) => known.startsWith("job_"));
-  const runs = (JSON.parse(localStorage.getItem("fourview.runs") ?? "[]") as string[]).filter((known) => names.includes(known));
+  const names = ((await store("readonly", (all) => all.getAllKeys())) ?? [])
+    .map(String)
+    .filter((known) => known.startsWith("job_"));
+  const runs = (JSON.parse(localStorage.getItem("fourview.runs") ?? "[]") as string[]).filter((known) =>
+    names.includes(known),
+  );
   if (name.startsWith("job_") && !runs.includes(name)) runs.push(name);
   for (const old of runs.splice(0, Math.max(0, runs.length - RUNS_MAX))) await forget(old);
   localStorage.setItem("fourview.runs", JSON.stringify(runs));

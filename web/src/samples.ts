@@ -13,7 +13,10 @@ export function codeOf(language: Language, origin: string, sides: readonly strin
   const pictures = SIDES.filter((side) => sides.includes(side));
   const set = Object.entries(parameters).filter(([, value]) => value !== null);
   if (language === "curl") {
-    const parts = [...pictures.map((side) => `-F ${side}=@${side}.png`), ...set.map(([name, value]) => `-F ${name}=${value}`)];
+    const parts = [
+      ...pictures.map((side) => `-F ${side}=@${side}.png`),
+      ...set.map(([name, value]) => `-F ${name}=${value}`),
+    ];
     return `# the key stands in FOURVIEW_KEY
 job=$(curl -sSf ${origin}/api/v1/jobs \\
   -H "x-api-key: $FOURVIEW_KEY" -H "Prefer: wait=600" \\

@@ -24,7 +24,9 @@ export async function fitted(file: File): Promise<Picture> {
 }
 
 async function scaled(whole: ImageBitmap, scale: number): Promise<Blob> {
-  const [width, height] = [whole.width, whole.height].map((side) => Math.max(SIDE_MIN_PX, Math.round(side * scale))) as [number, number];
+  const [width, height] = [whole.width, whole.height].map((side) =>
+    Math.max(SIDE_MIN_PX, Math.round(side * scale)),
+  ) as [number, number];
   const small = await createImageBitmap(whole, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");

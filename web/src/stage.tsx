@@ -10,7 +10,22 @@ import { SIDES } from "./guess";
 import { kept } from "./keep";
 import type { Pictures } from "./keep";
 import { amount } from "./settings";
-import { asRefusal, cancel, chosen, isFinal, job, pictures, plan, refresh, run, runs, setParameter, shared, submitting, takeUp } from "./state";
+import {
+  asRefusal,
+  cancel,
+  chosen,
+  isFinal,
+  job,
+  pictures,
+  plan,
+  refresh,
+  run,
+  runs,
+  setParameter,
+  shared,
+  submitting,
+  takeUp,
+} from "./state";
 import { save, when } from "./save";
 import { Delete, parametersSent, readsSeed, TakeAway } from "./take";
 import { Head, Shown } from "./views";
@@ -34,12 +49,20 @@ export function Stage() {
   const now = job.value;
   return (
     <section id="stage" class="stage" aria-labelledby="stage-title">
-      <h2 id="stage-title" class="unseen">The model</h2>
-      {shared.value ? <Show key={shared.value} path={shared.value} job={null} />
-        : !now ? <Empty />
-        : !isFinal(now) ? <Running job={now} />
-        : now.status === "succeeded" ? <Done key={now.id} job={now} />
-        : <Ended job={now} />}
+      <h2 id="stage-title" class="unseen">
+        The model
+      </h2>
+      {shared.value ? (
+        <Show key={shared.value} path={shared.value} job={null} />
+      ) : !now ? (
+        <Empty />
+      ) : !isFinal(now) ? (
+        <Running job={now} />
+      ) : now.status === "succeeded" ? (
+        <Done key={now.id} job={now} />
+      ) : (
+        <Ended job={now} />
+      )}
       {!shared.value && <Strip />}
     </section>
   );
@@ -55,7 +78,11 @@ function Empty() {
         })}
       </div>
       <h3>Four pictures in, one model out</h3>
-      <p>{pictures.value.front ? "The model will stand here." : "Put a picture of each side into its place. One is enough to begin; each further side replaces a guess."}</p>
+      <p>
+        {pictures.value.front
+          ? "The model will stand here."
+          : "Put a picture of each side into its place. One is enough to begin; each further side replaces a guess."}
+      </p>
     </div>
   );
 }
@@ -66,25 +93,59 @@ function Running({ job }: { job: Job }) {
   const at = stages.findIndex((stage) => stage.name === job.stage);
   return (
     <div class="board running">
-      <p class="percent" aria-hidden="true">{job.status === "queued" ? (job.queue_position ?? "…") : percent}<small>{job.status !== "queued" ? "%" : job.queue_position ? " in line" : ""}</small></p>
+      <p class="percent" aria-hidden="true">
+        {job.status === "queued" ? (job.queue_position ?? "…") : percent}
+        <small>{job.status !== "queued" ? "%" : job.queue_position ? " in line" : ""}</small>
+      </p>
       <h3>{job.status === "queued" ? "Waiting for its turn" : (STAGES[job.stage ?? ""] ?? "Beginning")}</h3>
-      <p class="sub">{job.status === "queued" ? (job.queue_position ? `Place ${job.queue_position} in the queue` : "It begins soon") : `${at < 0 ? "" : `Stage ${at + 1} of ${stages.length}, `}engine ${job.engine.name}`}</p>
-      <div class="bar" role="progressbar" aria-label="Progress of the run" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent}>
+      <p class="sub">
+        {job.status === "queued"
+          ? job.queue_position
+            ? `Place ${job.queue_position} in the queue`
+            : "It begins soon"
+          : `${at < 0 ? "" : `Stage ${at + 1} of ${stages.length}, `}engine ${job.engine.name}`}
+      </p>
+      <div
+        class="bar"
+        role="progressbar"
+        aria-label="Progress of the run"
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={percent}
+      >
         <i style={{ width: `${percent}%` }} />
-        {stages.slice(1).map((stage, index) => <b key={stage.name} style={{ left: `${100 * stages.slice(0, index + 1).reduce((sum, part) => sum + part.share, 0)}%` }} />)}
+        {stages.slice(1).map((stage, index) => (
+          <b
+            key={stage.name}
+            style={{ left: `${100 * stages.slice(0, index + 1).reduce((sum, part) => sum + part.share, 0)}%` }}
+          />
+        ))}
       </div>
-      <button type="button" onClick={() => void cancel(job.id)}>Cancel this run</button>
+      <button type="button" onClick={() => void cancel(job.id)}>
+        Cancel this run
+      </button>
     </div>
   );
 }
 
 function Ended({ job }: { job: Job }) {
-  const words = { failed: "This run failed", canceled: "Canceled", expired: "Its time ran out" }[job.status as "failed"];
+  const words = { failed: "This run failed", canceled: "Canceled", expired: "Its time ran out" }[
+    job.status as "failed"
+  ];
   return (
     <div class={`board ended ${job.status}`}>
       <h3>{words}</h3>
       {job.error && <p>{job.error.message}</p>}
-      {job.error && <p class="sub">{job.error.retryable ? "The same run may work when you try it again." : "The same run would fail again: change its pictures or its settings first."} <a href={`/errors/${job.error.code}`} target="_blank" rel="noreferrer">{job.error.code}</a></p>}
+      {job.error && (
+        <p class="sub">
+          {job.error.retryable
+            ? "The same run may work when you try it again."
+            : "The same run would fail again: change its pictures or its settings first."}{" "}
+          <a href={`/errors/${job.error.code}`} target="_blank" rel="noreferrer">
+            {job.error.code}
+          </a>
+        </p>
+      )}
       <p class="sub">{job.cost ? `It cost ${job.cost} credits, for the work that was done.` : "It cost nothing."}</p>
       <div class="row">
         <Again key={job.id} job={job} />
@@ -101,9 +162,20 @@ function Again({ job }: { job: Job }) {
   if (given.value === undefined) return null;
   if (!given.value) return <p class="sub">Its pictures are not in this browser: give them again to make it anew.</p>;
   const pictures = given.value;
-  return job.error && !job.error.retryable
-    ? <button type="button" onClick={() => void takeUp(pictures, parametersSent(job))}>Take its pictures and settings, to change them</button>
-    : <button type="button" class="primary" disabled={submitting.value} onClick={() => void run(pictures, parametersSent(job))}>Run it again with the same pictures</button>;
+  return job.error && !job.error.retryable ? (
+    <button type="button" onClick={() => void takeUp(pictures, parametersSent(job))}>
+      Take its pictures and settings, to change them
+    </button>
+  ) : (
+    <button
+      type="button"
+      class="primary"
+      disabled={submitting.value}
+      onClick={() => void run(pictures, parametersSent(job))}
+    >
+      Run it again with the same pictures
+    </button>
+  );
 }
 
 function Done({ job }: { job: Job }) {
@@ -111,7 +183,11 @@ function Done({ job }: { job: Job }) {
   return (
     <>
       {model ? <Show key={job.id} path={`/api/v1/jobs/${job.id}/files/model.glb`} job={job} /> : <Gone job={job} />}
-      {job.warnings.map((warning) => <p class="note warn" key={warning.code + warning.field}>{warning.message}</p>)}
+      {job.warnings.map((warning) => (
+        <p class="note warn" key={warning.code + warning.field}>
+          {warning.message}
+        </p>
+      ))}
       {model && <TakeAway key={job.id} job={job} />}
     </>
   );
@@ -145,7 +221,11 @@ function Show({ path, job }: { path: string; job: Job | null }) {
     let isGone = false;
     void (async () => {
       try {
-        const [{ Viewer: Made }, glb, known] = await Promise.all([import("./viewer"), call(path).then((response) => response.arrayBuffer()), job ? kept(job.id) : undefined]);
+        const [{ Viewer: Made }, glb, known] = await Promise.all([
+          import("./viewer"),
+          call(path).then((response) => response.arrayBuffer()),
+          job ? kept(job.id) : undefined,
+        ]);
         if (isGone || !canvas.current) return;
         given.value = known ?? {};
         viewer.current = new Made(canvas.current, () => undefined);
@@ -155,8 +235,14 @@ function Show({ path, job }: { path: string; job: Job | null }) {
         if (isGone) return;
         if (job && asRefusal(error).code === "not_found") return void refresh(job.id);
         state.value = "failed";
-        trouble.value = error instanceof Refusal ? (error.code === "signature_invalid" ? "This link has run out; ask whoever sent it for a new one." : error.message)
-          : /WebGL/.test(String(error)) ? "This browser shows no 3D (WebGL is off); the files below are there all the same." : asRefusal(error).message;
+        trouble.value =
+          error instanceof Refusal
+            ? error.code === "signature_invalid"
+              ? "This link has run out; ask whoever sent it for a new one."
+              : error.message
+            : /WebGL/.test(String(error))
+              ? "This browser shows no 3D (WebGL is off); the files below are there all the same."
+              : asRefusal(error).message;
       }
     })();
     return () => {
@@ -186,46 +272,124 @@ function Show({ path, job }: { path: string; job: Job | null }) {
   return (
     <div class={`show ${state.value}`} ref={frame}>
       <div class="field">
-        <canvas ref={canvas} tabIndex={0} role="img" aria-label="The model. Arrow keys turn it, plus and minus zoom, 1 to 4 show a side, 0 resets." data-state={state.value} />
-        {state.value === "loading" && <p class="over" role="status">Loading the model …</p>}
-        {state.value === "failed" && <p class="over" role="alert">{trouble.value}</p>}
-        {size.value && <p class="size">{size.value.map((metres) => metres.toFixed(metres < 0.1 ? 4 : 3)).join(" × ")} m</p>}
+        <canvas
+          ref={canvas}
+          tabIndex={0}
+          role="img"
+          aria-label="The model. Arrow keys turn it, plus and minus zoom, 1 to 4 show a side, 0 resets."
+          data-state={state.value}
+        />
+        {state.value === "loading" && (
+          <p class="over" role="status">
+            Loading the model …
+          </p>
+        )}
+        {state.value === "failed" && (
+          <p class="over" role="alert">
+            {trouble.value}
+          </p>
+        )}
+        {size.value && (
+          <p class="size">{size.value.map((metres) => metres.toFixed(metres < 0.1 ? 4 : 3)).join(" × ")} m</p>
+        )}
         {side.value && given.value[side.value] && (
-          <label class="blend">model <input type="range" min="0" max="1" step="0.02" value={opacity.value} aria-label="How much of the picture covers the model" onInput={(event) => {
-            opacity.value = Number(event.currentTarget.value);
-            viewer.current?.fade(opacity.value);
-          }} /> picture</label>
+          <label class="blend">
+            model{" "}
+            <input
+              type="range"
+              min="0"
+              max="1"
+              step="0.02"
+              value={opacity.value}
+              aria-label="How much of the picture covers the model"
+              onInput={(event) => {
+                opacity.value = Number(event.currentTarget.value);
+                viewer.current?.fade(opacity.value);
+              }}
+            />{" "}
+            picture
+          </label>
         )}
         {mesh && (
           <ul class="health" aria-label="The mesh">
-            <li><b>{amount(mesh.faces)}</b> faces</li>
-            <li><b>{amount(mesh.vertices)}</b> vertices</li>
+            <li>
+              <b>{amount(mesh.faces)}</b> faces
+            </li>
+            <li>
+              <b>{amount(mesh.vertices)}</b> vertices
+            </li>
             <li class={mesh.watertight ? "good" : "bad"}>{mesh.watertight ? "watertight" : "has holes"}</li>
             <li class={mesh.manifold ? "good" : "bad"}>{mesh.manifold ? "manifold" : "not manifold"}</li>
-            <li class={mesh.components === 1 ? "good" : "warn"}>{mesh.components === 1 ? "one piece" : `${mesh.components} pieces`}</li>
+            <li class={mesh.components === 1 ? "good" : "warn"}>
+              {mesh.components === 1 ? "one piece" : `${mesh.components} pieces`}
+            </li>
           </ul>
         )}
       </div>
-      {state.value !== "failed" && <div class="tools" role="group" aria-label="Look of the model">
-        <div class="segments small" role="radiogroup" aria-label="Shading">
-          {LOOKS.map((name) => (
-            <label key={name}><input type="radio" name={`look-${path}`} checked={mode.value === name} onChange={() => ((mode.value = name), viewer.current?.look(name))} /><span>{name}</span></label>
-          ))}
-        </div>
-        <div class="sides" role="group" aria-label="Look from a side">
-          {SIDES.map((name) => (
-            <button type="button" key={name} aria-pressed={side.value === name} title={given.value[name] ? `The ${name} picture over the model` : `From the ${name}`} onClick={() => void cover(side.value === name ? null : name)}>
-              {name}{given.value[name] && <i aria-hidden="true" />}
+      {state.value !== "failed" && (
+        <div class="tools" role="group" aria-label="Look of the model">
+          <div class="segments small" role="radiogroup" aria-label="Shading">
+            {LOOKS.map((name) => (
+              <label key={name}>
+                <input
+                  type="radio"
+                  name={`look-${path}`}
+                  checked={mode.value === name}
+                  onChange={() => ((mode.value = name), viewer.current?.look(name))}
+                />
+                <span>{name}</span>
+              </label>
+            ))}
+          </div>
+          <div class="sides" role="group" aria-label="Look from a side">
+            {SIDES.map((name) => (
+              <button
+                type="button"
+                key={name}
+                aria-pressed={side.value === name}
+                title={given.value[name] ? `The ${name} picture over the model` : `From the ${name}`}
+                onClick={() => void cover(side.value === name ? null : name)}
+              >
+                {name}
+                {given.value[name] && <i aria-hidden="true" />}
+              </button>
+            ))}
+          </div>
+          <span class="push" />
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={hasGrid.value}
+              onChange={(event) => (
+                (hasGrid.value = event.currentTarget.checked), viewer.current?.showGrid(hasGrid.value)
+              )}
+            />{" "}
+            grid
+          </label>
+          <button
+            type="button"
+            onClick={() => ((side.value = null), viewer.current?.uncover(), viewer.current?.home())}
+          >
+            Reset
+          </button>
+          <button type="button" onClick={() => void shoot()}>
+            Screenshot
+          </button>
+          <button
+            type="button"
+            onClick={() =>
+              void (document.fullscreenElement ? document.exitFullscreen() : frame.current?.requestFullscreen())
+            }
+          >
+            Full screen
+          </button>
+          {job && readsSeed(job) && (
+            <button type="button" onClick={() => setParameter("seed", job.seed_used)}>
+              Keep this seed
             </button>
-          ))}
+          )}
         </div>
-        <span class="push" />
-        <label class="check"><input type="checkbox" checked={hasGrid.value} onChange={(event) => ((hasGrid.value = event.currentTarget.checked), viewer.current?.showGrid(hasGrid.value))} /> grid</label>
-        <button type="button" onClick={() => ((side.value = null), viewer.current?.uncover(), viewer.current?.home())}>Reset</button>
-        <button type="button" onClick={() => void shoot()}>Screenshot</button>
-        <button type="button" onClick={() => void (document.fullscreenElement ? document.exitFullscreen() : frame.current?.requestFullscreen())}>Full screen</button>
-        {job && readsSeed(job) && <button type="button" onClick={() => setParameter("seed", job.seed_used)}>Keep this seed</button>}
-      </div>}
+      )}
     </div>
   );
 }
@@ -235,16 +399,21 @@ async function subjectOf(url: string): Promise<[number, number, number, number]>
   const picture = new Image();
   picture.src = url;
   await picture.decode();
-  const width = Math.min(512, picture.naturalWidth), height = Math.max(1, Math.round((width * picture.naturalHeight) / picture.naturalWidth));
+  const width = Math.min(512, picture.naturalWidth),
+    height = Math.max(1, Math.round((width * picture.naturalHeight) / picture.naturalWidth));
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   if (!context) return [0, 0, 1, 1];
   context.drawImage(picture, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height);
-  let x0 = width, y0 = height, x1 = 0, y1 = 0;
+  let x0 = width,
+    y0 = height,
+    x1 = 0,
+    y1 = 0;
   for (let index = 3; index < data.length; index += 4) {
     if ((data[index] ?? 0) < 128) continue;
-    const x = ((index - 3) / 4) % width, y = Math.floor((index - 3) / 4 / width);
+    const x = ((index - 3) / 4) % width,
+      y = Math.floor((index - 3) / 4 / width);
     x0 = Math.min(x0, x);
     x1 = Math.max(x1, x + 1);
     y0 = Math.min(y0, y);
@@ -259,9 +428,20 @@ function Strip() {
   return (
     <nav class="strip" aria-label="Runs">
       {runs.value.slice(0, 12).map((one) => (
-        <button type="button" key={one.id} class={one.status} aria-current={one.id === chosen.value} onClick={() => (chosen.value = one.id)} aria-label={`Run of ${when(one.created_at)}, ${wordOf(one)}`}>
+        <button
+          type="button"
+          key={one.id}
+          class={one.status}
+          aria-current={one.id === chosen.value}
+          onClick={() => (chosen.value = one.id)}
+          aria-label={`Run of ${when(one.created_at)}, ${wordOf(one)}`}
+        >
           <Thumb job={one} />
-          {!isFinal(one) && <i class="small-bar"><i style={{ width: `${one.progress * 100}%` }} /></i>}
+          {!isFinal(one) && (
+            <i class="small-bar">
+              <i style={{ width: `${one.progress * 100}%` }} />
+            </i>
+          )}
         </button>
       ))}
     </nav>

@@ -61,7 +61,8 @@ export const job = computed(() => (chosen.value ? (jobs.value[chosen.value] ?? n
 
 export const fields = computed<Field[]>(() => {
   const post = document_.value?.paths?.["/api/v1/jobs"]?.post;
-  const properties = post?.requestBody?.content?.["application/json ; charset=utf-8"]?.schema?.properties?.recipe?.properties ?? {};
+  const properties =
+    post?.requestBody?.content?.["application/json ; charset=utf-8"]?.schema?.properties?.recipe?.properties ?? {};
   return Object.entries<any>(properties).map(([name, schema]) => {
     const types: string[] = [schema.type].flat();
     return {
@@ -114,13 +115,19 @@ export async function begin(): Promise<void> {
   effect(priceLater);
   effect(sayReturn);
   setInterval(() => void poll(), POLL_MS);
-  addEventListener("visibilitychange", () => void (document.hidden || !isIn.value || loadJobs().catch(() => undefined))); // links run out
+  addEventListener(
+    "visibilitychange",
+    () => void (document.hidden || !isIn.value || loadJobs().catch(() => undefined)),
+  ); // links run out
 }
 
 /** What this service is and takes. */
 async function describe(): Promise<void> {
   try {
-    const asked = [ask<{ needs_key: boolean }>("/.well-known/fourview"), ask<Record<string, any>>("/openapi.json")] as const;
+    const asked = [
+      ask<{ needs_key: boolean }>("/.well-known/fourview"),
+      ask<Record<string, any>>("/openapi.json"),
+    ] as const;
     const [about, found] = await Promise.all(asked);
     needsKey.value = about.needs_key;
     document_.value = found;
@@ -146,7 +153,15 @@ async function followHash(): Promise<void> {
     history.replaceState(null, "", "/");
     try {
       const body = JSON.stringify({ word: signin[1] });
-      keepKey((await ask<{ key: string }>("/api/v1/signin", { method: "POST", body, headers: { "content-type": "application/json" } })).key);
+      keepKey(
+        (
+          await ask<{ key: string }>("/api/v1/signin", {
+            method: "POST",
+            body,
+            headers: { "content-type": "application/json" },
+          })
+        ).key,
+      );
     } catch (error) {
       fault.value = asRefusal(error);
     }
@@ -192,8 +207,13 @@ export function leave(): void {
 export async function addPictures(files: readonly File[], wanted?: Side): Promise<void> {
   pictureFault.value = "";
   const good = files.filter((file) => /^image\/(png|jpeg|webp)$/.test(file.type));
-  if (good.length < files.length) pictureFault.value = "PNG, JPEG and WebP pictures can be used; the other files were left out.";
-  const sides = place(good.map((file) => file.name), SIDES.filter((side) => pictures.value[side]), wanted);
+  if (good.length < files.length)
+    pictureFault.value = "PNG, JPEG and WebP pictures can be used; the other files were left out.";
+  const sides = place(
+    good.map((file) => file.name),
+    SIDES.filter((side) => pictures.value[side]),
+    wanted,
+  );
   const next = { ...pictures.value };
   let count = 0;
   for (const [index, file] of good.entries()) {
@@ -216,7 +236,13 @@ export async function addPictures(files: readonly File[], wanted?: Side): Promis
 export async function takeSample(name: string, kind: string): Promise<void> {
   try {
     const found = await Promise.all(
-      SIDES.map(async (side) => [side, { name: `${side}.${kind}`, blob: await (await call(`/samples/${name}/${side}.${kind}`)).blob() }] as const),
+      SIDES.map(
+        async (side) =>
+          [
+            side,
+            { name: `${side}.${kind}`, blob: await (await call(`/samples/${name}/${side}.${kind}`)).blob() },
+          ] as const,
+      ),
     );
     pictureFault.value = "";
     await setPictures(Object.fromEntries(found));
@@ -226,7 +252,11 @@ export async function takeSample(name: string, kind: string): Promise<void> {
 }
 
 export async function swap(from: Side, to: Side): Promise<void> {
-  const next: Partial<Record<Side, Picture | undefined>> = { ...pictures.value, [from]: pictures.value[to], [to]: pictures.value[from] };
+  const next: Partial<Record<Side, Picture | undefined>> = {
+    ...pictures.value,
+    [from]: pictures.value[to],
+    [to]: pictures.value[from],
+  };
   await setPictures(Object.fromEntries(Object.entries(next).filter(([, picture]) => picture)) as Pictures);
   said.value = `${from} and ${to} changed places`;
 }
@@ -316,9 +346,16 @@ function priceLater(): void {
 }
 
 async function price(parameters: Recipe): Promise<void> {
-  const body = JSON.stringify({ front: PIXEL, recipe: { ...parameters, ...(typeof parameters["seed"] === "string" ? { seed: 1 } : {}) } });
+  const body = JSON.stringify({
+    front: PIXEL,
+    recipe: { ...parameters, ...(typeof parameters["seed"] === "string" ? { seed: 1 } : {}) },
+  });
   try {
-    const found = await ask<Plan>("/api/v1/jobs?dry_run=true", { method: "POST", body, headers: { "content-type": "application/json" } });
+    const found = await ask<Plan>("/api/v1/jobs?dry_run=true", {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json" },
+    });
     plan.value = found;
     planFault.value = null;
   } catch (error) {
@@ -335,7 +372,11 @@ export async function run(given: Pictures = pictures.value, parameters: Recipe =
   submitting.value = true;
   fault.value = null;
   try {
-    const made = await ask<Job>("/api/v1/jobs", { method: "POST", body: form, headers: { "idempotency-key": crypto.randomUUID?.() ?? String(Math.random()) } });
+    const made = await ask<Job>("/api/v1/jobs", {
+      method: "POST",
+      body: form,
+      headers: { "idempotency-key": crypto.randomUUID?.() ?? String(Math.random()) },
+    });
     await keep(made.id, given);
     show(made);
     chosen.value = made.id;
@@ -377,7 +418,9 @@ function drop(id: string): void {
 }
 
 export async function loadJobs(after?: string): Promise<void> {
-  const page = await ask<{ data: Job[]; next: string | null }>(`/api/v1/jobs?limit=24${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+  const page = await ask<{ data: Job[]; next: string | null }>(
+    `/api/v1/jobs?limit=24${after ? `&after=${encodeURIComponent(after)}` : ""}`,
+  );
   nextPage.value = page.next;
   page.data.forEach(show);
   const id = chosen.value;
@@ -391,7 +434,8 @@ export async function refresh(id: string): Promise<void> {
   } catch (error) {
     if (asRefusal(error).code !== "not_found") return;
     const known = jobs.value[id];
-    if (known?.status === "succeeded") jobs.value = { ...jobs.value, [id]: { ...known, outputs: [], expires_at: null } }; // its time is over
+    if (known?.status === "succeeded")
+      jobs.value = { ...jobs.value, [id]: { ...known, outputs: [], expires_at: null } }; // its time is over
     else drop(id);
   }
 }
@@ -417,11 +461,25 @@ function follow(found: Job): void {
   streams.set(found.id, stream);
   stream.onopen = () => (isAway.value = false);
   stream.onmessage = (message: MessageEvent<string>) => {
-    const told = JSON.parse(message.data) as { type: string; status?: Job["status"]; stage?: string; progress?: number };
+    const told = JSON.parse(message.data) as {
+      type: string;
+      status?: Job["status"];
+      stage?: string;
+      progress?: number;
+    };
     const now = jobs.value[found.id];
     if (!now) return;
     if (told.type === "progress") {
-      jobs.value = { ...jobs.value, [found.id]: { ...now, status: "running", stage: told.stage ?? now.stage, progress: told.progress ?? now.progress, queue_position: null } };
+      jobs.value = {
+        ...jobs.value,
+        [found.id]: {
+          ...now,
+          status: "running",
+          stage: told.stage ?? now.stage,
+          progress: told.progress ?? now.progress,
+          queue_position: null,
+        },
+      };
     } else if (told.status && told.status !== now.status) void refresh(found.id);
   };
   stream.onerror = () => {
@@ -437,9 +495,12 @@ async function poll(): Promise<void> {
     if (isIn.value) await enter();
     return;
   }
-  for (const found of runs.value) if (!isFinal(found) && (found.status === "queued" || !streams.has(found.id))) await refresh(found.id);
+  for (const found of runs.value)
+    if (!isFinal(found) && (found.status === "queued" || !streams.has(found.id))) await refresh(found.id);
 }
 
 export function asRefusal(error: unknown): Refusal {
-  return error instanceof Refusal ? error : new Refusal("internal", error instanceof Error ? error.message : String(error), 0);
+  return error instanceof Refusal
+    ? error
+    : new Refusal("internal", error instanceof Error ? error.message : String(error), 0);
 }

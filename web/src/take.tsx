@@ -29,7 +29,8 @@ export function TakeAway({ job }: { job: Job }) {
     trouble.value = "";
     try {
       const response = await call(`/api/v1/jobs/${job.id}/files/model.${format}`);
-      const name = /filename="([\w.-]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? `model.${format}`;
+      const name =
+        /filename="([\w.-]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? `model.${format}`;
       save(await response.blob(), name);
       said.value = `${name} was saved`;
     } catch (error) {
@@ -43,7 +44,8 @@ export function TakeAway({ job }: { job: Job }) {
     await refresh(job.id); // which signs it anew
     const model = jobs.value[job.id]?.outputs.find((output) => output.name === "model.glb");
     if (!model) return;
-    if (await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`)) until.value = when(new Date(Number(new URL(model.url).searchParams.get("expires")) * 1000).toISOString());
+    if (await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`))
+      until.value = when(new Date(Number(new URL(model.url).searchParams.get("expires")) * 1000).toISOString());
   };
   return (
     <div class="take">
@@ -52,21 +54,54 @@ export function TakeAway({ job }: { job: Job }) {
         <div class="formats">
           {FORMATS.map(([format, use]) => (
             <button type="button" key={format} disabled={busy.value !== ""} onClick={() => void fetchFile(format)}>
-              <b>{busy.value === format ? "…" : format.toUpperCase()}</b><small>{sizeOf(job, format) ?? use}</small>
+              <b>{busy.value === format ? "…" : format.toUpperCase()}</b>
+              <small>{sizeOf(job, format) ?? use}</small>
             </button>
           ))}
         </div>
-        {trouble.value && <p class="note bad" role="alert">{trouble.value}</p>}
+        {trouble.value && (
+          <p class="note bad" role="alert">
+            {trouble.value}
+          </p>
+        )}
         <div class="row">
-          <button type="button" onClick={() => void copyLink()}>{until.value ? "Copied" : "Copy a link"}</button>
-          <span class="sub">{until.value ? `opens for anybody until ${until.value}` : "opens for anybody, for a while"}</span>
+          <button type="button" onClick={() => void copyLink()}>
+            {until.value ? "Copied" : "Copy a link"}
+          </button>
+          <span class="sub">
+            {until.value ? `opens for anybody until ${until.value}` : "opens for anybody, for a while"}
+          </span>
         </div>
         <dl class="facts">
-          <div><dt>Engine</dt><dd>{job.engine.name}{job.engine.licence ? `, ${job.engine.licence}` : ""}</dd></div>
-          <div><dt>Took</dt><dd>{(Object.values(job.timings).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(1)} s</dd></div>
-          {readsSeed(job) && <div><dt>Seed</dt><dd class="mono">{String(job.seed_used)}</dd></div>}
-          <div><dt>Cost</dt><dd>{job.cost} credits</dd></div>
-          <div><dt>Kept until</dt><dd>{job.expires_at ? new Date(job.expires_at).toLocaleDateString(undefined, { dateStyle: "medium" }) : "deleted"}</dd></div>
+          <div>
+            <dt>Engine</dt>
+            <dd>
+              {job.engine.name}
+              {job.engine.licence ? `, ${job.engine.licence}` : ""}
+            </dd>
+          </div>
+          <div>
+            <dt>Took</dt>
+            <dd>{(Object.values(job.timings).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(1)} s</dd>
+          </div>
+          {readsSeed(job) && (
+            <div>
+              <dt>Seed</dt>
+              <dd class="mono">{String(job.seed_used)}</dd>
+            </div>
+          )}
+          <div>
+            <dt>Cost</dt>
+            <dd>{job.cost} credits</dd>
+          </div>
+          <div>
+            <dt>Kept until</dt>
+            <dd>
+              {job.expires_at
+                ? new Date(job.expires_at).toLocaleDateString(undefined, { dateStyle: "medium" })
+                : "deleted"}
+            </dd>
+          </div>
         </dl>
         <Delete job={job} />
       </section>
@@ -80,13 +115,19 @@ export function Delete({ job }: { job: Job }) {
   const dialog = useRef<HTMLDialogElement>(null);
   return (
     <div class="delete">
-      <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>Delete<span class="unseen"> the run of {when(job.created_at)}</span></button>
+      <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>
+        Delete<span class="unseen"> the run of {when(job.created_at)}</span>
+      </button>
       <dialog ref={dialog} aria-label="Delete this run?">
         <h3>Delete this run?</h3>
         <p>Its files and its links are gone at once, for everybody.</p>
         <div class="row">
-          <button type="button" class="danger" onClick={() => (dialog.current?.close(), void removeJob(job.id))}>Delete it</button>
-          <button type="button" autofocus onClick={() => dialog.current?.close()}>Keep it</button>
+          <button type="button" class="danger" onClick={() => (dialog.current?.close(), void removeJob(job.id))}>
+            Delete it
+          </button>
+          <button type="button" autofocus onClick={() => dialog.current?.close()}>
+            Keep it
+          </button>
         </div>
       </dialog>
     </div>
@@ -109,10 +150,20 @@ function Code({ job }: { job: Job }) {
         <h3 id="code-title">This run as code</h3>
         <div class="segments small" role="radiogroup" aria-label="Language">
           {LANGUAGES.map((name) => (
-            <label key={name}><input type="radio" name={`language-${job.id}`} checked={language.value === name} onChange={() => ((language.value = name), (isCopied.value = false))} /><span>{name}</span></label>
+            <label key={name}>
+              <input
+                type="radio"
+                name={`language-${job.id}`}
+                checked={language.value === name}
+                onChange={() => ((language.value = name), (isCopied.value = false))}
+              />
+              <span>{name}</span>
+            </label>
           ))}
         </div>
-        <button type="button" onClick={() => void copy(text).then((done) => (isCopied.value = done))}>{isCopied.value ? "Copied" : "Copy"}</button>
+        <button type="button" onClick={() => void copy(text).then((done) => (isCopied.value = done))}>
+          {isCopied.value ? "Copied" : "Copy"}
+        </button>
       </header>
       <pre tabIndex={0}>{text}</pre>
       {!needsKey.value && <p class="sub">Nobody is asked for a key here; the header does no harm.</p>}
@@ -124,7 +175,11 @@ function Code({ job }: { job: Job }) {
 export function parametersSent(job: Job): Recipe {
   const known = models.value.find((model) => model.id === job.engine.name)?.parameters;
   const plain = new Map(fields.value.map((field) => [field.name, field.fallback]));
-  return Object.fromEntries(Object.entries(job.recipe as Recipe).filter(([name, value]) => (!known || known.includes(name)) && value !== (plain.get(name) ?? null)));
+  return Object.fromEntries(
+    Object.entries(job.recipe as Recipe).filter(
+      ([name, value]) => (!known || known.includes(name)) && value !== (plain.get(name) ?? null),
+    ),
+  );
 }
 
 /** The same, and the seed that was drawn. */
@@ -136,13 +191,18 @@ function parametersOf(job: Job): Recipe {
 
 /** Whether the seed made a difference to this run. */
 export function readsSeed(job: Job): boolean {
-  return job.seed_used !== null && Boolean(models.value.find((model) => model.id === job.engine.name)?.parameters.includes("seed"));
+  return (
+    job.seed_used !== null &&
+    Boolean(models.value.find((model) => model.id === job.engine.name)?.parameters.includes("seed"))
+  );
 }
 
 function sizeOf(job: Job, format: string): string | undefined {
   const output = job.outputs.find((one) => one.name.startsWith("model.") && one.format === format);
   if (!output) return undefined;
-  return output.bytes > 1e6 ? `${(output.bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(output.bytes / 1e3))} kB`;
+  return output.bytes > 1e6
+    ? `${(output.bytes / 1e6).toFixed(1)} MB`
+    : `${Math.max(1, Math.round(output.bytes / 1e3))} kB`;
 }
 
 /** Whether it is in the clipboard now. */

@@ -6,9 +6,28 @@
 // model exactly, its subject as large as the model's box seen from there.
 
 import {
-  AmbientLight, Box3, BufferGeometry, Color, DirectionalLight, DoubleSide, GridHelper, Group, LineBasicMaterial, LineSegments, Mesh,
-  MeshBasicMaterial, MeshNormalMaterial, MeshStandardMaterial, OrthographicCamera, PlaneGeometry, Scene, SRGBColorSpace, Texture,
-  Vector3, WebGLRenderer, WireframeGeometry,
+  AmbientLight,
+  Box3,
+  BufferGeometry,
+  Color,
+  DirectionalLight,
+  DoubleSide,
+  GridHelper,
+  Group,
+  LineBasicMaterial,
+  LineSegments,
+  Mesh,
+  MeshBasicMaterial,
+  MeshNormalMaterial,
+  MeshStandardMaterial,
+  OrthographicCamera,
+  PlaneGeometry,
+  Scene,
+  SRGBColorSpace,
+  Texture,
+  Vector3,
+  WebGLRenderer,
+  WireframeGeometry,
 } from "three";
 import type { Material } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
@@ -32,7 +51,14 @@ export class Viewer {
   private grid: GridHelper | undefined;
   private readonly own = new Map<Mesh, Material | Material[]>();
   private readonly wires: LineSegments[] = [];
-  private readonly clay = new MeshStandardMaterial({ color: 0xc9c3b8, roughness: 0.9, metalness: 0, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
+  private readonly clay = new MeshStandardMaterial({
+    color: 0xc9c3b8,
+    roughness: 0.9,
+    metalness: 0,
+    polygonOffset: true,
+    polygonOffsetFactor: 1,
+    polygonOffsetUnits: 1,
+  });
   private readonly normals = new MeshNormalMaterial();
   private box = new Box3();
   private isDue = false;
@@ -40,7 +66,10 @@ export class Viewer {
   private mode: Look = "textured";
   private loading = 0;
 
-  constructor(readonly canvas: HTMLCanvasElement, private readonly onTurn: () => void) {
+  constructor(
+    readonly canvas: HTMLCanvasElement,
+    private readonly onTurn: () => void,
+  ) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: "low-power" });
     this.renderer.outputColorSpace = SRGBColorSpace;
     const fill = new DirectionalLight(0xdfe8ff, 0.5);
@@ -91,7 +120,10 @@ export class Viewer {
     for (const [part, own] of this.own) {
       part.material = mode === "textured" ? own : mode === "normals" ? this.normals : this.clay;
       if (mode !== "wireframe") continue;
-      const wire = new LineSegments(new WireframeGeometry(part.geometry as BufferGeometry), new LineBasicMaterial({ color: 0x10201d, transparent: true, opacity: 0.55 }));
+      const wire = new LineSegments(
+        new WireframeGeometry(part.geometry as BufferGeometry),
+        new LineBasicMaterial({ color: 0x10201d, transparent: true, opacity: 0.55 }),
+      );
       part.add(wire);
       this.wires.push(wire);
     }
@@ -104,18 +136,29 @@ export class Viewer {
     picture.src = url;
     await picture.decode();
     this.uncover();
-    const size = this.box.getSize(new Vector3()), middle = this.box.getCenter(new Vector3());
+    const size = this.box.getSize(new Vector3()),
+      middle = this.box.getCenter(new Vector3());
     const isAcross = side === "left" || side === "right";
     const [x0, y0, x1, y1] = bounds;
     const ratio = picture.naturalWidth / picture.naturalHeight;
-    const perHeight = Math.max((isAcross ? size.z : size.x) / Math.max(1e-3, (x1 - x0) * ratio), size.y / Math.max(1e-3, y1 - y0));
+    const perHeight = Math.max(
+      (isAcross ? size.z : size.x) / Math.max(1e-3, (x1 - x0) * ratio),
+      size.y / Math.max(1e-3, y1 - y0),
+    );
     const texture = new Texture(picture);
     texture.colorSpace = SRGBColorSpace;
     texture.needsUpdate = true;
-    const material = new MeshBasicMaterial({ map: texture, transparent: true, opacity, depthTest: false, side: DoubleSide });
+    const material = new MeshBasicMaterial({
+      map: texture,
+      transparent: true,
+      opacity,
+      depthTest: false,
+      side: DoubleSide,
+    });
     this.plane = new Mesh(new PlaneGeometry(perHeight * ratio, perHeight), material);
     this.plane.renderOrder = 10;
-    const right = ((x0 + x1) / 2 - 0.5) * perHeight * ratio, up = (0.5 - (y0 + y1) / 2) * perHeight;
+    const right = ((x0 + x1) / 2 - 0.5) * perHeight * ratio,
+      up = (0.5 - (y0 + y1) / 2) * perHeight;
     this.plane.geometry.translate(-right, -up, 0);
     this.plane.position.copy(middle);
     this.plane.rotation.y = AZIMUTH[side];
@@ -221,7 +264,13 @@ export class Viewer {
       const middle = this.controls.target;
       const polar = this.controls.getPolarAngle() + (turn[1] ?? 0);
       const azimuth = this.controls.getAzimuthalAngle() + (turn[0] ?? 0);
-      this.camera.position.setFromSphericalCoords(this.camera.position.distanceTo(middle), Math.min(Math.PI - 0.01, Math.max(0.01, polar)), azimuth).add(middle);
+      this.camera.position
+        .setFromSphericalCoords(
+          this.camera.position.distanceTo(middle),
+          Math.min(Math.PI - 0.01, Math.max(0.01, polar)),
+          azimuth,
+        )
+        .add(middle);
       this.controls.update();
       this.draw();
     }
