@@ -4,11 +4,11 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { ask, credits, key, keepKey } from "./api";
 import type { LedgerRow } from "./api";
-import { enter, fault, isIn, leave, models, needsKey } from "./state";
+import { ask, credits, keepKey, key } from "./api";
+import { when } from "./format";
 import { amount } from "./settings";
-import { when } from "./save";
+import { enter, fault, isIn, leave, models, needsKey } from "./state";
 
 const LIMITS: Record<string, string> = {
   requests_per_min: "requests a minute",

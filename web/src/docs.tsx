@@ -3,8 +3,8 @@
 // How to call the service, from its own OpenAPI document: attributes, answers, errors, samples.
 
 import { useSignal } from "@preact/signals";
-import { codeOf, LANGUAGES } from "./samples";
 import type { Language } from "./samples";
+import { codeOf, LANGUAGES } from "./samples";
 import { document_, fields, wanted } from "./state";
 
 const HOSTED = "/v1/hunyuan3d-2mv";

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // All runs of the account, with their pictures.
 
-import { chosen, isFinal, loadJobs, nextPage, runs, tab } from "./state";
-import { when } from "./save";
+import { Delete } from "./downloads";
+import { when } from "./format";
 import { Thumb } from "./stage";
-import { Delete } from "./take";
+import { chosen, isFinal, loadJobs, nextPage, runs, tab } from "./state";
 
 export function Gallery() {
   return (

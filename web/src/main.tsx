@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
+
+import { effect, signal } from "@preact/signals";
 import { render } from "preact";
-import { signal, effect } from "@preact/signals";
 import { Account, Outside } from "./account";
 import { credits, isAway } from "./api";
 import { Docs } from "./docs";
@@ -10,7 +11,7 @@ import { Go, Settings } from "./settings";
 import { Stage } from "./stage";
 import { begin, isBack, isIn, needsKey, said, shared, tab } from "./state";
 import "./style.css";
-import { Views } from "./views";
+import { Views } from "./drop_zones";
 
 const TABS = [
   ["make", "Make"],

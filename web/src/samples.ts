@@ -3,7 +3,7 @@
 // A run as code: exactly its settings, as a shell, Python or JavaScript sends them.
 
 import type { Recipe } from "./api";
-import { SIDES } from "./guess";
+import { SIDES } from "./side_from_name";
 
 export const LANGUAGES = ["curl", "Python", "JavaScript"] as const;
 export type Language = (typeof LANGUAGES)[number];

@@ -5,6 +5,7 @@
 import { useState } from "preact/hooks";
 import type { Recipe, Value } from "./api";
 import { credits } from "./api";
+import type { Field } from "./state";
 import {
   engine,
   fault,
@@ -20,7 +21,6 @@ import {
   setParameter,
   submitting,
 } from "./state";
-import type { Field } from "./state";
 
 const PRESETS: Record<string, Recipe> = {
   draft: { octree_resolution: 128, target_face_num: 5000, texture_size: 512, steps: 15 },

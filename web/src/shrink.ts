@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A picture larger than the service uses is scaled down before it is sent: that of a phone has ten times the bytes.
 
-import type { Picture } from "./keep";
+import type { Picture } from "./picture_store";
 
 const LONG_SIDE_PX = 2048; // to which the service reduces larger pictures
 const SIDE_MIN_PX = 16; // that it takes

@@ -4,12 +4,15 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { call, here, Refusal } from "./api";
 import type { Job, Side } from "./api";
-import { SIDES } from "./guess";
-import { kept } from "./keep";
-import type { Pictures } from "./keep";
+import { call, here, Refusal } from "./api";
+import { Delete, parametersSent, readsSeed, TakeAway } from "./downloads";
+import { Head, Shown } from "./drop_zones";
+import { save, when } from "./format";
+import type { Pictures } from "./picture_store";
+import { kept } from "./picture_store";
 import { amount } from "./settings";
+import { SIDES } from "./side_from_name";
 import {
   asRefusal,
   cancel,
@@ -26,9 +29,6 @@ import {
   submitting,
   takeUp,
 } from "./state";
-import { save, when } from "./save";
-import { Delete, parametersSent, readsSeed, TakeAway } from "./take";
-import { Head, Shown } from "./views";
 import type { Look, Viewer } from "./viewer";
 
 const STAGES: Record<string, string> = {

@@ -3,12 +3,12 @@
 // What the page knows, and everything that changes it.
 
 import { computed, effect, signal } from "@preact/signals";
-import { ask, call, credits, here, isAway, key, keepKey, Refusal } from "./api";
 import type { Job, Model, Plan, Preview, Recipe, Side, Value } from "./api";
-import { place, SIDES } from "./guess";
-import { forget, keep, kept } from "./keep";
-import type { Picture, Pictures } from "./keep";
+import { ask, call, credits, here, isAway, keepKey, key, Refusal } from "./api";
+import type { Picture, Pictures } from "./picture_store";
+import { forget, keep, kept } from "./picture_store";
 import { fitted } from "./shrink";
+import { place, SIDES } from "./side_from_name";
 
 export interface Field {
   name: string;

@@ -5,15 +5,16 @@
 // The camera is orthographic, as those of the pictures are (CONVENTIONS.md): from its own side a picture covers the
 // model exactly, its subject as large as the model's box seen from there.
 
+import type { Material } from "three";
 import {
   AmbientLight,
   Box3,
-  BufferGeometry,
+  type BufferGeometry,
   Color,
   DirectionalLight,
   DoubleSide,
   GridHelper,
-  Group,
+  type Group,
   LineBasicMaterial,
   LineSegments,
   Mesh,
@@ -29,7 +30,6 @@ import {
   WebGLRenderer,
   WireframeGeometry,
 } from "three";
-import type { Material } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
 import type { Side } from "./api";

@@ -4,8 +4,8 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Side } from "./api";
-import { SIDES } from "./guess";
-import type { Picture } from "./keep";
+import type { Picture } from "./picture_store";
+import { SIDES } from "./side_from_name";
 import {
   addPictures,
   isLooking,

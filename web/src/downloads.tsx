@@ -4,13 +4,13 @@
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { call, here } from "./api";
 import type { Job, Recipe, Value } from "./api";
-import { kept } from "./keep";
-import { codeOf, LANGUAGES } from "./samples";
+import { call, here } from "./api";
+import { save, when } from "./format";
+import { kept } from "./picture_store";
 import type { Language } from "./samples";
+import { codeOf, LANGUAGES } from "./samples";
 import { asRefusal, fields, jobs, models, needsKey, refresh, removeJob, said } from "./state";
-import { save, when } from "./save";
 
 const FORMATS = [
   ["glb", "Blender, games, the web"],
