@@ -49,7 +49,7 @@ def built():
         end("the page is not built: make web")
 
 
-def drop(page, files, place=".views"):
+def drop(page, files, place=".drop-zones"):
     """Let files (name, bytes) fall on a place of the page, or paste them."""
     kinds = {".txt": "text/plain", ".jpg": "image/jpeg"}
     given = [(name, b64encode(data).decode(), kinds.get(Path(name).suffix, "image/png")) for name, data in files]

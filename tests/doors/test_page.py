@@ -80,7 +80,7 @@ def test_sides_that_changed_places_are_told_before_the_run_and_put_right_with_on
     page.get_by_role("button", name="Swap left and right").click()
 
     page.get_by_alt_text("left: right.png").wait_for()
-    page.get_by_text("looking …").wait_for(state="hidden")
+    page.get_by_text("Checking …").wait_for(state="hidden")
     assert page.get_by_text("probably changed places").count() == 0
 
 
@@ -98,7 +98,7 @@ def test_the_embedded_engine_makes_what_each_format_holds_again(visit, embedded)
     assert faces == dict.fromkeys(faces, 5000)
 
     page.get_by_role("button", name="left", exact=True).click()
-    slider = page.get_by_label("How much of the picture covers the model")
+    slider = page.get_by_label("Opacity of the picture over the model")
     slider.fill("0")
     before = canvas(page)
     slider.fill("1")
@@ -125,9 +125,9 @@ def test_a_deleted_run_is_gone(visit, standing):
 
     page.get_by_role("link", name="Models").click()
     page.get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Delete it").click()
+    page.get_by_role("button", name="Delete this run").click()
 
-    page.get_by_text("There is none yet").wait_for()
+    page.get_by_text("No models yet").wait_for()
     with standing.client(key) as client:
         assert client.get("/api/v1/jobs").json()["data"] == []
 
@@ -177,7 +177,7 @@ def test_a_run_shows_its_stage_survives_a_reload_and_is_canceled(visit, slow):
     drop_robot(page)
     make(page)
     page.get_by_role("progressbar").wait_for()
-    page.get_by_text("Taking the pictures").or_(page.get_by_text("Cutting the subject out")).wait_for()
+    page.get_by_text("Reading the pictures").or_(page.get_by_text("Cutting out the subject")).wait_for()
 
     page.reload()
     page.get_by_role("button", name="Cancel this run").click()

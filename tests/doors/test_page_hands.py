@@ -44,7 +44,7 @@ def test_files_find_their_sides_by_their_names_and_others_the_places_that_are_fr
     drop(page, [("toy_270.png", robot("right")), ("notes.txt", b"nothing to see")])
 
     page.get_by_alt_text("right: toy_270.png").wait_for()
-    page.get_by_role("alert").filter(has_text="the other files were left out").wait_for()
+    page.get_by_role("alert").filter(has_text="Other files were left out").wait_for()
     assert alts(page) == {"front: IMG_1.png", "left: Toy-Links.png", "back: b.png", "right: toy_270.png"}
 
 
@@ -79,19 +79,19 @@ def test_what_is_cut_out_is_shown_and_hidden_again(visit, standing):
     picture = page.get_by_alt_text("left: robot-left.png")
     assert picture.get_attribute("src").startswith("blob:")
 
-    page.get_by_label("Show what is cut out").check()
+    page.get_by_label("Show cut-outs").check()
     page.locator(".zone.left img[src^='data:image/png']").wait_for()
 
-    page.get_by_label("Show what is cut out").uncheck()
+    page.get_by_label("Show cut-outs").uncheck()
     assert picture.get_attribute("src").startswith("blob:")
 
 
 def test_the_samples_are_there_without_the_internet(visit, standing):
     page = visit(standing, standing.add_key())
 
-    page.get_by_role("button", name="or its photos").click()
+    page.get_by_role("button", name="Try its photos").click()
     page.get_by_alt_text("left: left.jpg").wait_for()
-    page.get_by_role("button", name="Take the robot").click()
+    page.get_by_role("button", name="Try the robot").click()
 
     page.get_by_alt_text("left: left.png").wait_for()
     assert alts(page) == {f"{side}: {side}.png" for side in SIDES}
@@ -100,7 +100,7 @@ def test_the_samples_are_there_without_the_internet(visit, standing):
 def test_a_seed_is_asked_for_only_where_the_engine_draws_one_and_a_locked_one_is_kept(visit, standing):
     page = visit(standing, standing.add_key())
     page.get_by_role("radio", name="hull").check()
-    page.get_by_text("hull draws no lots and needs no seed").wait_for()
+    page.get_by_text("hull always gives the same result").wait_for()
     assert page.get_by_label("Seed", exact=True).count() == 0
 
     page.get_by_role("radio", name="hunyuan2mv").check()
@@ -108,7 +108,7 @@ def test_a_seed_is_asked_for_only_where_the_engine_draws_one_and_a_locked_one_is
     drop_robot(page)
     make(page)
     shown(page)
-    page.get_by_role("button", name="Keep this seed").click()
+    page.get_by_role("button", name="Use this seed again").click()
 
     drawn = page.locator("dt", has_text="Seed").locator("+ dd").inner_text()
     assert page.get_by_label("Seed", exact=True).input_value() == drawn
@@ -116,7 +116,7 @@ def test_a_seed_is_asked_for_only_where_the_engine_draws_one_and_a_locked_one_is
     page.locator(".strip button").nth(1).wait_for()
     shown(page)
     assert page.locator("dt", has_text="Seed").locator("+ dd").inner_text() == drawn
-    page.get_by_label("lock").uncheck()
+    page.get_by_label("Lock").uncheck()
     assert page.get_by_label("Seed", exact=True).input_value() == "new each time"
 
 
@@ -126,9 +126,9 @@ def test_runs_stand_in_line_side_by_side_and_each_can_be_looked_at(visit, slow):
     make(page)
     page.get_by_text("Stage 1 of").wait_for()
     make(page)
-    page.get_by_text("1 in line").wait_for()
+    page.get_by_text("1 in the queue").wait_for()
     make(page)
-    page.get_by_text("2 in line").wait_for()
+    page.get_by_text("2 in the queue").wait_for()
 
     page.get_by_role("button", name="running").click()
     page.get_by_text("Stage 1 of").wait_for()
@@ -138,7 +138,7 @@ def test_runs_stand_in_line_side_by_side_and_each_can_be_looked_at(visit, slow):
     page.get_by_role("button", name="running").click()  # the next in line has begun
     page.get_by_text("Stage 1 of").wait_for()
     page.get_by_role("button", name="queued").click()
-    page.get_by_text("1 in line").wait_for()
+    page.get_by_text("1 in the queue").wait_for()
 
 
 def test_the_page_still_asks_and_hears_while_more_runs_wait_than_a_browser_opens_connections(visit, slow):
@@ -162,7 +162,7 @@ def test_a_canceled_run_is_made_again_with_its_own_pictures(visit, slow):
     page.get_by_role("button", name="Cancel this run").click()
     page.get_by_role("button", name="Remove the left picture").click()
 
-    page.get_by_role("button", name="Run it again with the same pictures").click()
+    page.get_by_role("button", name="Run again with the same pictures").click()
 
     page.get_by_text("Stage 1 of").wait_for()
     with slow.client(slow.keys[-1]) as client:
@@ -200,7 +200,7 @@ def test_the_model_is_turned_by_mouse_keys_and_buttons_and_changes_its_look(visi
         page.get_by_role("radio", name=look).check(force=True)
         changed(page, before)
     before = canvas(page)
-    page.get_by_label("grid").uncheck()
+    page.get_by_label("Grid").uncheck()
     changed(page, before)
 
 
@@ -242,7 +242,7 @@ def test_a_copied_link_opens_the_model_for_somebody_without_a_key(visit, standin
     page = visit(standing, standing.add_key(), permissions=["clipboard-read", "clipboard-write"])
     made(page)
     page.get_by_role("button", name="Copy a link").click()
-    page.get_by_text("opens for anybody until").wait_for()
+    page.get_by_text("Anyone can open it until").wait_for()
 
     link = page.evaluate("navigator.clipboard.readText()")
     other = visit(standing, path=link.removeprefix(standing.base_url))
@@ -319,7 +319,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(visit, standing, tmp_pat
     page.keyboard.press("Enter")
     shown(page)
 
-    tab_to("The model. Arrow keys turn it")
+    tab_to("3D model. Arrow keys turn it")
     before = canvas(page)
     page.keyboard.press("ArrowLeft")
     changed(page, before)

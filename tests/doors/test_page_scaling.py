@@ -101,7 +101,7 @@ def test_a_damaged_large_picture_is_still_told(visit, standing):
 
     drop(page, [("front.jpg", picture((4032, 3024), kind="JPEG")[:300])])
 
-    page.get_by_role("alert").filter(has_text="damaged or is no picture").wait_for()
+    page.get_by_role("alert").filter(has_text="damaged or not a picture").wait_for()
 
 
 def test_a_card_with_the_note_can_be_used_by_all_and_makes_a_model(visit, standing):

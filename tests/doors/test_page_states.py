@@ -35,7 +35,7 @@ def test_a_link_that_was_opened_too_late(visit, standing):
     path = "%2Fapi%2Fv1%2Fjobs%2Fjob_0%2Ffiles%2Fmodel.glb%3Fpurpose%3Dfile%26expires%3D1%26signature%3D0"
     page = visit(standing, path=f"/#view={path}")
 
-    page.get_by_role("alert").filter(has_text="ask whoever sent it for a new one").wait_for()
+    page.get_by_role("alert").filter(has_text="Ask its sender for a new one").wait_for()
     check_everywhere(page, "dead link")
 
 
@@ -47,11 +47,11 @@ def test_a_link_that_was_cut_off_leaves_the_page_as_it_is(visit, standing):
 
 def test_before_a_run(visit, standing):
     page = visit(standing, standing.add_key())
-    page.get_by_text("A front picture is needed").wait_for()
+    page.get_by_text("Add a front picture").wait_for()
     check_everywhere(page, "empty")
 
     drop(page, [("broken.png", b"no picture at all")])
-    page.get_by_role("alert").filter(has_text="“broken.png” is damaged or is no picture; save it anew").wait_for()
+    page.get_by_role("alert").filter(has_text="“broken.png” is damaged or not a picture. Save it again").wait_for()
     check_everywhere(page, "bad file")
 
     drop_robot(page)
@@ -62,7 +62,7 @@ def test_before_a_run(visit, standing):
 def test_without_credits(visit, standing):
     page = visit(standing, standing.add_key(credits=0))
     drop_robot(page)
-    page.get_by_text("0 credits are left").wait_for()
+    page.get_by_text("you have 0").wait_for()
 
     assert page.get_by_role("button", name="Make the model").is_disabled()
     check_everywhere(page, "no credits")
@@ -76,21 +76,21 @@ def test_during_runs_and_after_those_that_made_nothing(visit, slow):
     check_everywhere(page, "running")
 
     make(page)
-    page.get_by_text("1 in line").wait_for()
+    page.get_by_text("1 in the queue").wait_for()
     check_everywhere(page, "queued")
 
     page.get_by_role("button", name="Cancel this run").click()
-    page.get_by_role("button", name="Run it again with the same pictures").wait_for()
+    page.get_by_role("button", name="Run again with the same pictures").wait_for()
     check_everywhere(page, "canceled")
 
     kill_runner(slow, kill_runner(slow))
     page.get_by_role("button", name="failed").click()
-    page.get_by_role("button", name="Take its pictures and settings").wait_for()
+    page.get_by_role("button", name="Edit its pictures and settings").wait_for()
     check_everywhere(page, "failed")
 
     page.get_by_role("button", name="Remove the left picture").click()
     page.get_by_role("button", name="Add the left picture").wait_for()
-    page.get_by_role("button", name="Take its pictures and settings").click()
+    page.get_by_role("button", name="Edit its pictures and settings").click()
     page.get_by_alt_text("left: robot-left.png").wait_for()
 
 
@@ -122,8 +122,8 @@ def test_after_a_run(visit, standing):
     with standing.client(key) as client:
         client.delete(f"/api/v1/jobs/{client.get('/api/v1/jobs').json()['data'][0]['id']}")
     page.get_by_role("button", name="OBJ").click()
-    page.get_by_role("heading", name="The files of this run are gone").wait_for()
-    page.get_by_role("button", name="Run it again with the same pictures").wait_for()
+    page.get_by_role("heading", name="The files of this run were deleted").wait_for()
+    page.get_by_role("button", name="Run again with the same pictures").wait_for()
     check_everywhere(page, "gone")
 
 

@@ -1,50 +1,53 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// Who is here: the key, what is left, what it was spent on, what the limits are.
+// The account: sign-in, key, credits and their use, engines, limits.
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { LedgerRow } from "./api";
-import { ask, credits, keepKey, key } from "./api";
-import { when } from "./format";
-import { amount } from "./settings";
-import { enter, fault, isIn, leave, models, needsKey } from "./state";
+import type { LedgerRow, Model } from "./api";
+import { ask, asRefusal, credits, key } from "./api";
+import { amount, dateTime } from "./format";
+import { isSignedIn, models, needsKey, refusal } from "./session";
+import { signIn, signOut } from "./start";
 
 const LIMITS: Record<string, string> = {
-  requests_per_min: "requests a minute",
+  requests_per_min: "requests per minute",
   jobs_at_once: "runs at once",
-  jobs_waiting: "runs that may wait",
-  body_mib: "MiB a request",
-  picture_mib: "MiB a picture",
-  picture_megapixels: "megapixels a picture",
-  job_keep_h: "hours a run is kept",
+  jobs_waiting: "runs in the queue",
+  body_mib: "MiB per request",
+  picture_mib: "MiB per picture",
+  picture_megapixels: "megapixels per picture",
+  job_keep_h: "hours until a run is deleted",
 };
+
+type Limits = Record<string, number | null>;
+interface KeyObject {
+  id: string;
+  name: string;
+  expires_at: string | null;
+}
 
 export function Account() {
   return (
-    <main id="main" class="plain">
+    <main id="main" tabIndex={-1} class="plain">
       <h1>Account</h1>
-      {isIn.value ? <Inside /> : <Outside />}
+      {isSignedIn.value ? <Overview /> : <SignIn />}
     </main>
   );
 }
 
-export function Outside() {
+export function SignIn() {
   const text = useSignal("");
   const isBusy = useSignal(false);
   const submit = async (event: Event) => {
     event.preventDefault();
     isBusy.value = true;
-    keepKey(text.value.trim());
-    await enter();
+    await signIn(text.value.trim());
     isBusy.value = false;
   };
   return (
     <form class="signin" onSubmit={(event) => void submit(event)}>
-      <p>
-        The first start of the service prints a link that signs you in, once. Later a key does; it stays in this
-        browser.
-      </p>
+      <p>Sign in with your key. This browser stores it.</p>
       <label for="key">Key</label>
       <div class="pair">
         <input
@@ -55,49 +58,36 @@ export function Outside() {
           placeholder="fv_…"
           value={text.value}
           aria-describedby="key-wrong"
-          onInput={(event) => (text.value = event.currentTarget.value)}
+          onInput={(event) => {
+            text.value = event.currentTarget.value;
+          }}
         />
         <button type="submit" class="primary" disabled={!text.value.trim() || isBusy.value}>
           Sign in
         </button>
       </div>
-      <p id="key-wrong" class={fault.value ? "note bad" : "unseen"} role="alert">
-        {fault.value?.message}
+      <p id="key-wrong" class={refusal.value ? "note bad" : "unseen"} role="alert">
+        {refusal.value?.message}
       </p>
       <p class="sub">
-        No key? <code>fourview keys create --name me</code> prints one, where the service runs.
+        No key? Run <code>fourview keys create --name me</code> on the machine of the service, or open the sign-in link
+        that the service printed when it first started; that link works once.
       </p>
     </form>
   );
 }
 
-function Inside() {
-  const rows = useSignal<LedgerRow[]>([]);
-  const next = useSignal<string | null>(null);
-  const limits = useSignal<Record<string, number | null>>({});
-  const about = useSignal<{ id: string; name: string; expires_at: string | null } | null>(null);
-  const trouble = useSignal("");
-  const load = async (after = "") => {
-    try {
-      const page = await ask<{ data: LedgerRow[]; next: string | null }>(
-        `/api/v1/usage?limit=25${after && `&after=${after}`}`,
-      );
-      rows.value = after ? [...rows.value, ...page.data] : page.data;
-      next.value = page.next;
-    } catch (error) {
-      trouble.value = (error as Error).message;
-    }
-  };
+function Overview() {
+  const limits = useSignal<Limits>({});
+  const about = useSignal<KeyObject | null>(null);
   useEffect(() => {
-    void load();
-    ask<Record<string, number | null>>("/api/v1/limits").then(
-      (found) => (limits.value = found),
-      () => undefined,
-    );
-    ask<{ id: string; name: string; expires_at: string | null }>("/api/v1/keys/self").then(
-      (found) => (about.value = found),
-      () => undefined,
-    );
+    const load = async () => {
+      [limits.value, about.value] = await Promise.all([
+        ask<Limits>("/api/v1/limits"),
+        ask<KeyObject>("/api/v1/keys/self"),
+      ]);
+    };
+    load().catch(() => undefined); // the cards stay empty
   }, [key.value]);
   return (
     <>
@@ -113,10 +103,10 @@ function Inside() {
           </p>
           <p class="sub">
             {about.value?.name}
-            {about.value?.expires_at ? `, until ${when(about.value.expires_at)}` : ""}
+            {about.value?.expires_at ? `, until ${dateTime(about.value.expires_at)}` : ""}
           </p>
           {needsKey.value && (
-            <button type="button" onClick={leave}>
+            <button type="button" onClick={signOut}>
               Sign out
             </button>
           )}
@@ -126,10 +116,7 @@ function Inside() {
           <ul class="bare-list">
             {models.value.map((model) => (
               <li key={model.id}>
-                <b>{model.id}</b>{" "}
-                {model.installed
-                  ? `is here, ${model.price} ${model.price === 1 ? "credit" : "credits"} a default run`
-                  : `is not here: ${model.lacks ?? "not installed"}`}
+                <b>{model.id}</b> {stateOf(model)}
               </li>
             ))}
           </ul>
@@ -147,10 +134,38 @@ function Inside() {
           </ul>
         </section>
       </div>
+      <Usage key={key.value} />
+    </>
+  );
+}
+
+function stateOf(model: Model): string {
+  if (!model.installed) return `not installed: needs ${model.lacks ?? "its package"}`;
+  return `${model.price} ${model.price === 1 ? "credit" : "credits"} for a standard run`;
+}
+
+function Usage() {
+  const rows = useSignal<LedgerRow[]>([]);
+  const next = useSignal<string | null>(null);
+  const error = useSignal("");
+  const load = async (after = "") => {
+    try {
+      const page = await ask<{ data: LedgerRow[]; next: string | null }>(
+        `/api/v1/usage?limit=25${after && `&after=${after}`}`,
+      );
+      rows.value = after ? [...rows.value, ...page.data] : page.data;
+      next.value = page.next;
+    } catch (failure) {
+      error.value = asRefusal(failure).message;
+    }
+  };
+  useEffect(() => void load(), []);
+  return (
+    <>
       <h2>Usage</h2>
-      {trouble.value && (
+      {error.value && (
         <p class="note bad" role="alert">
-          {trouble.value}
+          {error.value}
         </p>
       )}
       <div class="wide" tabIndex={0} role="region" aria-label="Usage">
@@ -173,12 +188,9 @@ function Inside() {
           <tbody>
             {rows.value.map((row) => (
               <tr key={row.id}>
-                <td>{when(row.at)}</td>
-                <td>
-                  {row.kind}
-                  {row.note ? `, ${row.note}` : ""}
-                </td>
-                <td class="mono run">{row.job_id ?? ""}</td>
+                <td>{dateTime(row.at)}</td>
+                <td>{[row.kind, row.note].filter(Boolean).join(", ")}</td>
+                <td class="mono run">{row.job_id}</td>
                 <td class="num">{row.change}</td>
                 <td class="num">{row.balance}</td>
               </tr>
@@ -188,7 +200,7 @@ function Inside() {
       </div>
       {next.value && (
         <button type="button" onClick={() => void load(next.value ?? "")}>
-          Show earlier ones
+          Show older entries
         </button>
       )}
     </>

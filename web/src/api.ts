@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// Talking to the service: one function that sends the key and turns every refusal into an error with a cure.
+// Calls to the service: sends the key, and turns every problem that the service answers into a Refusal.
 
 import { signal } from "@preact/signals";
 import type { components } from "./schema";
@@ -9,13 +9,15 @@ export type Job = components["schemas"]["JobObject"];
 export type Plan = components["schemas"]["Plan"];
 export type Preview = components["schemas"]["Preview"];
 export type Problem = components["schemas"]["Problem"];
-export type Side = "front" | "left" | "back" | "right";
+export type Warning = components["schemas"]["WarningObject"];
 export type Value = string | number | null;
 export type Recipe = Record<string, Value>;
 
+/** An engine, as /api/v1/models describes it; `lacks`: what must be installed first. */
 export interface Model {
   id: string;
   installed: boolean;
+  summary?: string;
   version: string | null;
   licence: string | null;
   lacks: string | null;
@@ -35,25 +37,30 @@ export interface LedgerRow {
 }
 
 const KEY = "fourview.key";
-// A seed may have 19 digits, a number of JavaScript holds 15: long ones stay text, which forms carry as they are.
+// A seed may have 19 digits and a JavaScript number holds 15: longer seeds stay text, which forms send as it is.
 const LONG_SEED = /"(seed|seed_used)":\s*(-?\d{16,})/g;
 
 export const key = signal(localStorage.getItem(KEY) ?? "");
 export const credits = signal<number | null>(null);
-export const isAway = signal(false); // the service did not answer the last time
+export const isAway = signal(false); // the service did not answer the last call
 
+/** The service refused a call, or did not answer (`away`). `message` says what to do. */
 export class Refusal extends Error {
   constructor(
     readonly code: string,
     message: string,
     readonly status: number,
-    readonly fields: { pointer: string; message: string }[] = [],
   ) {
     super(message);
   }
 }
 
-export function keepKey(text: string): void {
+export function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  return new Refusal("internal", error instanceof Error ? error.message : String(error), 0);
+}
+
+export function storeKey(text: string): void {
   if (text) localStorage.setItem(KEY, text);
   else localStorage.removeItem(KEY);
   key.value = text;
@@ -69,16 +76,12 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
   } catch (error) {
     if (init.signal?.aborted) throw error;
     isAway.value = true;
-    throw new Refusal(
-      "away",
-      "The service does not answer. This page tries again by itself; nothing that was accepted is lost.",
-      0,
-    );
+    throw new Refusal("away", "The service does not answer. This page tries again by itself; nothing is lost.", 0);
   }
   isAway.value = false;
   const left = response.headers.get("x-remaining-credits");
   if (left !== null) credits.value = Number(left);
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) throw await refusalOf(response);
   return response;
 }
 
@@ -87,17 +90,22 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   return JSON.parse(text.replace(LONG_SEED, '"$1":"$2"')) as T;
 }
 
-/** The URL without its origin: the page may have been opened under another name of the same service. */
-export function here(url: string): string {
+export async function askJson<T>(path: string, body: unknown): Promise<T> {
+  const headers = { "content-type": "application/json" };
+  return await ask<T>(path, { method: "POST", body: JSON.stringify(body), headers });
+}
+
+/** Path and query of a URL: the page may have been opened under another name of the same service. */
+export function pathOf(url: string): string {
   const { pathname, search } = new URL(url, location.origin);
   return pathname + search;
 }
 
-async function refusal(response: Response): Promise<Refusal> {
+async function refusalOf(response: Response): Promise<Refusal> {
   const text = await response.text();
   try {
     const problem = JSON.parse(text) as Problem;
-    return new Refusal(problem.code, problem.detail, response.status, problem.errors);
+    return new Refusal(problem.code, problem.detail, response.status);
   } catch {
     return new Refusal("internal", `The service answered ${response.status}.`, response.status);
   }

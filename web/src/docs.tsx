@@ -1,128 +1,82 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// How to call the service, from its own OpenAPI document: attributes, answers, errors, samples.
+// How to call the service: a sample, the fields of a request and the errors, from its OpenAPI document.
 
 import { useSignal } from "@preact/signals";
+import type { Value } from "./api";
+import { OutLink, Segments } from "./controls";
+import type { OpenApi, Schema } from "./openapi";
+import { bodySchema, hostedPath } from "./openapi";
+import { chosenParameters, fields } from "./recipe";
 import type { Language } from "./samples";
 import { codeOf, LANGUAGES } from "./samples";
-import { document_, fields, wanted } from "./state";
+import { openApi } from "./session";
+import { SIDE_NAMES } from "./sides";
 
-const HOSTED = "/v1/hunyuan3d-2mv";
-
-interface Row {
-  name: string;
-  type: string;
-  values: string;
-  fallback: string;
-  text: string;
-}
+const JOBS = "/api/v1/jobs";
 
 export function Docs() {
   const language = useSignal<Language>("curl");
-  const found = document_.value;
-  if (!found)
+  const document = openApi.value;
+  if (!document)
     return (
-      <main id="main" class="plain">
+      <main id="main" tabIndex={-1} class="plain">
         <h1>Documentation</h1>
         <p>Loading …</p>
       </main>
     );
-  const native = found["paths"]["/api/v1/jobs"].post.requestBody.content["multipart/form-data"].schema;
-  const hosted = found["paths"][HOSTED]?.post?.requestBody?.content?.["application/json ; charset=utf-8"]?.schema;
-  const errors = Object.entries<any>(found["components"].responses).filter(([name]) => !name.endsWith("_here"));
+  const hosted = hostedPath(document);
   return (
-    <main id="main" class="plain docs">
+    <main id="main" tabIndex={-1} class="plain docs">
       <h1>Documentation</h1>
       <p>
-        Everything that this page does goes over HTTP, and you can do it too:{" "}
-        <a href="/openapi.json" target="_blank" rel="noreferrer">
-          openapi.json
-        </a>{" "}
-        has every field,{" "}
-        <a href="/llms.txt" target="_blank" rel="noreferrer">
-          llms.txt
-        </a>{" "}
-        tells it to a language model. Send your key in the header <code>x-api-key</code>.
+        This page uses the HTTP API of the service, and so can you. Every field is in{" "}
+        <OutLink href="/openapi.json">openapi.json</OutLink>; a summary for language models is{" "}
+        <OutLink href="/llms.txt">llms.txt</OutLink>. Send your key in the header <code>x-api-key</code>.
       </p>
       <section class="code" aria-labelledby="sample-title">
         <header>
           <h2 id="sample-title">Make a model</h2>
-          <div class="segments small" role="radiogroup" aria-label="Language">
-            {LANGUAGES.map((name) => (
-              <label key={name}>
-                <input
-                  type="radio"
-                  name="docs-language"
-                  checked={language.value === name}
-                  onChange={() => (language.value = name)}
-                />
-                <span>{name}</span>
-              </label>
-            ))}
-          </div>
+          <Segments
+            label="Language"
+            group="docs-language"
+            names={LANGUAGES}
+            value={language.value}
+            onChoose={(name) => {
+              language.value = name;
+            }}
+            isSmall
+          />
         </header>
-        <pre tabIndex={0}>{codeOf(language.value, location.origin, ["front", "left", "back", "right"], wanted())}</pre>
+        <pre tabIndex={0}>{codeOf(language.value, location.origin, SIDE_NAMES, chosenParameters.value)}</pre>
       </section>
       <h2>
-        Attributes of <code>POST /api/v1/jobs</code>
+        Fields of <code>POST {JOBS}</code>
       </h2>
-      <Attributes label="Attributes of a job" rows={rowsOf(resolve(native, found))} />
+      <FieldTable label="Fields of a job" schema={bodySchema(document, JOBS, "form")} />
       {hosted && (
         <>
           <h2>
-            Attributes of <code>POST {HOSTED}</code>
+            Fields of <code>POST {hosted}</code>
           </h2>
-          <p>The calls of the hosted endpoint, so that its clients need a new address and nothing else.</p>
-          <Attributes label="Attributes of the hosted call" rows={rowsOf(resolve(hosted, found))} />
+          <p>This is the hosted API. Its clients work here: they only need the new address.</p>
+          <FieldTable label="Fields of the hosted API" schema={bodySchema(document, hosted, "json")} />
         </>
       )}
       <h2>Errors</h2>
-      <div class="wide" tabIndex={0} role="region" aria-label="Errors">
-        <table class="attributes errors">
-          <thead>
-            <tr>
-              <th scope="col">Status</th>
-              <th scope="col">Code</th>
-              <th scope="col">Means</th>
-              <th scope="col">What to do</th>
-            </tr>
-          </thead>
-          <tbody>
-            {errors.map(([name, response]) => {
-              const example = response.content["application/problem+json"].example;
-              return (
-                <tr key={name}>
-                  <td>{example.status}</td>
-                  <td>
-                    <code>{name}</code>
-                  </td>
-                  <td>{response.description}</td>
-                  <td>{example.detail}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
+      <ErrorTable document={document} />
       <p class="sub">
-        This page is made with{" "}
-        <a href="/assets/licences.md" target="_blank" rel="noreferrer">
-          Preact and three.js
-        </a>
-        , and set in{" "}
-        <a href="/assets/fonts.md" target="_blank" rel="noreferrer">
-          Schibsted Grotesk and JetBrains Mono
-        </a>
-        .
+        Built with <OutLink href="/assets/licences.md">Preact and three.js</OutLink>. Fonts:{" "}
+        <OutLink href="/assets/fonts.md">Schibsted Grotesk and JetBrains Mono</OutLink>.
       </p>
     </main>
   );
 }
 
-function Attributes({ label, rows }: { label: string; rows: Row[] }) {
+function FieldTable({ label, schema }: { label: string; schema: Schema | undefined }) {
   return (
     <div class="wide" tabIndex={0} role="region" aria-label={label}>
-      <table class="attributes">
+      <table class="fields">
         <thead>
           <tr>
             <th scope="col">Name</th>
@@ -133,15 +87,15 @@ function Attributes({ label, rows }: { label: string; rows: Row[] }) {
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
-            <tr key={row.name}>
+          {Object.entries(schema?.properties ?? {}).map(([name, property]) => (
+            <tr key={name}>
               <td>
-                <code>{row.name}</code>
+                <code>{name}</code>
               </td>
-              <td>{row.type}</td>
-              <td>{row.values}</td>
-              <td>{row.fallback}</td>
-              <td class="text">{row.text}</td>
+              <td>{typeOf(property)}</td>
+              <td>{valuesOf(name, property)}</td>
+              <td>{schema?.required?.includes(name) ? "required" : defaultOf(name, property)}</td>
+              <td class="text">{property.description}</td>
             </tr>
           ))}
         </tbody>
@@ -150,32 +104,51 @@ function Attributes({ label, rows }: { label: string; rows: Row[] }) {
   );
 }
 
-function resolve(schema: any, found: Record<string, any>): any {
-  const name = /^#\/components\/schemas\/(.+)$/.exec(schema?.$ref ?? "")?.[1];
-  return name ? found["components"].schemas[name] : schema;
+function ErrorTable({ document }: { document: OpenApi }) {
+  const answers = Object.entries(document.components.responses).filter(([code]) => !code.endsWith("_here"));
+  return (
+    <div class="wide" tabIndex={0} role="region" aria-label="Errors">
+      <table class="fields errors">
+        <thead>
+          <tr>
+            <th scope="col">Status</th>
+            <th scope="col">Code</th>
+            <th scope="col">Meaning</th>
+            <th scope="col">What to do</th>
+          </tr>
+        </thead>
+        <tbody>
+          {answers.map(([code, answer]) => {
+            const problem = answer.content["application/problem+json"].example;
+            return (
+              <tr key={code}>
+                <td>{problem.status}</td>
+                <td>
+                  <code>{code}</code>
+                </td>
+                <td>{answer.description}</td>
+                <td>{problem.detail}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
 }
 
-function rowsOf(schema: any): Row[] {
-  const needed: string[] = schema.required ?? [];
-  return Object.entries<any>(schema.properties ?? {}).map(([name, property]) => ({
-    name,
-    type:
-      [property.type ?? "any"]
-        .flat()
-        .filter((type: string) => type !== "null")
-        .join(" or ") + (property.format === "binary" ? ", file" : ""),
-    values: property.enum
-      ? property.enum.filter((choice: unknown) => choice !== null).join(", ")
-      : property.minimum !== undefined
-        ? `${property.minimum} – ${name === "seed" ? "2⁶³ − 1" : property.maximum}`
-        : "",
-    fallback: needed.includes(name)
-      ? "required"
-      : property.default === undefined
-        ? fields.value.some((field) => field.name === name)
-          ? "not set"
-          : "none"
-        : String(property.default),
-    text: property.description ?? "",
-  }));
+function typeOf(schema: Schema): string {
+  const types = [schema.type ?? "any"].flat().filter((type) => type !== "null");
+  return types.join(" or ") + (schema.format === "binary" ? ", file" : "");
+}
+
+function valuesOf(name: string, schema: Schema): string {
+  if (schema.enum) return schema.enum.filter((choice: Value) => choice !== null).join(", ");
+  if (schema.minimum === undefined) return "";
+  return `${schema.minimum} – ${name === "seed" ? "2⁶³ − 1" : schema.maximum}`; // a JavaScript number cannot hold it
+}
+
+function defaultOf(name: string, schema: Schema): string {
+  if (schema.default !== undefined) return String(schema.default);
+  return fields.value.some((field) => field.name === name) ? "not set" : "none";
 }

@@ -1,131 +1,145 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// What can be taken away of a run: its model in each format, a link, the run as code; and how it is thrown away.
+// What a finished run offers: its model in each format, a link to share, its facts, its code, and its deletion.
 
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
-import type { Job, Recipe, Value } from "./api";
-import { call, here } from "./api";
-import { save, when } from "./format";
-import { kept } from "./picture_store";
+import { useEffect, useRef } from "preact/hooks";
+import type { Job } from "./api";
+import { asRefusal, call, pathOf } from "./api";
+import { Segments } from "./controls";
+import { date, dateTime, fileSize } from "./format";
+import { storedPictures } from "./picture_store";
+import { fields } from "./recipe";
+import { deleteRun, parametersToRepeat, readsSeed, refreshRun } from "./runs";
 import type { Language } from "./samples";
 import { codeOf, LANGUAGES } from "./samples";
-import { asRefusal, fields, jobs, models, needsKey, refresh, removeJob, said } from "./state";
+import { announcement, needsKey } from "./session";
+import { SIDE_NAMES } from "./sides";
 
-const FORMATS = [
-  ["glb", "Blender, games, the web"],
-  ["obj", "with its texture, zipped"],
-  ["ply", "scans, research"],
-  ["stl", "3D printing"],
-] as const;
+const USES: Record<string, string> = {
+  glb: "Blender, games, web",
+  obj: "ZIP with its texture",
+  ply: "scans, research",
+  stl: "3D printing",
+};
+const REVOKE_MS = 60_000; // after a browser has begun to save a file
 
-export function TakeAway({ job }: { job: Job }) {
-  const busy = useSignal("");
-  const trouble = useSignal("");
-  const until = useSignal(""); // the link that was copied opens
+export function Downloads({ job }: { job: Job }) {
+  const busy = useSignal(""); // the format that is on its way
+  const error = useSignal("");
+  const formats = fields.value.find((field) => field.name === "file_type")?.choices ?? [];
 
-  const fetchFile = async (format: string) => {
+  const download = async (format: string) => {
     busy.value = format;
-    trouble.value = "";
+    error.value = "";
     try {
       const response = await call(`/api/v1/jobs/${job.id}/files/model.${format}`);
-      const name =
-        /filename="([\w.-]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? `model.${format}`;
-      save(await response.blob(), name);
-      said.value = `${name} was saved`;
-    } catch (error) {
-      if (asRefusal(error).code === "not_found") await refresh(job.id);
-      else trouble.value = asRefusal(error).message;
+      const header = response.headers.get("content-disposition") ?? "";
+      const name = /filename="([\w.-]+)"/.exec(header)?.[1] ?? `model.${format}`;
+      saveFile(await response.blob(), name);
+      announcement.value = `${name} is saved`;
+    } catch (failure) {
+      if (asRefusal(failure).code === "not_found") await refreshRun(job.id);
+      else error.value = asRefusal(failure).message;
     } finally {
       busy.value = "";
     }
   };
-  const copyLink = async () => {
-    await refresh(job.id); // which signs it anew
-    const model = jobs.value[job.id]?.outputs.find((output) => output.name === "model.glb");
-    if (!model) return;
-    if (await copy(`${location.origin}/#view=${encodeURIComponent(here(model.url))}`))
-      until.value = when(new Date(Number(new URL(model.url).searchParams.get("expires")) * 1000).toISOString());
-  };
   return (
-    <div class="take">
-      <section aria-labelledby="take-title">
-        <h3 id="take-title">Take it away</h3>
+    <div class="downloads">
+      <section aria-labelledby="download-title">
+        <h3 id="download-title">Download</h3>
         <div class="formats">
-          {FORMATS.map(([format, use]) => (
-            <button type="button" key={format} disabled={busy.value !== ""} onClick={() => void fetchFile(format)}>
+          {formats.map((format) => (
+            <button type="button" key={format} disabled={busy.value !== ""} onClick={() => void download(format)}>
               <b>{busy.value === format ? "…" : format.toUpperCase()}</b>
-              <small>{sizeOf(job, format) ?? use}</small>
+              <small>
+                {USES[format]}
+                {sizeOf(job, format)}
+              </small>
             </button>
           ))}
         </div>
-        {trouble.value && (
+        {error.value && (
           <p class="note bad" role="alert">
-            {trouble.value}
+            {error.value}
           </p>
         )}
-        <div class="row">
-          <button type="button" onClick={() => void copyLink()}>
-            {until.value ? "Copied" : "Copy a link"}
-          </button>
-          <span class="sub">
-            {until.value ? `opens for anybody until ${until.value}` : "opens for anybody, for a while"}
-          </span>
-        </div>
-        <dl class="facts">
-          <div>
-            <dt>Engine</dt>
-            <dd>
-              {job.engine.name}
-              {job.engine.licence ? `, ${job.engine.licence}` : ""}
-            </dd>
-          </div>
-          <div>
-            <dt>Took</dt>
-            <dd>{(Object.values(job.timings).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(1)} s</dd>
-          </div>
-          {readsSeed(job) && (
-            <div>
-              <dt>Seed</dt>
-              <dd class="mono">{String(job.seed_used)}</dd>
-            </div>
-          )}
-          <div>
-            <dt>Cost</dt>
-            <dd>{job.cost} credits</dd>
-          </div>
-          <div>
-            <dt>Kept until</dt>
-            <dd>
-              {job.expires_at
-                ? new Date(job.expires_at).toLocaleDateString(undefined, { dateStyle: "medium" })
-                : "deleted"}
-            </dd>
-          </div>
-        </dl>
-        <Delete job={job} />
+        <CopyLink job={job} />
+        <Facts job={job} />
+        <DeleteButton job={job} />
       </section>
-      <Code job={job} />
+      <Code key={job.id} job={job} />
     </div>
   );
 }
 
-/** A run is deleted after one more question. */
-export function Delete({ job }: { job: Job }) {
+/** Copies a link that shows the model to anyone, until its signature expires. */
+function CopyLink({ job }: { job: Job }) {
+  const until = useSignal("");
+  const copyLink = async () => {
+    const run = await refreshRun(job.id); // signs its files again
+    const model = run?.outputs.find((output) => output.name === "model.glb");
+    if (!model || !(await copy(`${location.origin}/#view=${encodeURIComponent(pathOf(model.url))}`))) return;
+    const expires = Number(new URL(model.url).searchParams.get("expires"));
+    until.value = dateTime(new Date(expires * 1000).toISOString());
+  };
+  return (
+    <div class="row">
+      <button type="button" onClick={() => void copyLink()}>
+        {until.value ? "Link copied" : "Copy a link"}
+      </button>
+      <span class="sub">
+        {until.value ? `Anyone can open it until ${until.value}` : "Anyone can open it, for a limited time"}
+      </span>
+    </div>
+  );
+}
+
+function Facts({ job }: { job: Job }) {
+  const facts: Record<string, string | null> = {
+    Engine: [job.engine.name, job.engine.licence].filter(Boolean).join(", "),
+    Time: `${(Object.values(job.timings).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(1)} s`,
+    Seed: readsSeed(job) ? String(job.seed_used) : null,
+    Cost: `${job.cost} credits`,
+    "Kept until": job.expires_at && date(job.expires_at),
+  };
+  return (
+    <dl class="facts">
+      {Object.entries(facts).map(
+        ([name, value]) =>
+          value && (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd class={name === "Seed" ? "mono" : ""}>{value}</dd>
+            </div>
+          ),
+      )}
+    </dl>
+  );
+}
+
+/** Deletes a run after a question. */
+export function DeleteButton({ job }: { job: Job }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const close = () => dialog.current?.close();
+  const confirm = () => {
+    close();
+    void deleteRun(job.id);
+  };
   return (
     <div class="delete">
       <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>
-        Delete<span class="unseen"> the run of {when(job.created_at)}</span>
+        Delete<span class="unseen"> the run of {dateTime(job.created_at)}</span>
       </button>
       <dialog ref={dialog} aria-label="Delete this run?">
         <h3>Delete this run?</h3>
-        <p>Its files and its links are gone at once, for everybody.</p>
+        <p>Its files are deleted at once and its links stop working. This cannot be undone.</p>
         <div class="row">
-          <button type="button" class="danger" onClick={() => (dialog.current?.close(), void removeJob(job.id))}>
-            Delete it
+          <button type="button" class="danger" onClick={confirm}>
+            Delete this run
           </button>
-          <button type="button" autofocus onClick={() => dialog.current?.close()}>
+          <button type="button" autofocus onClick={close}>
             Keep it
           </button>
         </div>
@@ -136,88 +150,68 @@ export function Delete({ job }: { job: Job }) {
 
 function Code({ job }: { job: Job }) {
   const language = useSignal<Language>("curl");
-  const sides = useSignal<string[]>(["front", "left", "back", "right"]);
+  const sides = useSignal<string[]>(SIDE_NAMES);
   const isCopied = useSignal(false);
-  const asked = useRef("");
-  if (asked.current !== job.id) {
-    asked.current = job.id;
-    void kept(job.id).then((found) => found && (sides.value = Object.keys(found)));
-  }
-  const text = codeOf(language.value, location.origin, sides.value, parametersOf(job));
+  useEffect(() => {
+    void storedPictures(job.id).then((found) => {
+      if (found) sides.value = Object.keys(found);
+    });
+  }, [job.id]);
+  const text = codeOf(language.value, location.origin, sides.value, parametersToRepeat(job));
+  const copyCode = async () => {
+    isCopied.value = await copy(text);
+  };
   return (
     <section class="code" aria-labelledby="code-title">
       <header>
         <h3 id="code-title">This run as code</h3>
-        <div class="segments small" role="radiogroup" aria-label="Language">
-          {LANGUAGES.map((name) => (
-            <label key={name}>
-              <input
-                type="radio"
-                name={`language-${job.id}`}
-                checked={language.value === name}
-                onChange={() => ((language.value = name), (isCopied.value = false))}
-              />
-              <span>{name}</span>
-            </label>
-          ))}
-        </div>
-        <button type="button" onClick={() => void copy(text).then((done) => (isCopied.value = done))}>
+        <Segments
+          label="Language"
+          group={`language-${job.id}`}
+          names={LANGUAGES}
+          value={language.value}
+          onChoose={(name) => {
+            language.value = name;
+            isCopied.value = false;
+          }}
+          isSmall
+        />
+        <button type="button" onClick={() => void copyCode()}>
           {isCopied.value ? "Copied" : "Copy"}
         </button>
       </header>
       <pre tabIndex={0}>{text}</pre>
-      {!needsKey.value && <p class="sub">Nobody is asked for a key here; the header does no harm.</p>}
+      {!needsKey.value && <p class="sub">This service needs no key. It ignores the header.</p>}
     </section>
   );
 }
 
-/** What differs from the defaults, as it was sent. */
-export function parametersSent(job: Job): Recipe {
-  const known = models.value.find((model) => model.id === job.engine.name)?.parameters;
-  const plain = new Map(fields.value.map((field) => [field.name, field.fallback]));
-  return Object.fromEntries(
-    Object.entries(job.recipe as Recipe).filter(
-      ([name, value]) => (!known || known.includes(name)) && value !== (plain.get(name) ?? null),
-    ),
-  );
-}
-
-/** The same, and the seed that was drawn. */
-function parametersOf(job: Job): Recipe {
-  const parameters = parametersSent(job);
-  if (readsSeed(job)) parameters["seed"] = job.seed_used as Value;
-  return parameters;
-}
-
-/** Whether the seed made a difference to this run. */
-export function readsSeed(job: Job): boolean {
-  return (
-    job.seed_used !== null &&
-    Boolean(models.value.find((model) => model.id === job.engine.name)?.parameters.includes("seed"))
-  );
-}
-
-function sizeOf(job: Job, format: string): string | undefined {
+function sizeOf(job: Job, format: string): string {
   const output = job.outputs.find((one) => one.name.startsWith("model.") && one.format === format);
-  if (!output) return undefined;
-  return output.bytes > 1e6
-    ? `${(output.bytes / 1e6).toFixed(1)} MB`
-    : `${Math.max(1, Math.round(output.bytes / 1e3))} kB`;
+  return output ? `, ${fileSize(output.bytes)}` : "";
 }
 
-/** Whether it is in the clipboard now. */
+export function saveFile(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), REVOKE_MS);
+}
+
+/** Copy a text; whether that worked. */
 async function copy(text: string): Promise<boolean> {
-  let done = true;
+  let isDone = true;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    const area = document.createElement("textarea"); // no clipboard for pages that came over plain HTTP
+    const area = document.createElement("textarea"); // over plain HTTP a page has no clipboard
     area.value = text;
     document.body.append(area);
     area.select();
-    done = document.execCommand("copy");
+    isDone = document.execCommand("copy");
     area.remove();
   }
-  said.value = done ? "Copied" : "The browser refused to copy";
-  return done;
+  announcement.value = isDone ? "Copied" : "The browser did not allow copying";
+  return isDone;
 }

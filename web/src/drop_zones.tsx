@@ -1,32 +1,27 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// The drop zones, laid out as seen from above: the subject in the middle looks down, at the front.
+// The drop zones, laid out as seen from above: the subject in the middle faces down, towards the front picture.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Side } from "./api";
+import type { Warning } from "./api";
 import type { Picture } from "./picture_store";
-import { SIDES } from "./side_from_name";
 import {
   addPictures,
-  isLooking,
-  look,
-  lookFault,
-  pictureFault,
+  addSample,
+  checkPictures,
+  fileError,
+  isChecking,
   pictures,
-  remarks,
-  remove,
+  previewError,
+  removePicture,
   showsCutouts,
-  swap,
-  takeSample,
-} from "./state";
+  swapSides,
+  warnings,
+} from "./pictures";
+import type { Side } from "./sides";
+import { FRONT, isSide, SIDE_NAMES, SIDES } from "./sides";
 
-const HINTS: Record<Side, string> = {
-  front: "the face",
-  left: "its own left; nose to the left edge",
-  back: "the back",
-  right: "its own right; nose to the right edge",
-};
-const DRAGGED = "text/x-fourview-side";
+const DRAGGED = "text/x-fourview-side"; // media type of a side that is dragged onto another
 
 /** A head as the picture of a side shows it. */
 export function Head({ side }: { side: Side }) {
@@ -53,7 +48,7 @@ function Compass() {
       class="compass"
       viewBox="0 0 100 100"
       role="img"
-      aria-label="Seen from above: the subject looks to the front; its own left is on your right."
+      aria-label="Seen from above: the subject faces the front picture; its own left is on your right."
     >
       <circle class="ring" cx="50" cy="50" r="44" />
       <path class="ticks" d="M50 2v8M50 90v8M2 50h8M90 50h8" />
@@ -67,30 +62,39 @@ function Compass() {
 
 function Zone({ side }: { side: Side }) {
   const picture = pictures.value[side];
+  const { hint } = SIDES[side];
   const [isOver, setOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
-  const depth = useRef(0);
+  const depth = useRef(0); // a drag enters and leaves every element inside
 
+  const enter = (event: DragEvent) => {
+    event.preventDefault();
+    depth.current += 1;
+    setOver(true);
+  };
+  const leave = () => {
+    depth.current -= 1;
+    if (depth.current <= 0) setOver(false);
+  };
   const drop = (event: DragEvent) => {
     event.preventDefault();
     event.stopPropagation();
     depth.current = 0;
     setOver(false);
-    const from = event.dataTransfer?.getData(DRAGGED) as Side | "" | undefined;
-    if (from) {
-      if (from !== side) void swap(from, side);
-      return;
-    }
-    void addPictures([...(event.dataTransfer?.files ?? [])], side);
+    const from = event.dataTransfer?.getData(DRAGGED);
+    if (!isSide(from)) void addPictures([...(event.dataTransfer?.files ?? [])], side);
+    else if (from !== side) void swapSides(from, side);
   };
 
   return (
     <div
+      role="group"
+      aria-label={`The ${side} picture`}
+      class={`zone ${side} ${picture ? "filled" : "empty"} ${isOver ? "over" : ""}`}
       draggable={Boolean(picture)}
       onDragStart={(event) => event.dataTransfer?.setData(DRAGGED, side)}
-      class={`zone ${side} ${picture ? "filled" : "empty"} ${isOver ? "over" : ""}`}
-      onDragEnter={(event) => (event.preventDefault(), (depth.current += 1), setOver(true))}
-      onDragLeave={() => (depth.current -= 1) <= 0 && setOver(false)}
+      onDragEnter={enter}
+      onDragLeave={leave}
       onDragOver={(event) => event.preventDefault()}
       onDrop={drop}
     >
@@ -109,7 +113,7 @@ function Zone({ side }: { side: Side }) {
       <button
         type="button"
         class="face"
-        aria-label={picture ? `Replace the ${side} picture` : `Add the ${side} picture: ${HINTS[side]}`}
+        aria-label={picture ? `Replace the ${side} picture` : `Add the ${side} picture: ${hint}`}
         onClick={() => input.current?.click()}
       >
         {picture ? (
@@ -117,48 +121,55 @@ function Zone({ side }: { side: Side }) {
         ) : (
           <>
             <Head side={side} />
-            <span class="hint">{HINTS[side]}</span>
+            <span class="hint">{hint}</span>
           </>
         )}
       </button>
-      <div class="caption">
-        {picture ? (
-          <>
-            <select
-              aria-label={`Side of ${picture.name}`}
-              value={side}
-              onChange={(event) => void swap(side, event.currentTarget.value as Side)}
-            >
-              {SIDES.map((name) => (
-                <option key={name} value={name}>
-                  {name}
-                </option>
-              ))}
-            </select>
-            <button
-              type="button"
-              class="bare"
-              aria-label={`Remove the ${side} picture`}
-              onClick={() => void remove(side)}
-            >
-              <svg viewBox="0 0 16 16" aria-hidden="true">
-                <path d="m4 4 8 8m0-8-8 8" />
-              </svg>
-            </button>
-          </>
-        ) : (
-          <span class="name">
-            {side}
-            {side === "front" && <em> needed</em>}
-          </span>
-        )}
-      </div>
+      <div class="caption">{picture ? <Filled side={side} picture={picture} /> : <Label side={side} />}</div>
       {picture?.scaledFrom && <p class="scaled">scaled from {picture.scaledFrom}</p>}
     </div>
   );
 }
 
-/** A picture, or what is cut out of it. */
+function Label({ side }: { side: Side }) {
+  return (
+    <span class="name">
+      {side}
+      {side === FRONT && <em> required</em>}
+    </span>
+  );
+}
+
+/** Below a picture: changes its side, removes it. */
+function Filled({ side, picture }: { side: Side; picture: Picture }) {
+  return (
+    <>
+      <select
+        aria-label={`Side of ${picture.name}`}
+        value={side}
+        onChange={(event) => void swapSides(side, event.currentTarget.value as Side)}
+      >
+        {SIDE_NAMES.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+      <button
+        type="button"
+        class="bare"
+        aria-label={`Remove the ${side} picture`}
+        onClick={() => void removePicture(side)}
+      >
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <path d="m4 4 8 8m0-8-8 8" />
+        </svg>
+      </button>
+    </>
+  );
+}
+
+/** A picture, or its cut-out where those are shown. */
 export function Shown({ picture, alt }: { picture: Picture; alt: string }) {
   const [url, setUrl] = useState("");
   useEffect(() => {
@@ -170,18 +181,18 @@ export function Shown({ picture, alt }: { picture: Picture; alt: string }) {
   return source ? <img class={showsCutouts.value ? "cutout" : ""} src={source} alt={alt} draggable={false} /> : null;
 }
 
-export function Views() {
+export function DropZones() {
+  // Before the first paint: where nothing listens, the browser leaves the page and opens a dropped file.
   useLayoutEffect(() => {
-    // at once: what falls on a page that does not listen yet takes its place
-    const paste = (event: ClipboardEvent) => {
-      const files = [...(event.clipboardData?.files ?? [])];
+    const add = (data: DataTransfer | null) => {
+      const files = [...(data?.files ?? [])];
       if (files.length) void addPictures(files);
     };
+    const paste = (event: ClipboardEvent) => add(event.clipboardData);
     const over = (event: DragEvent) => event.preventDefault();
     const drop = (event: DragEvent) => {
-      event.preventDefault(); // beside the zones: by name
-      const files = [...(event.dataTransfer?.files ?? [])];
-      if (files.length) void addPictures(files);
+      event.preventDefault();
+      add(event.dataTransfer); // beside the zones: sides by file name
     };
     addEventListener("paste", paste);
     addEventListener("dragover", over);
@@ -193,66 +204,69 @@ export function Views() {
     };
   }, []);
   const count = Object.keys(pictures.value).length;
+  const errors = [fileError.value, previewError.value].filter(Boolean);
   return (
-    <section class="views" aria-labelledby="views-title">
+    <section class="drop-zones" aria-labelledby="pictures-title">
       <header>
-        <h2 id="views-title">Pictures</h2>
-        <span class="sub">{count ? `${count} of 4` : "drop, paste or click"}</span>
+        <h2 id="pictures-title">Pictures</h2>
+        <span class="sub">{count ? `${count} of ${SIDE_NAMES.length}` : "Drop, paste or click"}</span>
       </header>
       <div class="cross">
         <Compass />
-        {SIDES.map((side) => (
+        {SIDE_NAMES.map((side) => (
           <Zone key={side} side={side} />
         ))}
         <p class="corner nw">
           Left and right are the <b>subject’s own</b>.
         </p>
         <p class="corner ne">
-          In <b>left</b> the nose points to the picture’s left edge.
+          In the <b>left</b> picture the nose points to the left edge.
         </p>
         <div class="corner sw">
-          {isLooking.value && <p role="status">looking …</p>}
+          {isChecking.value && <p role="status">Checking …</p>}
           <label class="check">
-            <input
-              type="checkbox"
-              checked={showsCutouts.value}
-              onChange={(event) => {
-                showsCutouts.value = event.currentTarget.checked;
-                if (showsCutouts.value && !Object.values(pictures.value).every((picture) => picture.cutout))
-                  void look();
-              }}
-            />
-            Show what is cut out
+            <input type="checkbox" checked={showsCutouts.value} onChange={toggleCutouts} />
+            Show cut-outs
           </label>
         </div>
         <div class="corner se">
           No pictures?
-          <button type="button" class="link" onClick={() => void takeSample("robot", "png")}>
-            Take the robot
+          <button type="button" class="link" onClick={() => void addSample("robot", "png")}>
+            Try the robot
           </button>
-          <button type="button" class="link" onClick={() => void takeSample("robot_photo", "jpg")}>
-            or its photos
+          <button type="button" class="link" onClick={() => void addSample("robot_photo", "jpg")}>
+            Try its photos
           </button>
         </div>
       </div>
-      {[pictureFault.value, lookFault.value].map(
-        (words) =>
-          words && (
-            <p class="note bad" role="alert" key={words}>
-              {words}
-            </p>
-          ),
-      )}
-      {remarks.value.map((remark) => (
-        <p class="note warn" role="status" key={remark.code + remark.field}>
-          {remark.message}
-          {remark.code === "views_probably_swapped" && ["left", "right"].includes(remark.field ?? "") && (
-            <button type="button" onClick={() => void swap("left", "right")}>
-              Swap left and right
-            </button>
-          )}
+      {errors.map((text) => (
+        <p class="note bad" role="alert" key={text}>
+          {text}
+        </p>
+      ))}
+      {warnings.value.map((warning) => (
+        <p class="note warn" role="status" key={warning.code + warning.field}>
+          {warning.message} <SwapOffer warning={warning} />
         </p>
       ))}
     </section>
+  );
+}
+
+function toggleCutouts(): void {
+  showsCutouts.value = !showsCutouts.value;
+  const lacksCutouts = Object.values(pictures.value).some((picture) => !picture.cutout);
+  if (showsCutouts.value && lacksCutouts) void checkPictures();
+}
+
+/** Where left and right seem to be exchanged, a button that exchanges them. */
+function SwapOffer({ warning }: { warning: Warning }) {
+  const side = warning.field;
+  if (warning.code !== "views_probably_swapped" || !isSide(side) || SIDES[side].across !== "z") return null;
+  const pair = SIDE_NAMES.filter((name) => name === side || name === SIDES[side].opposite) as [Side, Side];
+  return (
+    <button type="button" onClick={() => void swapSides(...pair)}>
+      Swap {pair.join(" and ")}
+    </button>
   );
 }

@@ -1,15 +1,19 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// What is handed to whoever looks: files, moments.
+// Numbers, sizes and dates as text.
 
-export function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+export function amount(value: number | null): string {
+  return value === null ? "" : value.toLocaleString("en", { maximumSignificantDigits: 6 });
 }
 
-export function when(moment: string): string {
+export function fileSize(bytes: number): string {
+  return bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+}
+
+export function dateTime(moment: string): string {
   return new Date(moment).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
+
+export function date(moment: string): string {
+  return new Date(moment).toLocaleDateString(undefined, { dateStyle: "medium" });
 }

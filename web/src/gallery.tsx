@@ -1,45 +1,53 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// All runs of the account, with their pictures.
+// Every run of the account with the picture of its model.
 
-import { Delete } from "./downloads";
-import { when } from "./format";
-import { Thumb } from "./stage";
-import { chosen, isFinal, loadJobs, nextPage, runs, tab } from "./state";
+import type { Job } from "./api";
+import { DeleteButton } from "./downloads";
+import { dateTime } from "./format";
+import { chosenId, isFinal, loadRuns, nextPage, runs } from "./runs";
+import { tab } from "./session";
+import { Thumbnail } from "./stage";
 
 export function Gallery() {
   return (
-    <main id="main" class="plain">
+    <main id="main" tabIndex={-1} class="plain">
       <h1>Models</h1>
       {runs.value.length === 0 && (
         <p>
-          There is none yet. <a href="#make">Make the first.</a>
+          No models yet. <a href="#make">Make the first one.</a>
         </p>
       )}
       <ul class="gallery">
-        {runs.value.map((one) => (
-          <li key={one.id} class={one.status}>
-            <button type="button" onClick={() => ((chosen.value = one.id), (location.hash = ""), (tab.value = "make"))}>
-              <Thumb job={one} />
-              <span>{when(one.created_at)}</span>
+        {runs.value.map((run) => (
+          <li key={run.id} class={run.status}>
+            <button type="button" onClick={() => open(run)}>
+              <Thumbnail job={run} />
+              <span>{dateTime(run.created_at)}</span>
               <small>
-                {one.mesh
-                  ? `${one.mesh.faces.toLocaleString("en")} faces`
-                  : isFinal(one)
-                    ? one.status
-                    : `${Math.round(one.progress * 100)} %`}{" "}
-                · {one.engine.name}
+                {stateOf(run)} · {run.engine.name}
               </small>
             </button>
-            {isFinal(one) && <Delete job={one} />}
+            {isFinal(run) && <DeleteButton job={run} />}
           </li>
         ))}
       </ul>
       {nextPage.value && (
-        <button type="button" onClick={() => void loadJobs(nextPage.value ?? undefined)}>
-          Show earlier ones
+        <button type="button" onClick={() => void loadRuns(nextPage.value ?? undefined)}>
+          Show older runs
         </button>
       )}
     </main>
   );
+}
+
+function open(run: Job): void {
+  chosenId.value = run.id;
+  location.hash = "";
+  tab.value = "make";
+}
+
+function stateOf(run: Job): string {
+  if (run.mesh) return `${run.mesh.faces.toLocaleString("en")} faces`;
+  return isFinal(run) ? run.status : `${Math.round(run.progress * 100)} %`;
 }

@@ -1,33 +1,82 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
+// The frame of the page: header, tabs, colours, banner.
 
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
-import { Account, Outside } from "./account";
+import { Account, SignIn } from "./account";
 import { credits, isAway } from "./api";
 import { Docs } from "./docs";
+import { DropZones } from "./drop_zones";
 import { Gallery } from "./gallery";
-import { Go, Settings } from "./settings";
+import type { Tab } from "./session";
+import { announcement, isBack, isSignedIn, needsKey, sharedModel, tab } from "./session";
+import { Settings, StartButton } from "./settings";
 import { Stage } from "./stage";
-import { begin, isBack, isIn, needsKey, said, shared, tab } from "./state";
+import { start } from "./start";
 import "./style.css";
-import { Views } from "./drop_zones";
 
-const TABS = [
-  ["make", "Make"],
-  ["models", "Models"],
-  ["docs", "Docs"],
-  ["account", "Account"],
-] as const;
+const TABS: Record<Tab, { title: string; Content: () => preact.JSX.Element }> = {
+  make: { title: "Make", Content: Make },
+  models: { title: "Models", Content: Gallery },
+  docs: { title: "Docs", Content: Docs },
+  account: { title: "Account", Content: Account },
+};
+const THEME = "fourview.theme";
 const THEMES = ["auto", "light", "dark"];
 
-const isReady = signal(false);
-const theme = signal(localStorage.getItem("fourview.theme") ?? "auto");
+const isReady = signal(false); // it is known who is signed in
+const theme = signal(localStorage.getItem(THEME) ?? "auto");
 
 effect(() => {
-  document.documentElement.dataset["theme"] = theme.value;
-  localStorage.setItem("fourview.theme", theme.value);
+  document.documentElement.dataset.theme = theme.value;
+  localStorage.setItem(THEME, theme.value);
 });
+
+function Page() {
+  const { Content } = TABS[tab.value];
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
+        Skip to the content
+      </button>
+      <Header />
+      <div class="banner" role="status">
+        <Banner />
+      </div>
+      <Content />
+      <p class="unseen" role="status" aria-live="polite">
+        {announcement.value}
+      </p>
+    </>
+  );
+}
+
+function Header() {
+  const showsCredits = isSignedIn.value && needsKey.value && credits.value !== null;
+  return (
+    <header class="top">
+      <a class="brand" href="#make">
+        <Logo />
+        fourview
+      </a>
+      <nav aria-label="Pages">
+        {Object.entries(TABS).map(([name, { title }]) => (
+          <a key={name} href={`#${name}`} aria-current={tab.value === name ? "page" : undefined}>
+            {title}
+          </a>
+        ))}
+      </nav>
+      <span class="push" />
+      {showsCredits && (
+        <a class="credits" href="#account">
+          <b>{credits.value}</b> credits
+        </a>
+      )}
+      <ThemeButton />
+    </header>
+  );
+}
 
 function Logo() {
   return (
@@ -39,90 +88,62 @@ function Logo() {
   );
 }
 
-function Page() {
+function ThemeButton() {
   const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? "auto";
+  const change = () => {
+    theme.value = next;
+  };
   return (
-    <>
-      <a
-        class="skip"
-        href="#main"
-        onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}
-      >
-        Skip to the content
-      </a>
-      <header class="top">
-        <a class="brand" href="#make">
-          <Logo />
-          fourview
-        </a>
-        <nav aria-label="Parts of the page">
-          {TABS.map(([name, words]) => (
-            <a key={name} href={`#${name}`} aria-current={tab.value === name ? "page" : undefined}>
-              {words}
-            </a>
-          ))}
-        </nav>
-        <span class="push" />
-        {isIn.value && needsKey.value && credits.value !== null && (
-          <a class="credits" href="#account">
-            <b>{credits.value}</b> credits
-          </a>
-        )}
-        <button
-          type="button"
-          class="bare"
-          onClick={() => (theme.value = next)}
-          aria-label={`Colours: ${theme.value}. Change to ${next}`}
-          title={`Colours: ${theme.value}`}
-        >
-          <svg viewBox="0 0 16 16" aria-hidden="true">
-            <circle cx="8" cy="8" r="5.500" />
-            <path class="solid" d="M8 2.500a5.500 5.500 0 0 1 0 11Z" />
-          </svg>
-        </button>
-      </header>
-      <div class="banner" role="status">
-        {isAway.value ? (
-          <p class="note warn">
-            The service does not answer. This page tries again every few seconds; runs that were accepted go on, and
-            nothing is lost.
-          </p>
-        ) : (
-          isBack.value && <p class="note good">The service answers again; everything is as it was.</p>
-        )}
-      </div>
-      {tab.value === "models" ? (
-        <Gallery />
-      ) : tab.value === "docs" ? (
-        <Docs />
-      ) : tab.value === "account" ? (
-        <Account />
-      ) : (
-        <main id="main" tabIndex={-1} class={shared.value ? "make alone" : "make"}>
-          <h1 class="unseen">Make a model of four pictures</h1>
-          {!shared.value && (
-            <div class="panel">
-              {isReady.value && !isIn.value && (
-                <section class="gate">
-                  <h2>Sign in</h2>
-                  <Outside />
-                </section>
-              )}
-              <Views />
-              <Settings />
-              <Go />
-            </div>
-          )}
-          <Stage />
-        </main>
-      )}
-      <p class="unseen" role="status" aria-live="polite">
-        {said.value}
+    <button
+      type="button"
+      class="bare"
+      onClick={change}
+      aria-label={`Colours: ${theme.value}. Change to ${next}`}
+      title={`Colours: ${theme.value}`}
+    >
+      <svg viewBox="0 0 16 16" aria-hidden="true">
+        <circle cx="8" cy="8" r="5.500" />
+        <path class="solid" d="M8 2.500a5.500 5.500 0 0 1 0 11Z" />
+      </svg>
+    </button>
+  );
+}
+
+function Banner() {
+  if (isAway.value)
+    return (
+      <p class="note warn">
+        The service does not answer. This page tries again every few seconds. Runs that were accepted continue.
       </p>
-    </>
+    );
+  return isBack.value ? <p class="note good">The service answers again. Nothing is lost.</p> : null;
+}
+
+function Make() {
+  const isShared = sharedModel.value !== null;
+  return (
+    <main id="main" tabIndex={-1} class={isShared ? "make alone" : "make"}>
+      <h1 class="unseen">Make a model from four pictures</h1>
+      {!isShared && (
+        <div class="panel">
+          {isReady.value && !isSignedIn.value && (
+            <section class="gate">
+              <h2>Sign in</h2>
+              <SignIn />
+            </section>
+          )}
+          <DropZones />
+          <Settings />
+          <StartButton />
+        </div>
+      )}
+      <Stage />
+    </main>
   );
 }
 
 const root = document.getElementById("page");
 if (root) render(<Page />, root);
-void begin().then(() => (isReady.value = true));
+void start().then(() => {
+  isReady.value = true;
+});

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// What this browser keeps over a reload: the pictures in the drop zones, and those of each run. Nothing else knows them,
-// since the service hands out results and no inputs.
+// The pictures that this browser stores over a reload (IndexedDB): those in the drop zones and those of each run.
+// The service returns results and never a run's pictures, so they are stored here alone.
 
-import type { Side } from "./api";
+import type { Side } from "./sides";
 
-/** A picture as it is sent; `scaledFrom` is its size before where it was larger, `cutout` what the service cut out of it. */
+/** A picture as it is sent. `scaledFrom`: its size before scaling; `cutout`: data URI of the service's cut-out. */
 export interface Picture {
   name: string;
   blob: Blob;
@@ -14,7 +14,9 @@ export interface Picture {
 }
 export type Pictures = Partial<Record<Side, Picture>>;
 
-const RUNS_MAX = 40; // of whose pictures the oldest go
+export const DROP_ZONES = "zones"; // the name of the drop zones' pictures; those of a run have the name of its job
+
+const RUNS_MAX = 40; // runs whose pictures are stored; the oldest are deleted first
 
 let opened: Promise<IDBDatabase> | undefined;
 
@@ -28,7 +30,7 @@ function open(): Promise<IDBDatabase> {
   return opened;
 }
 
-async function store<T>(
+async function access<T>(
   mode: IDBTransactionMode,
   act: (pictures: IDBObjectStore) => IDBRequest<T>,
 ): Promise<T | undefined> {
@@ -37,30 +39,28 @@ async function store<T>(
     return await new Promise<T>((resolve, reject) => {
       const request = act(database.transaction("pictures", mode).objectStore("pictures"));
       request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error ?? new Error("not kept"));
+      request.onerror = () => reject(request.error ?? new Error("not stored"));
     });
   } catch {
-    return undefined; // a private window keeps nothing, and the page works without
+    return undefined; // a private window stores nothing; the page works without
   }
 }
 
-export async function keep(name: string, pictures: Pictures): Promise<void> {
-  await store("readwrite", (all) => all.put(pictures, name));
-  const names = ((await store("readonly", (all) => all.getAllKeys())) ?? [])
-    .map(String)
-    .filter((known) => known.startsWith("job_"));
-  const runs = (JSON.parse(localStorage.getItem("fourview.runs") ?? "[]") as string[]).filter((known) =>
-    names.includes(known),
-  );
+export async function storePictures(name: string, pictures: Pictures): Promise<void> {
+  await access("readwrite", (all) => all.put(pictures, name));
+  const keys = (await access("readonly", (all) => all.getAllKeys())) ?? [];
+  const stored = keys.map(String).filter((key) => key.startsWith("job_"));
+  const order = JSON.parse(localStorage.getItem("fourview.runs") ?? "[]") as string[];
+  const runs = order.filter((run) => stored.includes(run));
   if (name.startsWith("job_") && !runs.includes(name)) runs.push(name);
-  for (const old of runs.splice(0, Math.max(0, runs.length - RUNS_MAX))) await forget(old);
+  for (const old of runs.splice(0, Math.max(0, runs.length - RUNS_MAX))) await deletePictures(old);
   localStorage.setItem("fourview.runs", JSON.stringify(runs));
 }
 
-export async function kept(name: string): Promise<Pictures | undefined> {
-  return await store<Pictures>("readonly", (all) => all.get(name) as IDBRequest<Pictures>);
+export async function storedPictures(name: string): Promise<Pictures | undefined> {
+  return await access<Pictures>("readonly", (all) => all.get(name) as IDBRequest<Pictures>);
 }
 
-export async function forget(name: string): Promise<void> {
-  await store("readwrite", (all) => all.delete(name));
+export async function deletePictures(name: string): Promise<void> {
+  await access("readwrite", (all) => all.delete(name));
 }

@@ -1,112 +1,84 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// The settings: presets, then every field as the service describes it, its range and its sentence; what the run costs.
+// The settings: presets, the engine, every parameter with the range and the sentence that the service gives; the
+// button that starts a run, with its price.
 
 import { useState } from "preact/hooks";
-import type { Recipe, Value } from "./api";
+import type { Model, Recipe, Value } from "./api";
 import { credits } from "./api";
-import type { Field } from "./state";
-import {
-  engine,
-  fault,
-  fields,
-  isIn,
-  models,
-  needsKey,
-  pictures,
-  plan,
-  planFault,
-  recipe,
-  run,
-  setParameter,
-  submitting,
-} from "./state";
+import { OutLink, Segments } from "./controls";
+import { amount } from "./format";
+import { pictures } from "./pictures";
+import type { Field } from "./recipe";
+import { engine, fields, plan, planRefusal, recipe, setParameter } from "./recipe";
+import { isSubmitting, startRun } from "./runs";
+import { isSignedIn, models, needsKey, refusal } from "./session";
+import { FRONT } from "./sides";
 
 const PRESETS: Record<string, Recipe> = {
   draft: { octree_resolution: 128, target_face_num: 5000, texture_size: 512, steps: 15 },
   standard: {},
   high: { octree_resolution: 384, target_face_num: 60000, texture_size: 2048, steps: 50 },
 };
-const PRESET_KNOBS = ["octree_resolution", "target_face_num", "texture_size", "steps"];
-const FIRST = ["target_face_num", "octree_resolution", "texture_size", "texture", "seed"]; // shown without opening the rest
+const PRESET_PARAMETERS = ["octree_resolution", "target_face_num", "texture_size", "steps"];
+const FIRST = ["target_face_num", "octree_resolution", "texture_size", "texture", "seed"]; // always open, in this order
+const HIDDEN = ["engine", "num_chunks"]; // chosen above; changes memory alone, never the result
 const LABELS: Record<string, string> = {
   target_face_num: "Faces",
   octree_resolution: "Detail of the shape",
-  texture_size: "Texture size",
   file_type: "Format",
-  num_chunks: "Points a pass",
   height_m: "Height in metres",
   guidance_scale: "Guidance",
   remove_background: "Background",
 };
+const FACTOR_RANGE = 20; // a slider over more than this factor is logarithmic
 
-export function label(name: string): string {
-  const words = LABELS[name] ?? name.replaceAll("_", " ");
-  return words[0]?.toUpperCase() + words.slice(1);
+/** The label of a parameter: its name in words where the table has none. */
+function labelOf(parameter: string): string {
+  const words = LABELS[parameter] ?? parameter.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-function presetNow(): string | undefined {
-  const now = JSON.stringify(PRESET_KNOBS.map((name) => recipe.value[name] ?? null));
-  return Object.keys(PRESETS).find(
-    (preset) => JSON.stringify(PRESET_KNOBS.map((name) => PRESETS[preset]?.[name] ?? null)) === now,
-  );
+function currentPreset(): string | undefined {
+  const valuesOf = (given: Recipe | undefined) =>
+    JSON.stringify(PRESET_PARAMETERS.map((name) => given?.[name] ?? null));
+  return Object.keys(PRESETS).find((preset) => valuesOf(PRESETS[preset]) === valuesOf(recipe.value));
 }
 
-function choose(preset: string): void {
-  const rest = Object.entries(recipe.value).filter(([name]) => !PRESET_KNOBS.includes(name));
+function choosePreset(preset: string): void {
+  const rest = Object.entries(recipe.value).filter(([name]) => !PRESET_PARAMETERS.includes(name));
   recipe.value = { ...Object.fromEntries(rest), ...PRESETS[preset] };
 }
 
 export function Settings() {
   const known = engine.value?.parameters;
-  const shown = fields.value.filter((field) => field.name !== "engine" && (!known || known.includes(field.name)));
+  const shown = fields.value.filter(({ name }) => !HIDDEN.includes(name) && (!known || known.includes(name)));
   const first = FIRST.flatMap((name) => shown.filter((field) => field.name === name));
   const rest = shown.filter((field) => !FIRST.includes(field.name));
-  const now = presetNow();
+  const reset = () => {
+    recipe.value = {};
+  };
   return (
     <section class="settings" aria-labelledby="settings-title">
       <header>
         <h2 id="settings-title">Settings</h2>
         {Object.keys(recipe.value).length > 0 && (
-          <button type="button" class="link" onClick={() => (recipe.value = {})}>
-            reset
+          <button type="button" class="link" onClick={reset}>
+            Reset
           </button>
         )}
       </header>
-      <div class="segments" role="radiogroup" aria-label="Preset">
-        {Object.keys(PRESETS).map((preset) => (
-          <label key={preset}>
-            <input type="radio" name="preset" checked={now === preset} onChange={() => choose(preset)} />
-            <span>{preset}</span>
-          </label>
-        ))}
-      </div>
-      {models.value.length > 1 && (
-        <fieldset class="engines">
-          <legend>Engine</legend>
-          {models.value.map((model) => (
-            <label key={model.id} class={model.installed ? "" : "off"}>
-              <input
-                type="radio"
-                name="engine"
-                disabled={!model.installed}
-                checked={engine.value?.id === model.id}
-                onChange={() => setParameter("engine", model.is_default ? undefined : model.id)}
-              />
-              <span>
-                <b>{model.id}</b>{" "}
-                <small>
-                  {model.installed ? `${model.licence ?? ""}` : `needs ${model.lacks ?? "to be installed"}`}
-                </small>
-              </span>
-            </label>
-          ))}
-          <p class="sub">{fields.value.find((field) => field.name === "engine")?.text}</p>
-        </fieldset>
-      )}
+      <Segments
+        label="Preset"
+        group="preset"
+        names={Object.keys(PRESETS)}
+        value={currentPreset()}
+        onChoose={choosePreset}
+      />
+      {models.value.length > 1 && <Engines />}
       {known && !known.includes("seed") && (
         <p class="sub">
-          {engine.value?.id} draws no lots and needs no seed: the same pictures and settings make the same model.
+          {engine.value?.id} always gives the same result for the same pictures and settings; it needs no seed.
         </p>
       )}
       {first.map((field) => (
@@ -124,37 +96,55 @@ export function Settings() {
   );
 }
 
+function Engines() {
+  const hasSummaries = models.value.every((model) => model.summary);
+  return (
+    <fieldset class="engines">
+      <legend>Engine</legend>
+      {models.value.map((model) => (
+        <label key={model.id} class={model.installed ? "" : "off"}>
+          <input
+            type="radio"
+            name="engine"
+            disabled={!model.installed}
+            checked={engine.value?.id === model.id}
+            onChange={() => setParameter("engine", model.is_default ? undefined : model.id)}
+          />
+          <span>
+            <b>{model.id}</b> <small>{factsOf(model)}</small>
+          </span>
+        </label>
+      ))}
+      {!hasSummaries && <p class="sub">{fields.value.find((field) => field.name === "engine")?.text}</p>}
+    </fieldset>
+  );
+}
+
+function factsOf(model: Model): string {
+  const state = model.installed ? model.licence : `not installed: needs ${model.lacks ?? "its package"}`;
+  return [model.summary, state].filter(Boolean).join(" · ");
+}
+
 function Control({ field }: { field: Field }) {
   const id = `parameter-${field.name}`;
   const set = recipe.value[field.name];
-  const value =
-    set === undefined ? (field.fallback ?? (plan.value?.recipe[field.name] as Value | undefined) ?? null) : set;
+  const planned = plan.value?.recipe[field.name] as Value | undefined; // what the engine takes where nothing is set
+  const value = set === undefined ? (field.fallback ?? planned ?? null) : set;
   const put = (next: Value) => setParameter(field.name, next === field.fallback ? undefined : next);
+  const isSeed = field.name === "seed";
   return (
     <div class={`parameter ${set === undefined ? "" : "set"}`}>
-      <label for={id}>{label(field.name)}</label>
-      {field.name === "seed" ? (
+      <label for={id}>{labelOf(field.name)}</label>
+      {isSeed ? (
         <Seed id={id} value={value} put={put} />
       ) : field.choices ? (
-        <select
-          id={id}
-          aria-describedby={`${id}-text`}
-          value={String(value ?? "")}
-          onChange={(event) => put(event.currentTarget.value || null)}
-        >
-          {field.optional && <option value="">not set</option>}
-          {field.choices.map((choice) => (
-            <option key={choice} value={choice}>
-              {choice}
-            </option>
-          ))}
-        </select>
+        <Choice id={id} field={field} choices={field.choices} value={value} put={put} />
       ) : (
         <Numeric id={id} field={field} value={value} put={put} />
       )}
       <p id={`${id}-text`}>
         {field.text.replace(/ \(engine .*\)$/, "")}
-        {field.low !== null && field.name !== "seed" && (
+        {field.low !== null && !isSeed && (
           <span class="range">
             {" "}
             {amount(field.low)} – {amount(field.high)}
@@ -165,38 +155,41 @@ function Control({ field }: { field: Field }) {
   );
 }
 
-function Numeric({ id, field, value, put }: { id: string; field: Field; value: Value; put: (next: Value) => void }) {
-  const [wrong, setWrong] = useState("");
+interface ControlProps {
+  id: string;
+  value: Value;
+  put: (next: Value) => void;
+}
+
+function Choice({ id, field, choices, value, put }: ControlProps & { field: Field; choices: string[] }) {
+  return (
+    <select
+      id={id}
+      aria-describedby={`${id}-text`}
+      value={String(value ?? "")}
+      onChange={(event) => put(event.currentTarget.value || null)}
+    >
+      {field.optional && <option value="">not set</option>}
+      {choices.map((choice) => (
+        <option key={choice} value={choice}>
+          {choice}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Numeric({ id, field, value, put }: ControlProps & { field: Field }) {
+  const [error, setError] = useState("");
   const change = (text: string) => {
-    if (text.trim() === "" && field.optional) return (setWrong(""), put(null));
-    const number = Number(text);
-    const isGood =
-      text.trim() !== "" &&
-      Number.isFinite(number) &&
-      (field.type !== "integer" || Number.isInteger(number)) &&
-      (field.low === null || number >= field.low) &&
-      (field.high === null || number <= field.high);
-    setWrong(
-      isGood
-        ? ""
-        : `takes ${field.type === "integer" ? "a whole number" : "a number"}, ${amount(field.low)} to ${amount(field.high)}`,
-    );
-    if (isGood) put(number);
+    const isCleared = text.trim() === "" && field.optional;
+    const found = isCleared ? null : numberOf(text, field);
+    setError(found === undefined ? expectation(field) : "");
+    if (found !== undefined) put(found);
   };
-  const low = field.low ?? 0,
-    high = field.high ?? 1;
-  const isLog = low > 0 && high / low > 20; // such ranges are felt in factors
-  const at =
-    value === null
-      ? 0
-      : isLog
-        ? Math.log(Number(value) / low) / Math.log(high / low)
-        : (Number(value) - low) / (high - low);
-  const from = (share: number) => {
-    const raw = isLog ? low * (high / low) ** share : low + share * (high - low);
-    if (field.type !== "integer") return Number(raw.toPrecision(3));
-    const step = raw >= 10000 ? 1000 : raw >= 1000 ? 100 : raw >= 64 ? 16 : 1;
-    return Math.min(high, Math.max(low, Math.round(raw / step) * step));
+  const slide = (share: number) => {
+    setError("");
+    put(valueAt(share, field));
   };
   return (
     <>
@@ -206,10 +199,10 @@ function Numeric({ id, field, value, put }: { id: string; field: Field; value: V
           min="0"
           max="1"
           step="0.005"
-          value={at}
-          aria-label={`${label(field.name)}, slider`}
+          value={shareOf(value, field)}
+          aria-label={`${labelOf(field.name)}, slider`}
           aria-valuetext={String(value ?? "not set")}
-          onInput={(event) => (setWrong(""), put(from(Number(event.currentTarget.value))))}
+          onInput={(event) => slide(Number(event.currentTarget.value))}
         />
         <input
           id={id}
@@ -217,22 +210,67 @@ function Numeric({ id, field, value, put }: { id: string; field: Field; value: V
           autocomplete="off"
           value={value === null ? "" : String(value)}
           placeholder="–"
-          aria-invalid={wrong !== ""}
+          aria-invalid={error !== ""}
           aria-describedby={`${id}-text`}
           onChange={(event) => change(event.currentTarget.value)}
         />
       </span>
-      {wrong && (
+      {error && (
         <p class="wrong" role="alert">
-          {wrong}
+          {error}
         </p>
       )}
     </>
   );
 }
 
-function Seed({ id, value, put }: { id: string; value: Value; put: (next: Value) => void }) {
+/** The number that a text says; undefined where the field does not accept it. */
+function numberOf(text: string, field: Field): number | undefined {
+  const number = Number(text);
+  if (text.trim() === "" || !Number.isFinite(number)) return undefined;
+  if (field.type === "integer" && !Number.isInteger(number)) return undefined;
+  if (field.low !== null && number < field.low) return undefined;
+  if (field.high !== null && number > field.high) return undefined;
+  return number;
+}
+
+function expectation(field: Field): string {
+  const noun = field.type === "integer" ? "a whole number" : "a number";
+  return `Enter ${noun} from ${amount(field.low)} to ${amount(field.high)}.`;
+}
+
+/** Where a value stands on its slider, 0 to 1. */
+function shareOf(value: Value, field: Field): number {
+  const { low, high } = rangeOf(field);
+  if (value === null) return 0;
+  return isLogarithmic(field)
+    ? Math.log(Number(value) / low) / Math.log(high / low)
+    : (Number(value) - low) / (high - low);
+}
+
+/** The value at a place on the slider, rounded to steps that can be hit. */
+function valueAt(share: number, field: Field): number {
+  const { low, high } = rangeOf(field);
+  const exact = isLogarithmic(field) ? low * (high / low) ** share : low + share * (high - low);
+  if (field.type !== "integer") return Number(exact.toPrecision(3));
+  const step = exact >= 10000 ? 1000 : exact >= 1000 ? 100 : exact >= 64 ? 16 : 1;
+  return Math.min(high, Math.max(low, Math.round(exact / step) * step));
+}
+
+function isLogarithmic(field: Field): boolean {
+  const { low, high } = rangeOf(field);
+  return low > 0 && high / low > FACTOR_RANGE;
+}
+
+function rangeOf(field: Field): { low: number; high: number } {
+  return { low: field.low ?? 0, high: field.high ?? 1 };
+}
+
+function Seed({ id, value, put }: ControlProps) {
   const isLocked = String(value) !== "-1";
+  const change = (text: string) => {
+    if (/^\d{1,19}$/.test(text)) put(text.length > 15 ? text : Number(text)); // long ones stay text, see api.ts
+  };
   return (
     <span class="pair">
       <input
@@ -242,10 +280,7 @@ function Seed({ id, value, put }: { id: string; value: Value; put: (next: Value)
         disabled={!isLocked}
         value={isLocked ? String(value) : "new each time"}
         aria-describedby={`${id}-text`}
-        onChange={(event) =>
-          /^\d{1,19}$/.test(event.currentTarget.value) &&
-          put(event.currentTarget.value.length > 15 ? event.currentTarget.value : Number(event.currentTarget.value))
-        }
+        onChange={(event) => change(event.currentTarget.value)}
       />
       <label class="check">
         <input
@@ -253,53 +288,53 @@ function Seed({ id, value, put }: { id: string; value: Value; put: (next: Value)
           checked={isLocked}
           onChange={(event) => put(event.currentTarget.checked ? Math.floor(Math.random() * 1e9) : -1)}
         />{" "}
-        lock
+        Lock
       </label>
     </span>
   );
 }
 
-export function amount(value: number | null): string {
-  return value === null ? "" : value.toLocaleString("en", { maximumSignificantDigits: 6 });
-}
-
-/** The button, with its price on it. */
-export function Go() {
+/** The button that starts a run, with the price on it, and why it cannot be pressed. */
+export function StartButton() {
   const cost = plan.value?.cost;
-  const isShort = needsKey.value && credits.value !== null && cost !== undefined && credits.value < cost;
-  const lacks = !isIn.value
-    ? "Sign in first."
-    : !pictures.value.front
-      ? "A front picture is needed; the other sides make it better."
-      : isShort
-        ? `This costs ${cost}, and ${credits.value} credits are left: ${credits.value ? "take a smaller preset, or " : ""}ask whoever runs the service for more.`
-        : "";
-  const refused = isIn.value ? [fault.value, planFault.value].find((one) => one && one.code !== "away") : null; // that is told above
+  const obstacle = obstacleTo(cost);
+  const candidates = isSignedIn.value ? [refusal.value, planRefusal.value] : []; // the sign-in form shows its own
+  const shown = candidates.find((one) => one && one.code !== "away"); // the banner shows that the service is away
   return (
     <div class="go">
-      {refused && (
+      {shown && (
         <p class="note bad" role="alert">
-          {refused.message}{" "}
-          <a href={`/errors/${refused.code}`} target="_blank" rel="noreferrer">
-            {refused.code}
-          </a>
+          {shown.message} <OutLink href={`/errors/${shown.code}`}>{shown.code}</OutLink>
         </p>
       )}
-      {lacks && (
-        <p class={isShort && pictures.value.front ? "note warn" : "sub"} id="go-why">
-          {lacks}
+      {obstacle && (
+        <p class={obstacle.isSerious ? "note warn" : "sub"} id="go-why">
+          {obstacle.text}
         </p>
       )}
       <button
         type="button"
         class="primary"
-        aria-describedby={lacks ? "go-why" : undefined}
-        disabled={Boolean(lacks) || submitting.value}
-        onClick={() => void run()}
+        aria-describedby={obstacle ? "go-why" : undefined}
+        disabled={Boolean(obstacle) || isSubmitting.value}
+        onClick={() => void startRun()}
       >
-        <span>{submitting.value ? "Sending …" : "Make the model"}</span>
+        <span>{isSubmitting.value ? "Sending …" : "Make the model"}</span>
         {cost !== undefined && <span class="price">{needsKey.value ? `${cost} credits` : "free"}</span>}
       </button>
     </div>
   );
+}
+
+/** Why no run can be started now. */
+function obstacleTo(cost: number | undefined): { text: string; isSerious: boolean } | null {
+  if (!isSignedIn.value) return { text: "Sign in first.", isSerious: false };
+  if (!pictures.value[FRONT]) {
+    return { text: "Add a front picture. More sides make a better model.", isSerious: false };
+  }
+  const left = credits.value;
+  if (!needsKey.value || left === null || cost === undefined || left >= cost) return null;
+  const cure = left ? "Choose a smaller preset, or ask" : "Ask";
+  const text = `This run costs ${cost} credits and you have ${left}. ${cure} the operator of this service for more.`;
+  return { text, isSerious: true };
 }

@@ -2,35 +2,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which side a picture shows, by the name of its file.
 
-import type { Side } from "./api";
+import type { Side } from "./sides";
+import { SIDE_NAMES, SIDES } from "./sides";
 
-export const SIDES: readonly Side[] = ["front", "left", "back", "right"];
-const WORDS: Record<Side, RegExp> = {
-  front: /(^|[^a-z0-9])(front|face|vorne|avant|f|0+1?|000|0deg)([^a-z0-9]|$)/,
-  left: /(^|[^a-z0-9])(left|links|gauche|l|90|090|90deg)([^a-z0-9]|$)/,
-  back: /(^|[^a-z0-9])(back|rear|behind|hinten|b|180|180deg)([^a-z0-9]|$)/,
-  right: /(^|[^a-z0-9])(right|rechts|droite|r|270|270deg)([^a-z0-9]|$)/,
-};
-
-export function sideOf(name: string): Side | undefined {
+function sideFromName(name: string): Side | undefined {
   const stem = name.toLowerCase().replace(/\.[a-z0-9]+$/, "");
-  return SIDES.find((side) => stem.includes(side)) ?? SIDES.find((side) => WORDS[side].test(stem));
+  return SIDE_NAMES.find((side) => stem.includes(side)) ?? SIDE_NAMES.find((side) => SIDES[side].fileWords.test(stem));
 }
 
-/** A side for each file: by its name where that tells, then what is still free, in order. */
-export function place(names: readonly string[], taken: readonly Side[], wanted?: Side): (Side | undefined)[] {
-  const found: (Side | undefined)[] = names.map((name) => sideOf(name));
+/** A side for each file: by its name where that says one, else the next free side in order. */
+export function sidesFromNames(names: readonly string[], taken: readonly Side[], wanted?: Side): (Side | undefined)[] {
   if (names.length === 1 && wanted) return [wanted];
   const used = new Set<Side>();
-  found.forEach((side, index) => {
-    if (side && used.has(side)) found[index] = undefined;
-    else if (side) used.add(side);
+  const found = names.map((name) => {
+    const side = sideFromName(name);
+    if (!side || used.has(side)) return undefined;
+    used.add(side);
+    return side;
   });
-  const first = SIDES.filter((side) => !used.has(side) && !taken.includes(side));
-  const rest = SIDES.filter((side) => !used.has(side) && taken.includes(side));
+  const unused = SIDE_NAMES.filter((side) => !used.has(side));
   const free = [
-    ...(wanted && !used.has(wanted) ? [wanted] : []),
-    ...[...first, ...rest].filter((side) => side !== wanted),
+    ...unused.filter((side) => side === wanted),
+    ...unused.filter((side) => side !== wanted && !taken.includes(side)),
+    ...unused.filter((side) => side !== wanted && taken.includes(side)),
   ];
   return found.map((side) => side ?? free.shift());
 }

@@ -1,110 +1,122 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// The stage: what a run is doing, and the model it made.
+// The stage: how far the chosen run is, the model it made or why it made none, and the latest runs.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import type { Job, Side } from "./api";
-import { call, here, Refusal } from "./api";
-import { Delete, parametersSent, readsSeed, TakeAway } from "./downloads";
+import { useEffect } from "preact/hooks";
+import type { Job } from "./api";
+import { pathOf } from "./api";
+import { OutLink } from "./controls";
+import { DeleteButton, Downloads } from "./downloads";
 import { Head, Shown } from "./drop_zones";
-import { save, when } from "./format";
+import { dateTime } from "./format";
+import { ModelView } from "./model_view";
 import type { Pictures } from "./picture_store";
-import { kept } from "./picture_store";
-import { amount } from "./settings";
-import { SIDES } from "./side_from_name";
-import {
-  asRefusal,
-  cancel,
-  chosen,
-  isFinal,
-  job,
-  pictures,
-  plan,
-  refresh,
-  run,
-  runs,
-  setParameter,
-  shared,
-  submitting,
-  takeUp,
-} from "./state";
-import type { Look, Viewer } from "./viewer";
+import { storedPictures } from "./picture_store";
+import { pictures } from "./pictures";
+import { plan } from "./recipe";
+import { cancelRun, chosenId, chosenRun, editRun, isFinal, isSubmitting, parametersSent, runs, startRun } from "./runs";
+import { sharedModel } from "./session";
+import { FRONT, SIDE_NAMES } from "./sides";
 
+const STRIP = 12; // runs below the stage
+/** What a stage does, for users; the names are the service's. */
 const STAGES: Record<string, string> = {
-  fetch: "Taking the pictures",
-  matte: "Cutting the subject out",
-  encode: "Reading the views",
+  fetch: "Reading the pictures",
+  matte: "Cutting out the subject",
+  encode: "Studying the views",
   denoise: "Finding the shape",
-  decode: "Building the field",
+  decode: "Building the shape",
   extract: "Finding the surface",
-  clean: "Cleaning up",
-  simplify: "Simplifying",
+  clean: "Cleaning the surface",
+  simplify: "Reducing the faces",
   texture: "Painting the texture",
   export: "Writing the file",
 };
-const LOOKS: Look[] = ["textured", "clay", "wireframe", "normals"];
 
 export function Stage() {
-  const now = job.value;
   return (
     <section id="stage" class="stage" aria-labelledby="stage-title">
       <h2 id="stage-title" class="unseen">
         The model
       </h2>
-      {shared.value ? (
-        <Show key={shared.value} path={shared.value} job={null} />
-      ) : !now ? (
-        <Empty />
-      ) : !isFinal(now) ? (
-        <Running job={now} />
-      ) : now.status === "succeeded" ? (
-        <Done key={now.id} job={now} />
-      ) : (
-        <Ended job={now} />
-      )}
-      {!shared.value && <Strip />}
+      <Content />
+      {!sharedModel.value && <Strip />}
     </section>
   );
+}
+
+function Content() {
+  const job = chosenRun.value;
+  if (sharedModel.value) return <ModelView key={sharedModel.value} path={sharedModel.value} job={null} />;
+  if (!job) return <Empty />;
+  if (job.status === "queued") return <Queued job={job} />;
+  if (job.status === "running") return <Running job={job} />;
+  return job.status === "succeeded" ? <Done key={job.id} job={job} /> : <Ended job={job} />;
 }
 
 function Empty() {
   return (
     <div class="board empty">
       <div class="unfold" aria-hidden="true">
-        {SIDES.map((side) => {
+        {SIDE_NAMES.map((side) => {
           const picture = pictures.value[side];
           return <span key={side}>{picture ? <Shown picture={picture} alt="" /> : <Head side={side} />}</span>;
         })}
       </div>
       <h3>Four pictures in, one model out</h3>
       <p>
-        {pictures.value.front
-          ? "The model will stand here."
-          : "Put a picture of each side into its place. One is enough to begin; each further side replaces a guess."}
+        {pictures.value[FRONT]
+          ? "The model will appear here."
+          : "Add a picture of each side. The front is enough to begin; a side without a picture is guessed."}
       </p>
     </div>
   );
 }
 
+function Queued({ job }: { job: Job }) {
+  return (
+    <div class="board running">
+      <p class="percent" aria-hidden="true">
+        {job.queue_position ?? "…"}
+        <small>{job.queue_position ? " in the queue" : ""}</small>
+      </p>
+      <h3>Waiting in the queue</h3>
+      <p class="sub">{job.queue_position ? `Place ${job.queue_position}` : "This run starts soon"}</p>
+      <Progress job={job} />
+    </div>
+  );
+}
+
 function Running({ job }: { job: Job }) {
-  const percent = Math.round(job.progress * 100);
-  const stages = plan.value?.engine === job.engine.name ? plan.value.stages : [];
+  const stages = stagesOf(job);
   const at = stages.findIndex((stage) => stage.name === job.stage);
   return (
     <div class="board running">
       <p class="percent" aria-hidden="true">
-        {job.status === "queued" ? (job.queue_position ?? "…") : percent}
-        <small>{job.status !== "queued" ? "%" : job.queue_position ? " in line" : ""}</small>
+        {percentOf(job)}
+        <small>%</small>
       </p>
-      <h3>{job.status === "queued" ? "Waiting for its turn" : (STAGES[job.stage ?? ""] ?? "Beginning")}</h3>
+      <h3>{STAGES[job.stage ?? ""] ?? "Starting"}</h3>
       <p class="sub">
-        {job.status === "queued"
-          ? job.queue_position
-            ? `Place ${job.queue_position} in the queue`
-            : "It begins soon"
-          : `${at < 0 ? "" : `Stage ${at + 1} of ${stages.length}, `}engine ${job.engine.name}`}
+        {at < 0 ? "" : `Stage ${at + 1} of ${stages.length}, `}engine {job.engine.name}
       </p>
+      <Progress job={job} />
+    </div>
+  );
+}
+
+/** The bar, with a mark where each stage begins, and the button that ends the run. */
+function Progress({ job }: { job: Job }) {
+  const percent = percentOf(job);
+  let begun = 0;
+  const marks = stagesOf(job).map((stage) => {
+    const start = begun;
+    begun += stage.share;
+    return { name: stage.name, start };
+  });
+  return (
+    <>
       <div
         class="bar"
         role="progressbar"
@@ -114,312 +126,109 @@ function Running({ job }: { job: Job }) {
         aria-valuenow={percent}
       >
         <i style={{ width: `${percent}%` }} />
-        {stages.slice(1).map((stage, index) => (
-          <b
-            key={stage.name}
-            style={{ left: `${100 * stages.slice(0, index + 1).reduce((sum, part) => sum + part.share, 0)}%` }}
-          />
+        {marks.slice(1).map(({ name, start }) => (
+          <b key={name} style={{ left: `${100 * start}%` }} />
         ))}
       </div>
-      <button type="button" onClick={() => void cancel(job.id)}>
+      <button type="button" onClick={() => void cancelRun(job.id)}>
         Cancel this run
       </button>
-    </div>
+    </>
   );
 }
 
+/** The stages of the run, known where the next run would use the same engine. */
+function stagesOf(job: Job) {
+  return plan.value?.engine === job.engine.name ? plan.value.stages : [];
+}
+
+function percentOf(job: Job): number {
+  return Math.round(job.progress * 100);
+}
+
+const ENDINGS: Partial<Record<Job["status"], string>> = {
+  failed: "This run failed",
+  canceled: "Canceled",
+  expired: "This run took too long",
+};
+
 function Ended({ job }: { job: Job }) {
-  const words = { failed: "This run failed", canceled: "Canceled", expired: "Its time ran out" }[
-    job.status as "failed"
-  ];
   return (
     <div class={`board ended ${job.status}`}>
-      <h3>{words}</h3>
+      <h3>{ENDINGS[job.status]}</h3>
       {job.error && <p>{job.error.message}</p>}
       {job.error && (
         <p class="sub">
           {job.error.retryable
-            ? "The same run may work when you try it again."
-            : "The same run would fail again: change its pictures or its settings first."}{" "}
-          <a href={`/errors/${job.error.code}`} target="_blank" rel="noreferrer">
-            {job.error.code}
-          </a>
+            ? "The same run may succeed when you start it again."
+            : "The same run would fail again. Change its pictures or its settings first."}{" "}
+          <OutLink href={`/errors/${job.error.code}`}>{job.error.code}</OutLink>
         </p>
       )}
-      <p class="sub">{job.cost ? `It cost ${job.cost} credits, for the work that was done.` : "It cost nothing."}</p>
+      <p class="sub">{job.cost ? `It cost ${job.cost} credits for the work that was done.` : "It cost nothing."}</p>
       <div class="row">
-        <Again key={job.id} job={job} />
-        <Delete job={job} />
+        <RunAgain key={job.id} job={job} />
+        <DeleteButton job={job} />
       </div>
     </div>
   );
 }
 
-/** What this browser kept of a run makes it once more; where it would fail again, there is something to change before. */
-function Again({ job }: { job: Job }) {
+/** Starts a run again with the pictures that this browser stored; one that would fail again is edited first. */
+function RunAgain({ job }: { job: Job }) {
   const given = useSignal<Pictures | null | undefined>(undefined);
-  useEffect(() => void kept(job.id).then((found) => (given.value = found ?? null)), [job.id]);
-  if (given.value === undefined) return null;
-  if (!given.value) return <p class="sub">Its pictures are not in this browser: give them again to make it anew.</p>;
-  const pictures = given.value;
-  return job.error && !job.error.retryable ? (
-    <button type="button" onClick={() => void takeUp(pictures, parametersSent(job))}>
-      Take its pictures and settings, to change them
-    </button>
-  ) : (
+  useEffect(() => {
+    void storedPictures(job.id).then((found) => {
+      given.value = found ?? null;
+    });
+  }, [job.id]);
+  const own = given.value;
+  if (own === undefined) return null;
+  if (own === null)
+    return <p class="sub">This browser does not have its pictures. Add them again to repeat the run.</p>;
+  if (job.error && !job.error.retryable)
+    return (
+      <button type="button" onClick={() => void editRun(own, parametersSent(job))}>
+        Edit its pictures and settings
+      </button>
+    );
+  return (
     <button
       type="button"
       class="primary"
-      disabled={submitting.value}
-      onClick={() => void run(pictures, parametersSent(job))}
+      disabled={isSubmitting.value}
+      onClick={() => void startRun(own, parametersSent(job))}
     >
-      Run it again with the same pictures
+      Run again with the same pictures
     </button>
   );
 }
 
 function Done({ job }: { job: Job }) {
-  const model = job.outputs.find((output) => output.name === "model.glb");
+  const hasModel = job.outputs.some((output) => output.name === "model.glb");
   return (
     <>
-      {model ? <Show key={job.id} path={`/api/v1/jobs/${job.id}/files/model.glb`} job={job} /> : <Gone job={job} />}
+      {hasModel ? <ModelView path={`/api/v1/jobs/${job.id}/files/model.glb`} job={job} /> : <Deleted job={job} />}
       {job.warnings.map((warning) => (
         <p class="note warn" key={warning.code + warning.field}>
           {warning.message}
         </p>
       ))}
-      {model && <TakeAway key={job.id} job={job} />}
+      {hasModel && <Downloads job={job} />}
     </>
   );
 }
 
-function Gone({ job }: { job: Job }) {
+function Deleted({ job }: { job: Job }) {
   return (
     <div class="board ended">
-      <h3>The files of this run are gone</h3>
-      <p>A run is kept for a time, which Account tells; then the service deletes it. Save the next one before.</p>
-      <Again key={job.id} job={job} />
+      <h3>The files of this run were deleted</h3>
+      <p>
+        The service deletes a run after some time: see the limits under <a href="#account">Account</a>.
+      </p>
+      <RunAgain key={job.id} job={job} />
     </div>
   );
-}
-
-function Show({ path, job }: { path: string; job: Job | null }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const frame = useRef<HTMLDivElement>(null);
-  const viewer = useRef<Viewer | null>(null);
-  const state = useSignal<"loading" | "shown" | "failed">("loading");
-  const trouble = useSignal("");
-  const size = useSignal<[number, number, number] | null>(null);
-  const mode = useSignal<Look>("textured");
-  const hasGrid = useSignal(true);
-  const given = useSignal<Pictures>({});
-  const side = useSignal<Side | null>(null);
-  const opacity = useSignal(0.5);
-  const url = useRef("");
-
-  useEffect(() => {
-    let isGone = false;
-    void (async () => {
-      try {
-        const [{ Viewer: Made }, glb, known] = await Promise.all([
-          import("./viewer"),
-          call(path).then((response) => response.arrayBuffer()),
-          job ? kept(job.id) : undefined,
-        ]);
-        if (isGone || !canvas.current) return;
-        given.value = known ?? {};
-        viewer.current = new Made(canvas.current, () => undefined);
-        size.value = (await viewer.current.show(glb)) ?? null;
-        state.value = "shown";
-      } catch (error) {
-        if (isGone) return;
-        if (job && asRefusal(error).code === "not_found") return void refresh(job.id);
-        state.value = "failed";
-        trouble.value =
-          error instanceof Refusal
-            ? error.code === "signature_invalid"
-              ? "This link has run out; ask whoever sent it for a new one."
-              : error.message
-            : /WebGL/.test(String(error))
-              ? "This browser shows no 3D (WebGL is off); the files below are there all the same."
-              : asRefusal(error).message;
-      }
-    })();
-    return () => {
-      isGone = true;
-      viewer.current?.close();
-      URL.revokeObjectURL(url.current);
-    };
-  }, []);
-
-  const cover = async (next: Side | null) => {
-    side.value = next;
-    const picture = next && given.value[next];
-    if (!next || !picture) {
-      viewer.current?.uncover();
-      if (next) viewer.current?.from(next);
-      return;
-    }
-    URL.revokeObjectURL(url.current);
-    url.current = picture.cutout ?? URL.createObjectURL(picture.blob);
-    await viewer.current?.overlay(next, url.current, await subjectOf(url.current), opacity.value);
-  };
-  const shoot = async () => {
-    const blob = await viewer.current?.picture();
-    if (blob) save(blob, "model.png");
-  };
-  const mesh = job?.mesh;
-  return (
-    <div class={`show ${state.value}`} ref={frame}>
-      <div class="field">
-        <canvas
-          ref={canvas}
-          tabIndex={0}
-          role="img"
-          aria-label="The model. Arrow keys turn it, plus and minus zoom, 1 to 4 show a side, 0 resets."
-          data-state={state.value}
-        />
-        {state.value === "loading" && (
-          <p class="over" role="status">
-            Loading the model …
-          </p>
-        )}
-        {state.value === "failed" && (
-          <p class="over" role="alert">
-            {trouble.value}
-          </p>
-        )}
-        {size.value && (
-          <p class="size">{size.value.map((metres) => metres.toFixed(metres < 0.1 ? 4 : 3)).join(" × ")} m</p>
-        )}
-        {side.value && given.value[side.value] && (
-          <label class="blend">
-            model{" "}
-            <input
-              type="range"
-              min="0"
-              max="1"
-              step="0.02"
-              value={opacity.value}
-              aria-label="How much of the picture covers the model"
-              onInput={(event) => {
-                opacity.value = Number(event.currentTarget.value);
-                viewer.current?.fade(opacity.value);
-              }}
-            />{" "}
-            picture
-          </label>
-        )}
-        {mesh && (
-          <ul class="health" aria-label="The mesh">
-            <li>
-              <b>{amount(mesh.faces)}</b> faces
-            </li>
-            <li>
-              <b>{amount(mesh.vertices)}</b> vertices
-            </li>
-            <li class={mesh.watertight ? "good" : "bad"}>{mesh.watertight ? "watertight" : "has holes"}</li>
-            <li class={mesh.manifold ? "good" : "bad"}>{mesh.manifold ? "manifold" : "not manifold"}</li>
-            <li class={mesh.components === 1 ? "good" : "warn"}>
-              {mesh.components === 1 ? "one piece" : `${mesh.components} pieces`}
-            </li>
-          </ul>
-        )}
-      </div>
-      {state.value !== "failed" && (
-        <div class="tools" role="group" aria-label="Look of the model">
-          <div class="segments small" role="radiogroup" aria-label="Shading">
-            {LOOKS.map((name) => (
-              <label key={name}>
-                <input
-                  type="radio"
-                  name={`look-${path}`}
-                  checked={mode.value === name}
-                  onChange={() => ((mode.value = name), viewer.current?.look(name))}
-                />
-                <span>{name}</span>
-              </label>
-            ))}
-          </div>
-          <div class="sides" role="group" aria-label="Look from a side">
-            {SIDES.map((name) => (
-              <button
-                type="button"
-                key={name}
-                aria-pressed={side.value === name}
-                title={given.value[name] ? `The ${name} picture over the model` : `From the ${name}`}
-                onClick={() => void cover(side.value === name ? null : name)}
-              >
-                {name}
-                {given.value[name] && <i aria-hidden="true" />}
-              </button>
-            ))}
-          </div>
-          <span class="push" />
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={hasGrid.value}
-              onChange={(event) => (
-                (hasGrid.value = event.currentTarget.checked), viewer.current?.showGrid(hasGrid.value)
-              )}
-            />{" "}
-            grid
-          </label>
-          <button
-            type="button"
-            onClick={() => ((side.value = null), viewer.current?.uncover(), viewer.current?.home())}
-          >
-            Reset
-          </button>
-          <button type="button" onClick={() => void shoot()}>
-            Screenshot
-          </button>
-          <button
-            type="button"
-            onClick={() =>
-              void (document.fullscreenElement ? document.exitFullscreen() : frame.current?.requestFullscreen())
-            }
-          >
-            Full screen
-          </button>
-          {job && readsSeed(job) && (
-            <button type="button" onClick={() => setParameter("seed", job.seed_used)}>
-              Keep this seed
-            </button>
-          )}
-        </div>
-      )}
-    </div>
-  );
-}
-
-/** Where the subject is in a cut-out: left, top, right, bottom as shares of its size. */
-async function subjectOf(url: string): Promise<[number, number, number, number]> {
-  const picture = new Image();
-  picture.src = url;
-  await picture.decode();
-  const width = Math.min(512, picture.naturalWidth),
-    height = Math.max(1, Math.round((width * picture.naturalHeight) / picture.naturalWidth));
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d");
-  if (!context) return [0, 0, 1, 1];
-  context.drawImage(picture, 0, 0, width, height);
-  const { data } = context.getImageData(0, 0, width, height);
-  let x0 = width,
-    y0 = height,
-    x1 = 0,
-    y1 = 0;
-  for (let index = 3; index < data.length; index += 4) {
-    if ((data[index] ?? 0) < 128) continue;
-    const x = ((index - 3) / 4) % width,
-      y = Math.floor((index - 3) / 4 / width);
-    x0 = Math.min(x0, x);
-    x1 = Math.max(x1, x + 1);
-    y0 = Math.min(y0, y);
-    y1 = Math.max(y1, y + 1);
-  }
-  return x1 > x0 ? [x0 / width, y0 / height, x1 / width, y1 / height] : [0, 0, 1, 1];
 }
 
 /** The latest runs, to change between them. */
@@ -427,19 +236,21 @@ function Strip() {
   if (runs.value.length < 1) return null;
   return (
     <nav class="strip" aria-label="Runs">
-      {runs.value.slice(0, 12).map((one) => (
+      {runs.value.slice(0, STRIP).map((run) => (
         <button
           type="button"
-          key={one.id}
-          class={one.status}
-          aria-current={one.id === chosen.value}
-          onClick={() => (chosen.value = one.id)}
-          aria-label={`Run of ${when(one.created_at)}, ${wordOf(one)}`}
+          key={run.id}
+          class={run.status}
+          aria-current={run.id === chosenId.value}
+          onClick={() => {
+            chosenId.value = run.id;
+          }}
+          aria-label={`Run of ${dateTime(run.created_at)}, ${stateOf(run)}`}
         >
-          <Thumb job={one} />
-          {!isFinal(one) && (
+          <Thumbnail job={run} />
+          {!isFinal(run) && (
             <i class="small-bar">
-              <i style={{ width: `${one.progress * 100}%` }} />
+              <i style={{ width: `${run.progress * 100}%` }} />
             </i>
           )}
         </button>
@@ -448,13 +259,13 @@ function Strip() {
   );
 }
 
-export function Thumb({ job }: { job: Job }) {
+/** The picture of a run's model, or its state in a word. */
+export function Thumbnail({ job }: { job: Job }) {
   const preview = job.outputs.find((output) => output.name === "preview.png");
-  if (preview) return <img src={here(preview.url)} alt="" loading="lazy" />;
-  return <span class="word">{wordOf(job)}</span>;
+  if (preview) return <img src={pathOf(preview.url)} alt="" loading="lazy" />;
+  return <span class="word">{stateOf(job)}</span>;
 }
 
-/** Its status; `gone` where its time is over. */
-function wordOf(job: Job): string {
-  return job.status === "succeeded" && job.outputs.length === 0 ? "gone" : job.status;
+function stateOf(job: Job): string {
+  return job.status === "succeeded" && job.outputs.length === 0 ? "deleted" : job.status;
 }

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The fourview authors
 // SPDX-License-Identifier: Apache-2.0
-// The model on the screen: three.js, loaded when the first model is shown. Draws only when something has changed.
+// The model on the screen: three.js, loaded with the first model. It draws only after a change.
 //
-// The camera is orthographic, as those of the pictures are (CONVENTIONS.md): from its own side a picture covers the
-// model exactly, its subject as large as the model's box seen from there.
+// The camera is orthographic, as those of the pictures are (CONVENTIONS.md). Seen from its side a picture covers the
+// model: its subject is as large as the model's box from there.
 
 import type { Material } from "three";
 import {
@@ -17,6 +17,7 @@ import {
   type Group,
   LineBasicMaterial,
   LineSegments,
+  MathUtils,
   Mesh,
   MeshBasicMaterial,
   MeshNormalMaterial,
@@ -32,119 +33,122 @@ import {
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
-import type { Side } from "./api";
+import type { Side } from "./sides";
+import { SIDE_NAMES, SIDES } from "./sides";
 
 export type Look = "textured" | "clay" | "wireframe" | "normals";
+/** Of the model in metres: x, y, z. */
+export type Size = [number, number, number];
+/** Left, top, right, bottom, as shares of a picture's size. */
+export type Bounds = [number, number, number, number];
 
-const AZIMUTH: Record<Side, number> = { front: 0, left: Math.PI / 2, back: Math.PI, right: -Math.PI / 2 };
-const STEP = Math.PI / 24; // of an arrow key
+const STEP = Math.PI / 24; // one press of an arrow key turns by this
+const ZOOM = 1.15; // one press of plus or minus
+const ZOOM_MIN = 0.1;
+const ZOOM_MAX = 50;
+const POLE = 0.01; // the camera stays this far from straight above and below
+const START = { azimuth: Math.PI / 7, polar: Math.PI / 2 - 0.32 }; // the front, seen a little from its left and above
+const MARGIN = 1.12; // the view's height over the diagonal of the model
 
 export class Viewer {
   private readonly renderer: WebGLRenderer;
   private readonly scene = new Scene();
   private readonly camera = new OrthographicCamera(-1, 1, 1, -1, 0.001, 1000);
   private readonly controls: OrbitControls;
-  private readonly sun = new DirectionalLight(0xffffff, 1.9);
   private readonly observer: ResizeObserver;
-  private model: Group | undefined;
-  private plane: Mesh<PlaneGeometry, MeshBasicMaterial> | undefined;
-  private grid: GridHelper | undefined;
-  private readonly own = new Map<Mesh, Material | Material[]>();
-  private readonly wires: LineSegments[] = [];
   private readonly clay = new MeshStandardMaterial({
     color: 0xc9c3b8,
     roughness: 0.9,
     metalness: 0,
-    polygonOffset: true,
+    polygonOffset: true, // the wires lie in front of it
     polygonOffsetFactor: 1,
     polygonOffsetUnits: 1,
   });
   private readonly normals = new MeshNormalMaterial();
-  private box = new Box3();
-  private isDue = false;
+  private readonly textured = new Map<Mesh, Material | Material[]>(); // the meshes of the model, as the GLB paints them
+  private readonly wires: LineSegments[] = [];
+  private model: Group | undefined;
+  private box = new Box3(); // of the model
+  private plane: Mesh<PlaneGeometry, MeshBasicMaterial> | undefined; // the picture over the model
+  private grid: GridHelper | undefined;
   private hasGrid = true;
-  private mode: Look = "textured";
-  private loading = 0;
+  private look: Look = "textured";
+  private loads = 0;
+  private isDrawDue = false;
 
-  constructor(
-    readonly canvas: HTMLCanvasElement,
-    private readonly onTurn: () => void,
-  ) {
+  constructor(private readonly canvas: HTMLCanvasElement) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: "low-power" });
     this.renderer.outputColorSpace = SRGBColorSpace;
+    const sun = new DirectionalLight(0xffffff, 1.9);
+    sun.position.set(0.6, 1.2, 2);
+    this.camera.add(sun);
     const fill = new DirectionalLight(0xdfe8ff, 0.5);
     fill.position.set(-2, 1, -2);
-    this.camera.add(this.sun);
-    this.sun.position.set(0.6, 1.2, 2);
     this.scene.add(this.camera, fill, new AmbientLight(0xffffff, 1.5));
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.addEventListener("change", () => this.draw());
-    this.controls.addEventListener("start", () => this.onTurn());
     canvas.addEventListener("keydown", (event) => this.press(event));
     this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(canvas.parentElement ?? canvas);
   }
 
-  /** Shows the GLB; returns its size in metres, x y z. */
-  async show(glb: ArrayBuffer): Promise<[number, number, number] | undefined> {
-    const turn = ++this.loading;
+  /** Show a GLB; its size, or undefined where another was asked for meanwhile. */
+  async show(glb: ArrayBuffer): Promise<Size | undefined> {
+    this.loads += 1;
+    const load = this.loads;
     const found = (await new GLTFLoader().parseAsync(glb, "")).scene;
-    if (turn !== this.loading) return undefined;
+    if (load !== this.loads) return undefined;
     this.clear();
     this.model = found;
-    found.traverse((part) => {
-      if (!(part instanceof Mesh)) return;
-      const geometry = part.geometry as BufferGeometry;
+    found.traverse((node) => {
+      if (!(node instanceof Mesh)) return;
+      const geometry = node.geometry as BufferGeometry;
       if (!geometry.hasAttribute("normal")) {
-        part.geometry = geometry.index ? geometry.toNonIndexed() : geometry;
-        (part.geometry as BufferGeometry).computeVertexNormals();
+        node.geometry = geometry.index ? geometry.toNonIndexed() : geometry;
+        (node.geometry as BufferGeometry).computeVertexNormals();
       }
-      this.own.set(part, part.material as Material | Material[]);
+      this.textured.set(node, node.material as Material | Material[]);
     });
     this.scene.add(found);
     this.box = new Box3().setFromObject(found);
     const size = this.box.getSize(new Vector3());
-    this.grid = this.floor(size);
+    this.grid = this.gridBelow(size);
     this.scene.add(this.grid);
-    this.look(this.mode);
-    this.home();
+    this.setLook(this.look);
+    this.reset();
     return [size.x, size.y, size.z];
   }
 
-  look(mode: Look): void {
-    this.mode = mode;
+  setLook(look: Look): void {
+    this.look = look;
     for (const wire of this.wires.splice(0)) {
       wire.removeFromParent();
       wire.geometry.dispose();
     }
-    for (const [part, own] of this.own) {
-      part.material = mode === "textured" ? own : mode === "normals" ? this.normals : this.clay;
-      if (mode !== "wireframe") continue;
-      const wire = new LineSegments(
-        new WireframeGeometry(part.geometry as BufferGeometry),
-        new LineBasicMaterial({ color: 0x10201d, transparent: true, opacity: 0.55 }),
-      );
-      part.add(wire);
+    for (const [mesh, material] of this.textured) {
+      mesh.material = look === "textured" ? material : look === "normals" ? this.normals : this.clay;
+      if (look !== "wireframe") continue;
+      const lines = new LineBasicMaterial({ color: 0x10201d, transparent: true, opacity: 0.55 });
+      const wire = new LineSegments(new WireframeGeometry(mesh.geometry as BufferGeometry), lines);
+      mesh.add(wire);
       this.wires.push(wire);
     }
     this.draw();
   }
 
-  /** Lays a picture over the model, as its side saw it; `bounds` is where the subject is in it, shares of its size. */
-  async overlay(side: Side, url: string, bounds: [number, number, number, number], opacity: number): Promise<void> {
+  /** Look from a side, its picture over the model; `bounds` is where the subject is in the picture. */
+  async overlay(side: Side, url: string, bounds: Bounds, opacity: number): Promise<void> {
     const picture = new Image();
     picture.src = url;
     await picture.decode();
-    this.uncover();
-    const size = this.box.getSize(new Vector3()),
-      middle = this.box.getCenter(new Vector3());
-    const isAcross = side === "left" || side === "right";
+    this.removeOverlay();
+    const { across, azimuthDeg } = SIDES[side];
+    const size = this.box.getSize(new Vector3());
     const [x0, y0, x1, y1] = bounds;
     const ratio = picture.naturalWidth / picture.naturalHeight;
-    const perHeight = Math.max(
-      (isAcross ? size.z : size.x) / Math.max(1e-3, (x1 - x0) * ratio),
-      size.y / Math.max(1e-3, y1 - y0),
-    );
+    const byWidth = size[across] / Math.max(1e-3, (x1 - x0) * ratio);
+    const byHeight = size.y / Math.max(1e-3, y1 - y0);
+    const height = Math.max(byWidth, byHeight);
     const texture = new Texture(picture);
     texture.colorSpace = SRGBColorSpace;
     texture.needsUpdate = true;
@@ -155,23 +159,23 @@ export class Viewer {
       depthTest: false,
       side: DoubleSide,
     });
-    this.plane = new Mesh(new PlaneGeometry(perHeight * ratio, perHeight), material);
+    this.plane = new Mesh(new PlaneGeometry(height * ratio, height), material);
     this.plane.renderOrder = 10;
-    const right = ((x0 + x1) / 2 - 0.5) * perHeight * ratio,
-      up = (0.5 - (y0 + y1) / 2) * perHeight;
+    const right = ((x0 + x1) / 2 - 0.5) * height * ratio;
+    const up = (0.5 - (y0 + y1) / 2) * height;
     this.plane.geometry.translate(-right, -up, 0);
-    this.plane.position.copy(middle);
-    this.plane.rotation.y = AZIMUTH[side];
+    this.plane.position.copy(this.box.getCenter(new Vector3()));
+    this.plane.rotation.y = MathUtils.degToRad(azimuthDeg);
     this.scene.add(this.plane);
-    this.from(side);
+    this.lookFrom(side);
   }
 
-  fade(opacity: number): void {
+  setOverlayOpacity(opacity: number): void {
     if (this.plane) this.plane.material.opacity = opacity;
     this.draw();
   }
 
-  uncover(): void {
+  removeOverlay(): void {
     if (!this.plane) return;
     this.plane.material.map?.dispose();
     this.plane.material.dispose();
@@ -187,28 +191,29 @@ export class Viewer {
     this.draw();
   }
 
-  home(): void {
-    this.stand(Math.PI / 7, Math.PI / 2 - 0.32);
+  reset(): void {
+    this.placeCamera(START.azimuth, START.polar);
   }
 
-  from(side: Side): void {
-    this.stand(AZIMUTH[side], Math.PI / 2);
+  lookFrom(side: Side): void {
+    this.placeCamera(MathUtils.degToRad(SIDES[side].azimuthDeg), Math.PI / 2);
   }
 
-  async picture(): Promise<Blob | null> {
+  async screenshot(): Promise<Blob | null> {
     this.renderer.render(this.scene, this.camera);
     return await new Promise((done) => this.canvas.toBlob(done, "image/png"));
   }
 
   close(): void {
-    this.loading += 1;
+    this.loads += 1;
     this.observer.disconnect();
     this.clear();
     this.controls.dispose();
     this.renderer.dispose();
   }
 
-  private floor(size: Vector3): GridHelper {
+  /** A grid under the model, its cells a power of ten of a metre. */
+  private gridBelow(size: Vector3): GridHelper {
     const side = 2 * Math.max(size.x, size.z, size.y);
     const cell = 10 ** Math.floor(Math.log10(side / 4));
     const count = Math.min(60, 2 * Math.ceil(side / cell / 2));
@@ -221,7 +226,7 @@ export class Viewer {
     return grid;
   }
 
-  private stand(azimuth: number, polar: number): void {
+  private placeCamera(azimuth: number, polar: number): void {
     const middle = this.box.getCenter(new Vector3());
     const far = this.box.getSize(new Vector3()).length() * 3 || 3;
     this.controls.target.copy(middle);
@@ -238,7 +243,8 @@ export class Viewer {
     if (!width || !height) return;
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     this.renderer.setSize(width, height, false);
-    const half = (this.box.getSize(new Vector3()).length() || 1) * 0.56 * Math.max(1, height / width);
+    const diagonal = this.box.getSize(new Vector3()).length() || 1;
+    const half = (diagonal / 2) * MARGIN * Math.max(1, height / width);
     this.camera.left = (-half * width) / height;
     this.camera.right = (half * width) / height;
     this.camera.top = half;
@@ -248,53 +254,53 @@ export class Viewer {
   }
 
   private press(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const turn = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key];
-    const zoom = { "+": 1.15, "=": 1.15, "-": 1 / 1.15 }[event.key];
-    const side = { "1": "front", "2": "left", "3": "back", "4": "right" }[event.key] as Side | undefined;
-    if (event.ctrlKey || event.metaKey || event.altKey || (!turn && !zoom && !side && event.key !== "0")) return;
+    const zoom = { "+": ZOOM, "=": ZOOM, "-": 1 / ZOOM }[event.key];
+    const side = SIDE_NAMES[Number(event.key) - 1];
+    if (side) this.lookFrom(side);
+    else if (event.key === "0") this.reset();
+    else if (zoom) this.zoomBy(zoom);
+    else if (turn) this.turnBy(turn[0] ?? 0, turn[1] ?? 0);
+    else return;
     event.preventDefault();
-    this.onTurn();
-    if (side) this.from(side);
-    else if (event.key === "0") this.home();
-    else if (zoom) {
-      this.camera.zoom = Math.min(50, Math.max(0.1, this.camera.zoom * zoom));
-      this.camera.updateProjectionMatrix();
-      this.draw();
-    } else if (turn) {
-      const middle = this.controls.target;
-      const polar = this.controls.getPolarAngle() + (turn[1] ?? 0);
-      const azimuth = this.controls.getAzimuthalAngle() + (turn[0] ?? 0);
-      this.camera.position
-        .setFromSphericalCoords(
-          this.camera.position.distanceTo(middle),
-          Math.min(Math.PI - 0.01, Math.max(0.01, polar)),
-          azimuth,
-        )
-        .add(middle);
-      this.controls.update();
-      this.draw();
-    }
+  }
+
+  private zoomBy(factor: number): void {
+    this.camera.zoom = MathUtils.clamp(this.camera.zoom * factor, ZOOM_MIN, ZOOM_MAX);
+    this.camera.updateProjectionMatrix();
+    this.draw();
+  }
+
+  private turnBy(azimuth: number, polar: number): void {
+    const middle = this.controls.target;
+    const far = this.camera.position.distanceTo(middle);
+    const nextPolar = MathUtils.clamp(this.controls.getPolarAngle() + polar, POLE, Math.PI - POLE);
+    const nextAzimuth = this.controls.getAzimuthalAngle() + azimuth;
+    this.camera.position.setFromSphericalCoords(far, nextPolar, nextAzimuth).add(middle);
+    this.controls.update();
+    this.draw();
   }
 
   private draw(): void {
-    if (this.isDue) return;
-    this.isDue = true;
+    if (this.isDrawDue) return;
+    this.isDrawDue = true;
     requestAnimationFrame(() => {
-      this.isDue = false;
+      this.isDrawDue = false;
       this.renderer.render(this.scene, this.camera);
     });
   }
 
   private clear(): void {
-    this.uncover();
-    for (const [part, own] of this.own) {
-      (part.geometry as BufferGeometry).dispose();
+    this.removeOverlay();
+    for (const [mesh, own] of this.textured) {
+      (mesh.geometry as BufferGeometry).dispose();
       for (const material of [own].flat() as MeshStandardMaterial[]) {
         material.map?.dispose();
         material.dispose();
       }
     }
-    this.own.clear();
+    this.textured.clear();
     this.wires.length = 0;
     this.model?.removeFromParent();
     this.grid?.removeFromParent();
