@@ -7,7 +7,7 @@ PACK ?= ../shared/train
 RUN ?= out/train
 MINUTES ?= 100
 PAGE = src/fourview/service/page/index.html
-WEB_FILES = $(filter-out %/schema.d.ts,$(wildcard web/*.ts web/*.html web/src/*.ts web/src/*.tsx web/src/*.css))
+WEB_FILES = $(filter-out %/schema.d.ts,$(wildcard web/*.md web/*.ts web/*.html web/src/*.ts web/src/*.tsx web/src/*.css))
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
 HAS_NODE = $(shell (node -e 'process.exitCode = Number(parseInt(process.versions.node) < 20)' && npm --version) 2>/dev/null)

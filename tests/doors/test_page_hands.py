@@ -120,6 +120,27 @@ def test_a_seed_is_asked_for_only_where_the_engine_draws_one_and_a_locked_one_is
     assert page.get_by_label("Seed", exact=True).input_value() == "new each time"
 
 
+def test_a_number_that_is_being_typed_stays_while_a_price_arrives(visit, standing):
+    page = visit(standing, standing.add_key())
+    page.get_by_text("0.1 credits").wait_for()
+    page.get_by_role("radio", name="high").check(force=True)
+    faces = page.get_by_label("Faces", exact=True)
+
+    faces.fill("1234")
+    page.get_by_text("0.285 credits").wait_for()
+    assert faces.input_value() == "1234"
+    faces.press("Enter")
+    assert page.get_by_label("Faces, slider").get_attribute("aria-valuetext") == "1234"
+
+    faces.fill("7")
+    faces.press("Enter")
+    page.get_by_role("alert").filter(has_text="100 to 1,000,000").wait_for()
+    assert faces.input_value() == "7"
+    page.get_by_role("radio", name="standard").check(force=True)
+    assert faces.input_value() == "10000"
+    assert page.get_by_role("alert").filter(has_text="100 to 1,000,000").count() == 0
+
+
 def test_runs_stand_in_line_side_by_side_and_each_can_be_looked_at(visit, slow):
     page = visit(slow, slow.add_key())
     drop_robot(page)

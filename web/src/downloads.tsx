@@ -17,7 +17,7 @@ import { announcement, needsKey } from "./session";
 import { SIDE_NAMES } from "./sides";
 
 const USES: Record<string, string> = {
-  glb: "Blender, games, web",
+  glb: "Blender, games",
   obj: "ZIP with its texture",
   ply: "scans, research",
   stl: "3D printing",
@@ -53,10 +53,7 @@ export function Downloads({ job }: { job: Job }) {
           {formats.map((format) => (
             <button type="button" key={format} disabled={busy.value !== ""} onClick={() => void download(format)}>
               <b>{busy.value === format ? "…" : format.toUpperCase()}</b>
-              <small>
-                {USES[format]}
-                {sizeOf(job, format)}
-              </small>
+              <small>{[USES[format], sizeOf(job, format)].filter(Boolean).join(" · ")}</small>
             </button>
           ))}
         </div>
@@ -99,7 +96,7 @@ function CopyLink({ job }: { job: Job }) {
 function Facts({ job }: { job: Job }) {
   const facts: Record<string, string | null> = {
     Engine: [job.engine.name, job.engine.licence].filter(Boolean).join(", "),
-    Time: `${(Object.values(job.timings).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(1)} s`,
+    Duration: `${(Object.values(job.timings).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(1)} s`,
     Seed: readsSeed(job) ? String(job.seed_used) : null,
     Cost: `${job.cost} credits`,
     "Kept until": job.expires_at && date(job.expires_at),
@@ -186,9 +183,10 @@ function Code({ job }: { job: Job }) {
   );
 }
 
-function sizeOf(job: Job, format: string): string {
+/** The size of the file, known where the run wrote that format. */
+function sizeOf(job: Job, format: string): string | undefined {
   const output = job.outputs.find((one) => one.name.startsWith("model.") && one.format === format);
-  return output ? `, ${fileSize(output.bytes)}` : "";
+  return output && fileSize(output.bytes);
 }
 
 export function saveFile(blob: Blob, name: string): void {

@@ -7,7 +7,8 @@ export function amount(value: number | null): string {
 }
 
 export function fileSize(bytes: number): string {
-  return bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+  const text = bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+  return text.replace(" ", "\u00a0");
 }
 
 export function dateTime(moment: string): string {

@@ -49,7 +49,7 @@ export async function addPictures(files: readonly File[], wanted?: Side): Promis
       next[side] = await shrink(file);
       count += 1;
     } catch {
-      fileError.value = `“${file.name}” is damaged or not a picture. Save it again as PNG, JPEG or WebP.`;
+      fileError.value = `The file “${file.name}” is damaged or not a picture. Save it again as PNG, JPEG or WebP.`;
     }
   }
   if (count) await setPictures(next);

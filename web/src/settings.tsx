@@ -3,7 +3,7 @@
 // The settings: presets, the engine, every parameter with the range and the sentence that the service gives; the
 // button that starts a run, with its price.
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Model, Recipe, Value } from "./api";
 import { credits } from "./api";
 import { OutLink, Segments } from "./controls";
@@ -181,16 +181,15 @@ function Choice({ id, field, choices, value, put }: ControlProps & { field: Fiel
 
 function Numeric({ id, field, value, put }: ControlProps & { field: Field }) {
   const [error, setError] = useState("");
-  const change = (text: string) => {
-    const isCleared = text.trim() === "" && field.optional;
-    const found = isCleared ? null : numberOf(text, field);
+  const text = value === null ? "" : String(value);
+  const draft = useDraft(text, (typed) => {
+    const isCleared = typed.trim() === "" && field.optional;
+    const found = isCleared ? null : numberOf(typed, field);
     setError(found === undefined ? expectation(field) : "");
     if (found !== undefined) put(found);
-  };
-  const slide = (share: number) => {
-    setError("");
-    put(valueAt(share, field));
-  };
+    return found !== undefined;
+  });
+  useEffect(() => setError(""), [text]);
   return (
     <>
       <span class="pair">
@@ -202,17 +201,16 @@ function Numeric({ id, field, value, put }: ControlProps & { field: Field }) {
           value={shareOf(value, field)}
           aria-label={`${labelOf(field.name)}, slider`}
           aria-valuetext={String(value ?? "not set")}
-          onInput={(event) => slide(Number(event.currentTarget.value))}
+          onInput={(event) => put(valueAt(Number(event.currentTarget.value), field))}
         />
         <input
           id={id}
           inputMode="decimal"
           autocomplete="off"
-          value={value === null ? "" : String(value)}
           placeholder="–"
           aria-invalid={error !== ""}
           aria-describedby={`${id}-text`}
-          onChange={(event) => change(event.currentTarget.value)}
+          {...draft}
         />
       </span>
       {error && (
@@ -222,6 +220,22 @@ function Numeric({ id, field, value, put }: ControlProps & { field: Field }) {
       )}
     </>
   );
+}
+
+/**
+ * Props of an input whose text is taken when it is left or on Enter. What is typed stays while the page renders again,
+ * and where `take` does not accept it, until the value changes.
+ */
+function useDraft(text: string, take: (typed: string) => boolean) {
+  const [typed, setTyped] = useState<string | null>(null);
+  useEffect(() => setTyped(null), [text]);
+  return {
+    value: typed ?? text,
+    onInput: (event: InputEvent) => setTyped((event.currentTarget as HTMLInputElement).value),
+    onChange: (event: Event) => {
+      if (take((event.currentTarget as HTMLInputElement).value)) setTyped(null);
+    },
+  };
 }
 
 /** The number that a text says; undefined where the field does not accept it. */
@@ -268,9 +282,11 @@ function rangeOf(field: Field): { low: number; high: number } {
 
 function Seed({ id, value, put }: ControlProps) {
   const isLocked = String(value) !== "-1";
-  const change = (text: string) => {
-    if (/^\d{1,19}$/.test(text)) put(text.length > 15 ? text : Number(text)); // long ones stay text, see api.ts
-  };
+  const draft = useDraft(isLocked ? String(value) : "new each time", (typed) => {
+    if (!/^\d{1,19}$/.test(typed)) return false;
+    put(typed.length > 15 ? typed : Number(typed)); // a long one stays text, see api.ts
+    return true;
+  });
   return (
     <span class="pair">
       <input
@@ -278,9 +294,8 @@ function Seed({ id, value, put }: ControlProps) {
         inputMode="numeric"
         autocomplete="off"
         disabled={!isLocked}
-        value={isLocked ? String(value) : "new each time"}
         aria-describedby={`${id}-text`}
-        onChange={(event) => change(event.currentTarget.value)}
+        {...draft}
       />
       <label class="check">
         <input

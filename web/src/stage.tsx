@@ -81,11 +81,18 @@ function Queued({ job }: { job: Job }) {
         {job.queue_position ?? "…"}
         <small>{job.queue_position ? " in the queue" : ""}</small>
       </p>
-      <h3>Waiting in the queue</h3>
-      <p class="sub">{job.queue_position ? `Place ${job.queue_position}` : "This run starts soon"}</p>
+      <h3>Waiting to start</h3>
+      <p class="sub">{aheadOf(job)}</p>
       <Progress job={job} />
     </div>
   );
+}
+
+function aheadOf(job: Job): string {
+  if (job.queue_position === null) return "This run starts soon";
+  const ahead = job.queue_position - 1;
+  if (ahead < 1) return "This run starts next";
+  return ahead === 1 ? "1 run is ahead of this one" : `${ahead} runs are ahead of this one`;
 }
 
 function Running({ job }: { job: Job }) {
