@@ -3,7 +3,7 @@
 // The settings: presets, the engine, every parameter with the range and the sentence that the service gives; the
 // button that starts a run, with its price.
 
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Model, Recipe, Value } from "./api";
 import { credits } from "./api";
 import { OutLink, Segments } from "./controls";
@@ -180,16 +180,12 @@ function Choice({ id, field, choices, value, put }: ControlProps & { field: Fiel
 }
 
 function Numeric({ id, field, value, put }: ControlProps & { field: Field }) {
-  const [error, setError] = useState("");
-  const text = value === null ? "" : String(value);
-  const draft = useDraft(text, (typed) => {
+  const { input, isRejected } = useDraft(value === null ? "" : String(value), (typed) => {
     const isCleared = typed.trim() === "" && field.optional;
     const found = isCleared ? null : numberOf(typed, field);
-    setError(found === undefined ? expectation(field) : "");
     if (found !== undefined) put(found);
     return found !== undefined;
   });
-  useEffect(() => setError(""), [text]);
   return (
     <>
       <span class="pair">
@@ -208,14 +204,14 @@ function Numeric({ id, field, value, put }: ControlProps & { field: Field }) {
           inputMode="decimal"
           autocomplete="off"
           placeholder="–"
-          aria-invalid={error !== ""}
+          aria-invalid={isRejected}
           aria-describedby={`${id}-text`}
-          {...draft}
+          {...input}
         />
       </span>
-      {error && (
+      {isRejected && (
         <p class="wrong" role="alert">
-          {error}
+          {expectation(field)}
         </p>
       )}
     </>
@@ -223,19 +219,20 @@ function Numeric({ id, field, value, put }: ControlProps & { field: Field }) {
 }
 
 /**
- * Props of an input whose text is taken when it is left or on Enter. What is typed stays while the page renders again,
- * and where `take` does not accept it, until the value changes.
+ * An input whose text is taken on Enter or when it loses the focus. What is typed stays when the page renders again,
+ * and when `take` rejects it, until the value changes.
  */
 function useDraft(text: string, take: (typed: string) => boolean) {
-  const [typed, setTyped] = useState<string | null>(null);
-  useEffect(() => setTyped(null), [text]);
-  return {
-    value: typed ?? text,
-    onInput: (event: InputEvent) => setTyped((event.currentTarget as HTMLInputElement).value),
-    onChange: (event: Event) => {
-      if (take((event.currentTarget as HTMLInputElement).value)) setTyped(null);
-    },
+  const [draft, setDraft] = useState({ typed: text, before: text, isRejected: false });
+  const { typed, isRejected } = draft.before === text ? draft : { typed: text, isRejected: false };
+  const keep = (next: string, rejects: boolean) => setDraft({ typed: next, before: text, isRejected: rejects });
+  const onInput = (event: Event) => keep((event.currentTarget as HTMLInputElement).value, isRejected);
+  const onChange = (event: Event) => {
+    const next = (event.currentTarget as HTMLInputElement).value;
+    const isTaken = take(next);
+    keep(isTaken ? text : next, !isTaken);
   };
+  return { input: { value: typed, onInput, onChange }, isRejected };
 }
 
 /** The number that a text says; undefined where the field does not accept it. */
@@ -282,7 +279,7 @@ function rangeOf(field: Field): { low: number; high: number } {
 
 function Seed({ id, value, put }: ControlProps) {
   const isLocked = String(value) !== "-1";
-  const draft = useDraft(isLocked ? String(value) : "new each time", (typed) => {
+  const { input } = useDraft(isLocked ? String(value) : "new each time", (typed) => {
     if (!/^\d{1,19}$/.test(typed)) return false;
     put(typed.length > 15 ? typed : Number(typed)); // a long one stays text, see api.ts
     return true;
@@ -295,7 +292,7 @@ function Seed({ id, value, put }: ControlProps) {
         autocomplete="off"
         disabled={!isLocked}
         aria-describedby={`${id}-text`}
-        {...draft}
+        {...input}
       />
       <label class="check">
         <input
