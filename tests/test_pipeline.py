@@ -191,4 +191,4 @@ def hold_to_the_contract(engine, size, more, resolution, faces, seed):
     assert health.manifold
     assert health.faces <= faces
     missed = "face_target_missed" in {w.code for w in result.report.warnings}
-    assert health.faces >= 0.98 * faces or missed or result.report.faces_extracted <= faces
+    assert health.faces >= 0.98 * faces or missed or result.report.faces_before <= faces

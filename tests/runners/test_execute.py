@@ -392,7 +392,7 @@ def test_a_preview_shows_what_belongs_to_the_subject(do, tmp_path):
     assert names(outcome) == [
         (f"{side}_{what}.png", "png") for side in ("front", "back") for what in ("matte", "cutout")
     ]
-    assert outcome.result == {"warnings": []}
+    assert (outcome.result["kind"], outcome.result["warnings"]) == ("preview", ())
     with Image.open(outcome.files[0].path) as matte:
         assert matte.getextrema() == (0, 255)
 

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from fourview.shape.engine import Engine
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-USAGE = "fourview generate FRONT [--left L] [--back B] [--right R] -o model.glb"
 
 
 @click.command(cls=Command, context_settings={"allow_extra_args": True})
@@ -59,7 +58,7 @@ def generate(
 ) -> None:  # fmt: skip
     """Make a model from FRONT and up to three more pictures."""
     prepare(threads)
-    file_type = check_output(output, USAGE)
+    file_type = check_output(output)
     assert output is not None
     recipe = recipe_of(given, file_type)
     check_side_file(preview, ".png")

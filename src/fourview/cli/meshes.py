@@ -77,9 +77,7 @@ def _operate(
     report: str | None, threads: int | None, quiet: bool, **given: Any,
 ) -> None:  # fmt: skip
     prepare(threads)
-    context = click.get_current_context()
-    usage = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
-    recipe = recipe_of(given, check_output(output, usage))
+    recipe = recipe_of(given, check_output(output))
     assert output is not None
     check_mesh(mesh)
     check_side_file(preview, ".png")

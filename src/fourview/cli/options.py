@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from fourview.cli.words import RUN, number, one_of, option
+from fourview.cli.words import RUN, number, one_of, option, usage
 from fourview.engines import ENGINES
 from fourview.errors import PictureError
 from fourview.kinds import KINDS
@@ -93,12 +93,11 @@ def side_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def gathered(front: str | None, **options: Any) -> Any:
         context = click.get_current_context()
-        usage = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
         others = {side: path for side in OTHER_SIDES if (path := options.pop(side))}
         if front is None:
-            raise PictureError(f"the front picture is missing; usage: {usage}")
+            raise PictureError(f"the front picture is missing; usage: {usage(context)}")
         if context.args:
-            raise PictureError(_more_pictures(context.command_path, front, context.args, usage))
+            raise PictureError(_more_pictures(context, front))
         return command(pictures={FRONT: front, **others}, **options)
 
     made: Callable[..., Any] = gathered
@@ -107,18 +106,19 @@ def side_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("front", required=False, type=FILE)(made)
 
 
-def _more_pictures(command: str, front: str, others: list[str], usage: str) -> str:
+def _more_pictures(context: click.Context, front: str) -> str:
     """The error for pictures without a side, with the line that was probably meant: by file name, else in order."""
     from pathlib import Path
 
+    others = context.args
     if len(others) > len(OTHER_SIDES):
-        return f"{len(others) + 1} pictures came without names; one to {len(SIDES)} are taken; usage: {usage}"
+        return f"{len(others) + 1} pictures came without names; one to {len(SIDES)} are taken; usage: {usage(context)}"
     named = [next((side for side in OTHER_SIDES if side in Path(other).stem.lower()), None) for other in others]
     free = [side for side in OTHER_SIDES if side not in named]
     words = [f"--{side or free.pop(0)} {other}" for side, other in zip(named, others, strict=True)]
     return (
         f"only the front is given without a name, and {', '.join(others)} came too; name the sides: "
-        f"{command} {' '.join([front, *words])} -o model.glb"
+        f"{context.command_path} {' '.join([front, *words])} -o model.glb"
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fourview.cli.words import usage
 from fourview.errors import MeshError, OutputError
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ def check_side_file(path: str | None, suffix: str) -> None:
     check_place(path)
 
 
-def check_output(path: str | None, usage: str) -> str:
+def check_output(path: str | None) -> str:
     """The file type of the model at `path`; raises `OutputError` where it is missing or cannot be written."""
     from fourview.formats.write import check_place, file_type_of
 
     if path is None:
-        raise OutputError(f"the output is missing: name the model's file with -o; usage: {usage}")
+        raise OutputError(
+            f"the output is missing: name the model's file with -o; usage: {usage(click.get_current_context())}"
+        )
     file_type = file_type_of(path)
     check_place(path)
     return file_type

@@ -59,10 +59,14 @@ MEANINGS = {
     "MESH": "input file model",
 }  # fmt: skip
 COMMANDS = {
-    "generate": "make create new build run convert reconstruct model",
+    "generate": "make create new build run reconstruct model",
     "batch": "folder many all bulk",
+    "retexture": "texture paint bake colour color project",
+    "simplify": "decimate reduce remesh lowpoly",
+    "convert": "export transform save",
+    "preview": "matte mattes cutout cutouts background",
     "inspect": "measure info stats check analyse analyze validate show",
-    "render": "view draw preview sheet image",
+    "render": "view draw sheet image",
     "demo": "example examples try test",
     "serve": "server start api http web",
     "work": "worker runner",
@@ -108,6 +112,12 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def usage(ctx: click.Context) -> str:
+    """How the command of `ctx` is called, as one line: its arguments, then [OPTIONS]."""
+    arguments = [param.human_readable_name for param in ctx.command.params if isinstance(param, click.Argument)]
+    return " ".join([ctx.command_path, *arguments, "[OPTIONS]"])
+
+
 def no_such_option(error: click.NoSuchOption) -> str:
     """The line that answers an option which the command does not have."""
     shown = f"there is no option '{error.option_name}'"
@@ -122,8 +132,7 @@ def _hint(word: str, names: Iterable[str], meanings: dict[str, str], ctx: click.
     meant = closest(word, names, meanings)
     if meant is None:
         return f"; `{ctx.command_path} --help` lists them"
-    usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
-    return f"; {meant} stands without an option: {usage}" if meant.isupper() else f"; did you mean {meant}?"
+    return f"; {meant} stands without an option: {usage(ctx)}" if meant.isupper() else f"; did you mean {meant}?"
 
 
 def closest(word: str, names: Iterable[str], meanings: dict[str, str]) -> str | None:
