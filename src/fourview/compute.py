@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of the machine a run may use, chosen once.
 
-Owns      the number of threads, and what a learned engine is told of the machine. Not here: whether the machine has it
-          (the engine, which may load torch).
+Owns      the number of threads; device, weights and memory plan of a learned engine.
+Not here  whether the machine has that device (the engine, which may load torch).
 """
 
 import os
@@ -15,18 +15,18 @@ _threads: int | None = None
 
 @dataclass(frozen=True)
 class Machine:
-    """What a learned engine runs on. Whoever owns the machine says it, not whoever asks for a model."""
+    """What a learned engine runs on. The operator of the machine sets it; a request cannot."""
 
     weights: str | None = None  # a folder in the official layout; None: where `fourview weights pull` put them
     device: str = "auto"  # cpu, cuda, cuda:1, mps
     precision: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     memory: Literal["auto", "full", "offload", "low"] = "auto"  # what stays on the device
-    noise: Literal["cpu", "device"] = "cpu"  # who draws the first noise: cpu draws the same on every machine
+    noise: Literal["cpu", "device"] = "cpu"  # where the first noise is drawn: the CPU draws the same numbers on every machine
     approximate: tuple[str, ...] = ()  # shortcuts that change the result a little
 
 
 def set_threads(count: int | None) -> None:
-    """Use at most `count` threads from now on; `None` means one a core."""
+    """Use at most `count` threads from now on; `None`: one for each core."""
     global _threads
     _threads = count
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that can go wrong on purpose.
+"""The errors that this package raises on purpose.
 
     FourviewError
     ├── PictureError      a picture cannot be used
@@ -13,13 +13,13 @@
     ├── OutputError       the result cannot be written where it was asked for
     ├── MissingExtraError an optional part is not installed
     ├── ChildError        a part of the work that runs in its own process died
-    ├── RunnerDiedError   the process that does the work is gone
-    ├── ServiceError      the service cannot do what it was asked for
+    ├── RunnerDiedError   the process that does the work has ended
+    ├── ServiceError      the service cannot do what a request or a setting asks for
     │   ├── KeyMissingError   no key was sent
     │   ├── KeyInvalidError   the key is unknown, revoked or expired
     │   ├── CreditError       the balance does not cover the price
     │   ├── SettingsError     the settings cannot be read, or do not go together
-    │   ├── AddressError      a URL leads where the service does not go
+    │   ├── AddressError      a URL leads to an address that the service must not request
     │   ├── SignatureError    a signed URL has expired, or was not signed here
     │   └── DependencyAwayError  the database or the file store cannot be used for now
     └── CanceledError     the caller asked to stop
@@ -34,7 +34,7 @@ Dependency = Literal["database", "file store"]
 
 
 class FourviewError(Exception):
-    """What `fourview` raises for reasons a caller can understand and mend."""
+    """Base of all errors whose cause the caller can correct."""
 
 
 class PictureError(FourviewError):
@@ -74,15 +74,15 @@ class MissingExtraError(FourviewError):
 
 
 class ChildError(FourviewError):
-    """A part of the work that runs in its own process died or ran out of its budget."""
+    """A part of the work that runs in its own process died or exceeded its time or memory."""
 
 
 class RunnerDiedError(FourviewError):
-    """The process that did the work is gone; the runner's `start` makes another one."""
+    """The process that did the work has ended; the runner's `start` starts another one."""
 
 
 class ServiceError(FourviewError):
-    """The service cannot do what it was asked for."""
+    """The service cannot do what a request or a setting asks for."""
 
 
 class KeyMissingError(ServiceError):
@@ -111,7 +111,7 @@ class SettingsError(ServiceError):
 
 
 class AddressError(ServiceError):
-    """A URL leads where the service does not go."""
+    """A URL leads to an address that the service must not request."""
 
 
 class SignatureError(ServiceError):
@@ -119,9 +119,9 @@ class SignatureError(ServiceError):
 
 
 class DependencyAwayError(ServiceError):
-    """The service is well, and something that it depends on cannot be used for now: wait and try again.
+    """The database or the file store cannot be used for now: wait and try again.
 
-    `name` says which, `is_full` that it answers and has no room left.
+    `name`: which of the two. `is_full`: it answers, but has no space left.
     """
 
     def __init__(self, name: Dependency, reason: str, *, is_full: bool = False) -> None:

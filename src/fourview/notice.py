@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A notice: something the caller should know although the work went on.
+"""A notice: a fact about a run that the caller should know; the run goes on.
 
-Steps return notices beside their result; nothing prints them but a door.
+Steps return notices with their results; `cli` prints them, `service` answers with them as `warnings`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notice:
-    """One warning: a stable word, a sentence with the numbers, and the parameter or view it speaks of."""
+    """One warning: `code` never changes, `message` is a sentence with the numbers, `field` is the parameter or view meant."""
 
     code: str
     message: str

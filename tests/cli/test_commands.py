@@ -97,10 +97,10 @@ def test_batch_makes_every_case_once_and_goes_on_after_a_bad_one(tmp_path):
 
     assert (first.returncode, again.returncode) == (3, 3)
     assert "[1/2] a: error: the 'front' picture" in first.stderr
-    assert "[2/2] b: is there" in again.stdout
+    assert "[2/2] b: exists already" in again.stdout
     assert "skipped notes: it holds no front picture (front.png" in first.stderr
     assert made == kept
-    assert "is there" not in other.stdout
+    assert "exists already" not in other.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b.glb", "b.json", "b.png"]
     assert np.asarray(Image.open(tmp_path / "out" / "b.png").convert("L")).std() > 10
 
@@ -291,5 +291,5 @@ def test_interrupt_ends_with_130_and_leaves_nothing(tmp_path):
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130, said
-    assert said.strip() == "error: interrupted; nothing was left half-written"
+    assert said.strip() == "error: interrupted; no file was left half-written"
     assert list(tmp_path.iterdir()) == []

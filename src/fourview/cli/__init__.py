@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The terminal's door: parse, call, present.
+"""The command line: it parses arguments, calls the package, and prints the result.
 
-`doctor` must answer on a broken installation, so nothing but the standard library is imported before it is asked for.
+`doctor` must work on a broken installation, so only the standard library is imported before it runs.
 """
 
 import sys

@@ -33,7 +33,7 @@ def app() -> None:
 @app.command(cls=Command)
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> int:
-    """Show what is installed, what the machine has, and the line that mends what is missing."""
+    """Show what is installed, what the machine has, and the line that installs what is missing."""
     from fourview.cli.doctor import run
 
     return run(["--json"] if as_json else [])
@@ -58,7 +58,7 @@ def run_app() -> int:
     except click.ClickException as error:
         message, code = error.format_message(), 2
     except (KeyboardInterrupt, click.Abort, CanceledError):
-        message, code = "interrupted; nothing was left half-written", 130
+        message, code = "interrupted; no file was left half-written", 130
     except ChildError as error:
         message, code = str(error), 1
     except FourviewError as error:

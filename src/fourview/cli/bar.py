@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Progress on a terminal: one bar with the stage's name and the time. Silent where nobody looks."""
+"""Progress on a terminal: one bar with the stage's name and the time. It draws on a terminal only."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -21,13 +21,13 @@ def bar(title: str, quiet: bool) -> Iterator[Callable[[Event], None] | None]:
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=1.0)
-        said = set()
+        printed = set()
 
         def watch(event: Event) -> None:
             stage = f"{event.stage} {event.step}/{event.steps}" if event.steps else event.stage
             progress.update(task, completed=event.done, description=f"{title}  {stage:<9}")
-            if event.note and event.note not in said:
-                said.add(event.note)
+            if event.note and event.note not in printed:
+                printed.add(event.note)
                 progress.console.print(event.note, highlight=False)
 
         yield watch

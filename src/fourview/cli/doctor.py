@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""`fourview doctor`: what is installed, what the machine has, what is missing and the line that mends it.
+"""`fourview doctor`: what is installed, what the machine has, what is missing and the line that installs it.
 
 Owns      the check of every part the base needs. Standard library alone: it must answer when all else is broken.
 """
@@ -103,7 +103,7 @@ def machine() -> list[Finding]:
 
 
 def packages() -> list[Finding]:
-    """Every package the base depends on, imported in a Python of its own: a broken one may not break the report."""
+    """Every package the base depends on, imported in a separate Python, so that a broken package cannot break the report."""
     findings = []
     for requirement in importlib.metadata.requires("fourview") or []:
         if "extra ==" in requirement:
@@ -141,7 +141,7 @@ def shipped() -> list[Finding]:
 
 
 def extras() -> list[Finding]:
-    """Optional parts; their absence is no illness."""
+    """Optional parts; their absence is not an error."""
     findings = []
     for extra, (purpose, names) in EXTRAS.items():
         try:

@@ -77,7 +77,7 @@ def generate(
 @option("-o", "--output", group=RESULT, type=FOLDER, default="fourview-demo", show_default=True, help="For the models.")
 @run_options
 def demo(output: str, threads: int | None, quiet: bool) -> None:
-    """Make the example models: a robot cut out already, and the same robot in a photographed room."""
+    """Make the example models: a robot on transparent pictures, and the same robot in photographs of a room."""
     prepare(threads)
     from fourview.formats.write import check_folder
 
@@ -98,7 +98,7 @@ def demo(output: str, threads: int | None, quiet: bool) -> None:
     "--format", "file_type", **one_of(("glb", "obj", "ply", "stl")), default="glb", show_default=True,
     help="Of the models; obj makes .zip files.", group=RESULT,
 )  # fmt: skip
-@option("--force", is_flag=True, help="Make models again that are there already.", group=RESULT)
+@option("--force", is_flag=True, help="Make models again that exist already.", group=RESULT)
 @recipe_options("generate")
 @machine_options
 @run_options
@@ -108,9 +108,9 @@ def batch(
 ) -> int:  # fmt: skip
     """Make a model of every folder in CASES that holds a front picture.
 
-    Writes OUTPUT/NAME.glb, its preview OUTPUT/NAME.png and its report OUTPUT/NAME.json. A model is skipped when it is
-    there and its report says that it was made from the same pictures with the same recipe: a run that was stopped goes
-    on where it was.
+    Writes OUTPUT/NAME.glb, its preview OUTPUT/NAME.png and its report OUTPUT/NAME.json. A model is skipped when it
+    exists and its report says that it was made from the same pictures with the same recipe: run an interrupted batch
+    again and it continues.
     """
     prepare(threads)
     recipe = recipe_of(given, file_type)
@@ -133,7 +133,7 @@ def batch(
         made_from = _fingerprint(pictures, recipe, machine)
         title = f"[{count}/{len(folders)}] {folder.name}"
         if not force and os.path.exists(model) and _made_from(report) == made_from:
-            click.echo(f"{title}: is there")
+            click.echo(f"{title}: exists already")
             continue
         try:
             result = _generate(pictures, recipe, engine, title, quiet)

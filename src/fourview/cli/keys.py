@@ -100,7 +100,7 @@ def revoke(key_id: str, database: str | None) -> None:
 
 
 def _key(tx: "Connection", key_id: str) -> "Key":
-    """The key of that id, or of which somebody typed the whole text."""
+    """The key with this id; the whole key may be given too."""
     from fourview.service.store.keys import ID_LENGTH, find_key
 
     key = find_key(tx, key_id[:ID_LENGTH])

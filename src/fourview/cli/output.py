@@ -39,7 +39,7 @@ def check_side_file(path: str | None, suffix: str) -> None:
     if path is None:
         return
     if not path.lower().endswith(suffix):
-        raise OutputError(f"'{path}' does not end in {suffix}, which is what is written there; name it so")
+        raise OutputError(f"'{path}' does not end in {suffix}, the only type written there; rename it")
     check_place(path)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""`fourview weights`: what can be downloaded, and what lies here.
+"""`fourview weights`: what can be downloaded, and what is on this machine.
 
 Owns      the subcommands list, pull, verify, path, remove, fabricate and what they print. The work is in `weights`.
 """
@@ -27,7 +27,7 @@ def weights() -> None:
 
 @weights.command("list")
 def list_() -> None:
-    """What can be pulled: variant, size, licence, and where it lies."""
+    """List what can be pulled: variant, size, licence, and its folder on this machine."""
     for entry in catalogue.ENTRIES.values():
         click.echo(f"{entry.name:<20} {entry.download_size / 1e9:4.1f} GB  {entry.variant}")
         click.echo(f"{'':<20} {entry.licence.name}")
@@ -37,9 +37,9 @@ def list_() -> None:
 @weights.command()
 @NAME
 @click.option("--accept-licence", is_flag=True, help="You have read the licence and it allows your use.")
-@click.option("--offline", is_flag=True, help="Ask nobody: only say where the weights lie, or that they do not.")
+@click.option("--offline", is_flag=True, help="Use no network: only print the folder of the weights, or an error where there is none.")
 def pull(name: str, accept_licence: bool, offline: bool) -> None:
-    """Fetch NAME from the hub, if it is not here; after a cut it goes on where it was."""
+    """Download NAME from the hub unless it is here; a download that was interrupted continues."""
     from fourview.weights.pull import pull as fetch
 
     entry = catalogue.find(name)
@@ -53,7 +53,7 @@ def pull(name: str, accept_licence: bool, offline: bool) -> None:
 @weights.command()
 @NAME
 def verify(name: str) -> None:
-    """Compare the size and the sha256 of every file of NAME with what they should be."""
+    """Check the size and the SHA-256 of every file of NAME."""
     from fourview.weights.verify import verify as check
 
     entry = catalogue.find(name)
@@ -73,7 +73,7 @@ def path(name: str) -> None:
 @weights.command()
 @NAME
 def remove(name: str) -> None:
-    """Delete NAME, if `pull` put it here."""
+    """Delete NAME; only folders that `pull` made are deleted."""
     from fourview.weights.pull import remove as delete
 
     click.echo(f"removed {delete(catalogue.find(name))}")
@@ -97,7 +97,7 @@ def fabricate(folder: Path, variant: str, seed: int) -> None:
 
 @contextmanager
 def _bar(title: str, size: int) -> Iterator[Tick]:
-    """A tick that draws on stderr, where somebody looks."""
+    """A tick that draws a bar on stderr where that is a terminal."""
     if not sys.stderr.isatty():
         yield no_tick
         return

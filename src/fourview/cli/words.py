@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options in groups, numbers as people write them, and what a misspelt word probably means.
+"""Options in groups, numbers as people write them, and what a misspelled word probably means.
 
-Owns      how help looks; the other names that options and commands go by elsewhere. Not here: the options themselves.
+Owns      the layout of help; the names that other programs use for our options and commands. Not here: the options themselves.
 """
 
 import re
@@ -101,7 +101,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """The commands; a misspelt one is answered with the one that is probably meant."""
+    """The commands; the error for an unknown one names the one that is probably meant."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -152,7 +152,7 @@ def closest(word: str, names: Iterable[str], meanings: dict[str, str]) -> str | 
 
 
 def one_of(words: Iterable[str]) -> dict[str, Any]:
-    """An option's words, for help and for the shell; the recipe checks them, so that all doors give one text."""
+    """An option's words, for help and for the shell; the recipe checks them, so that every interface gives the same error."""
     return {
         "metavar": f"[{'|'.join(words)}]",
         "shell_complete": lambda ctx, param, typed: [word for word in words if word.startswith(typed)],
