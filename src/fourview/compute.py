@@ -21,7 +21,7 @@ class Machine:
     device: str = "auto"  # cpu, cuda, cuda:1, mps
     precision: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     memory: Literal["auto", "full", "offload", "low"] = "auto"  # what stays on the device
-    noise: Literal["cpu", "device"] = "cpu"  # where the first noise is drawn: the CPU draws the same numbers on every machine
+    noise: Literal["cpu", "device"] = "cpu"  # draws the first noise; the CPU gives the same on every machine
     approximate: tuple[str, ...] = ()  # shortcuts that change the result a little
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notice:
-    """One warning: `code` never changes, `message` is a sentence with the numbers, `field` is the parameter or view meant."""
+    """One warning: a stable `code`, a sentence with the numbers, and the parameter or view that it is about."""
 
     code: str
     message: str

@@ -103,7 +103,7 @@ def machine() -> list[Finding]:
 
 
 def packages() -> list[Finding]:
-    """Every package the base depends on, imported in a separate Python, so that a broken package cannot break the report."""
+    """Every package of the base, each imported in a separate Python: a broken one cannot break the report."""
     findings = []
     for requirement in importlib.metadata.requires("fourview") or []:
         if "extra ==" in requirement:

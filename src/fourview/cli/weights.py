@@ -37,7 +37,7 @@ def list_() -> None:
 @weights.command()
 @NAME
 @click.option("--accept-licence", is_flag=True, help="You have read the licence and it allows your use.")
-@click.option("--offline", is_flag=True, help="Use no network: only print the folder of the weights, or an error where there is none.")
+@click.option("--offline", is_flag=True, help="Use no network: print the folder of weights that are here.")
 def pull(name: str, accept_licence: bool, offline: bool) -> None:
     """Download NAME from the hub unless it is here; a download that was interrupted continues."""
     from fourview.weights.pull import pull as fetch

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options in groups, numbers as people write them, and what a misspelled word probably means.
 
-Owns      the layout of help; the names that other programs use for our options and commands. Not here: the options themselves.
+Owns      the layout of help; the names that other programs use for our options and commands.
+Not here  the options themselves (`options`).
 """
 
 import re
@@ -152,7 +153,7 @@ def closest(word: str, names: Iterable[str], meanings: dict[str, str]) -> str | 
 
 
 def one_of(words: Iterable[str]) -> dict[str, Any]:
-    """An option's words, for help and for the shell; the recipe checks them, so that every interface gives the same error."""
+    """The choices of an option, for help and for the shell; the recipe checks the value, as in every interface."""
     return {
         "metavar": f"[{'|'.join(words)}]",
         "shell_complete": lambda ctx, param, typed: [word for word in words if word.startswith(typed)],
