@@ -19,13 +19,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from fourview import engines
 from fourview.engines import ENGINES
 from fourview.errors import RecipeError
+from fourview.file_types import FILE_TYPES
 
 SEED_MAX = 2**63 - 1
 
 
-def parameter(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
-    """A field with its explanation and, for numbers, its range."""
-    return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high})
+def parameter(
+    default: Any, doc: str, low: float | None = None, high: float | None = None, table: Mapping[str, Any] | None = None
+) -> Any:
+    """A field with its explanation; for numbers its range, for words the table whose entries are the choices."""
+    return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high, "table": table})
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class ViewsRecipe:
 class ShapeRecipe:
     """Views become a field."""
 
-    engine: str = parameter(engines.DEFAULT, "what turns the views into a shape")  # `parameters` adds the choices
+    engine: str = parameter(engines.DEFAULT, "what turns the views into a shape", table=ENGINES)
     variant: Literal["base", "fast", "turbo"] | None = parameter(
         None,
         "which official weights: base, fast (guidance distilled), turbo (5 steps); unset: those at hand, base first",
@@ -91,7 +94,7 @@ class TextureRecipe:
 class ExportRecipe:
     """The model becomes a file."""
 
-    file_type: Literal["glb", "obj", "ply", "stl"] = parameter("glb", "format of the model's file")
+    file_type: str = parameter("glb", "format of the model's file", table=FILE_TYPES)
     texture_format: Literal["png", "webp"] = parameter(
         "png", "how a GLB carries its texture; webp is smaller, lossless too"
     )
@@ -161,9 +164,9 @@ def parameters() -> Iterator[Parameter]:
                 hint = next(a for a in get_args(hint) if a is not type(None))
             choices = get_args(hint) if get_origin(hint) is Literal else ()
             meta, doc = field.metadata, field.metadata["doc"]
-            if field.name == "engine":
-                choices = tuple(ENGINES)
-                doc += ": " + "; ".join(f"{engine.name}, {engine.summary}" for engine in ENGINES.values())
+            if meta["table"] is not None:
+                choices = tuple(meta["table"])
+                doc += ": " + "; ".join(f"{name}, {entry.summary}" for name, entry in meta["table"].items())
             yield Parameter(
                 f"{part.name}.{field.name}", field.name, str if choices else hint, choices, optional,
                 field.default, meta["low"], meta["high"], doc, engines.that_read(field.name),

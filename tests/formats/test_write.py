@@ -13,7 +13,8 @@ from formats.marked import marked, painted
 from PIL import Image
 
 from fourview.errors import CanceledError, OutputError
-from fourview.formats.write import check_writable, encode, file_type_of, save
+from fourview.file_types import FILE_TYPES
+from fourview.formats.write import ENCODERS, check_writable, encode, file_type_of, save
 from fourview.recipe import ExportRecipe
 from fourview.texture.texture import Texture, srgb_from_linear
 
@@ -185,3 +186,7 @@ def test_saving_replaces_what_was_there(tmp_path):
 
     assert path.read_bytes() == b"two"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_file_type_has_an_encoder():
+    assert [*ENCODERS] == [*FILE_TYPES]

@@ -33,6 +33,7 @@ from fourview.cli.output import check_output, check_side_file, summary, write_fi
 from fourview.cli.words import Command, one_of, option
 from fourview.compute import Machine
 from fourview.errors import FourviewError, PictureError
+from fourview.file_types import FILE_TYPES
 from fourview.recipe import Recipe, flat
 from fourview.sides import FRONT, SIDES
 
@@ -95,7 +96,7 @@ def demo(output: str, threads: int | None, quiet: bool) -> None:
 @click.argument("cases", type=click.Path(file_okay=False, exists=True))
 @option("-o", "--output", required=True, type=FOLDER, help="Folder for the models.", group=RESULT)
 @option(
-    "--format", "file_type", **one_of(("glb", "obj", "ply", "stl")), default="glb", show_default=True,
+    "--format", "file_type", **one_of(FILE_TYPES), default="glb", show_default=True,
     help="Of the models; obj makes .zip files.", group=RESULT,
 )  # fmt: skip
 @option("--force", is_flag=True, help="Make models again that exist already.", group=RESULT)

@@ -11,15 +11,14 @@ import dataclasses
 import numpy as np
 
 from fourview.arrays import Float
+from fourview.file_types import FILE_TYPES
 from fourview.mesh.mesh import Mesh, merge_vertices
 from fourview.recipe import ExportRecipe
 
-MILLIMETRES = 1000.0
-
 
 def place(mesh: Mesh, recipe: ExportRecipe) -> Mesh:
-    """`mesh` as the file holds it: metres (STL: millimetres), around its origin, turned to its up axis."""
-    is_stl = recipe.file_type == "stl"
+    """`mesh` as the file holds it: in the unit of its file type, around its origin, turned to its up axis."""
+    file_type = FILE_TYPES[recipe.file_type]
     points: Float = mesh.vertices.astype(np.float64)  # (v, 3)
     low, high = points.min(axis=0), points.max(axis=0)
     origin = (low + high) / 2
@@ -29,8 +28,8 @@ def place(mesh: Mesh, recipe: ExportRecipe) -> Mesh:
         measured, wanted = (high - low).max(), 1.0
     else:
         measured, wanted = high[1] - low[1], recipe.height_m
-    points = (points - origin) / measured * (wanted * (MILLIMETRES if is_stl else 1.0))
-    if (recipe.up or ("z" if is_stl else "y")) == "z":
+    points = (points - origin) / measured * (wanted * file_type.units_per_m)
+    if (recipe.up or file_type.up) == "z":
         points = z_up_from_y_up(points)
     return dataclasses.replace(mesh, vertices=_keep_apart(mesh, points.astype(np.float32)))
 

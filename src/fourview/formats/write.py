@@ -11,20 +11,23 @@ An OBJ with a picture is three files. Asked for as bytes it is a zip of them; sa
 
 import os
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fourview.errors import OutputError
+from fourview.file_types import FILE_TYPES
 from fourview.formats import glb, obj, ply, stl
 from fourview.formats.image import encode_image
 from fourview.formats.place import place
 from fourview.mesh.mesh import Mesh
-from fourview.progress import Tick, no_tick
+from fourview.progress import Tick, no_tick, part
 from fourview.recipe import ExportRecipe
 from fourview.texture.texture import Texture
 from fourview.views.load import is_url
 
-TYPE_OF_SUFFIX = {".glb": "glb", ".obj": "obj", ".zip": "obj", ".ply": "ply", ".stl": "stl"}
+TYPE_OF_SUFFIX = {f".{name}": name for name in FILE_TYPES} | {".zip": "obj"}
 
 
 def encode(
@@ -40,18 +43,32 @@ def encode(
     """
     placed = place(mesh, recipe)
     tick(0.1)
-    if recipe.file_type == "ply":
-        return ply.encode(placed, texture)
-    if recipe.file_type == "stl":
-        return stl.encode(placed)
-    image_format = recipe.texture_format if recipe.file_type == "glb" else "png"
-    image = None
-    if texture is not None and mesh.uv is not None:
-        image = encode_image(texture, image_format, lambda done: tick(0.1 + 0.7 * done))
-    tick(0.8)
-    if recipe.file_type == "glb":
-        return glb.encode(placed, image, image_format, extras)
-    return obj.encode(placed, image, tick)
+    return ENCODERS[recipe.file_type](Model(placed, texture, recipe.texture_format, extras, part(tick, 0.1, 1.0)))
+
+
+@dataclass(frozen=True)
+class Model:
+    """What an encoder gets: the mesh as placed in the file, and what else some formats hold."""
+
+    mesh: Mesh
+    texture: Texture | None
+    texture_format: str
+    extras: dict[str, Any] | None
+    tick: Tick
+
+    def image(self, image_format: str) -> bytes | None:
+        """The texture as a picture file; None without one."""
+        if self.texture is None or self.mesh.uv is None:
+            return None
+        return encode_image(self.texture, image_format, part(self.tick, 0, 0.8))
+
+
+ENCODERS: dict[str, Callable[[Model], bytes]] = {  # by the names of `file_types.FILE_TYPES`
+    "glb": lambda m: glb.encode(m.mesh, m.image(m.texture_format), m.texture_format, m.extras),
+    "obj": lambda m: obj.encode(m.mesh, m.image("png"), part(m.tick, 0.8, 1.0)),
+    "ply": lambda m: ply.encode(m.mesh, m.texture),
+    "stl": lambda m: stl.encode(m.mesh),
+}
 
 
 def file_type_of(path: str | os.PathLike[str]) -> str:
