@@ -144,7 +144,7 @@ def mistakes(folder):
         "option of another name": ((good, *out, "--faces", "500"), "'--faces'; did you mean --target-face-num?"),
         "half a number": ((good, *out, "--target-face-num", "10,5"), "'10,5' is not a valid integer"),
         "too many": ((good, *out, "--target-face-num", "2,000,000"), "in 100 .. 1,000,000"),
-        "unknown format": ((good, "-o", folder / "never.fbx"), ".glb, .obj, .zip, .ply, .stl"),
+        "unknown format": ((good, "-o", folder / "never.fbx"), ".glb, .obj, .ply, .stl, .zip"),
         "a file as folder": ((good, "-o", text / "m.glb"), "text.png is a file; a folder is to be there"),
         "a file for the mattes": ((good, *out, "--save-mattes", text), "text.png is a file; a folder is to be there"),
         "an output that is a URL": ((good, "-o", "https://a.example/m.glb"), "is a URL; a file is to be written"),

@@ -114,7 +114,7 @@ def test_the_suffix_names_the_format_and_a_good_path_leaves_no_trace(tmp_path, n
 
 
 @pytest.mark.parametrize(("name", "file_type", "said"), [
-    ("model.fbx", "glb", r"ends in '\.fbx'; a model can be written as \.glb, \.obj, \.zip, \.ply, \.stl"),
+    ("model.fbx", "glb", r"ends in '\.fbx'; a model can be written as \.glb, \.obj, \.ply, \.stl, \.zip"),
     ("model", "glb", "has no suffix; a model can be written as"),
     ("model.stl", "glb", "names the format stl, but file_type is glb"),
     ("file/model.glb", "glb", "file is a file; a folder is to be there"),

@@ -21,6 +21,7 @@ from fourview.cli.bar import bar
 from fourview.cli.options import (
     FILE,
     FOLDER,
+    MODEL,
     RESULT,
     machine_options,
     prepare,
@@ -46,7 +47,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 @click.command(cls=Command, context_settings={"allow_extra_args": True})
 @side_options
-@option("-o", "--output", group=RESULT, type=FILE, help="The model: .glb, .obj, .zip (OBJ), .ply or .stl.  [required]")
+@option("-o", "--output", group=RESULT, type=FILE, help=MODEL)
 @option("--preview", group=RESULT, type=FILE, help="Also draw the model to this PNG.")
 @option("--report", group=RESULT, type=FILE, help="Also write mesh measures, timings and warnings to this JSON.")
 @option("--save-mattes", group=RESULT, type=FOLDER, help="Also write each picture's matte and cut-out to this folder.")

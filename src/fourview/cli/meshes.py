@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fourview.cli.bar import bar
-from fourview.cli.options import FILE, RESULT, prepare, recipe_of, recipe_options, run_options, side_options
+from fourview.cli.options import FILE, MODEL, RESULT, prepare, recipe_of, recipe_options, run_options, side_options
 from fourview.cli.output import (
     check_mesh,
     check_output,
@@ -37,8 +37,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ("--preview", "Also draw the model to this PNG."),
     ):
         command = option(name, group=RESULT, type=FILE, help=text)(command)
-    text = "The model: .glb, .obj, .zip (OBJ), .ply or .stl.  [required]"
-    return option("-o", "--output", group=RESULT, type=FILE, help=text)(command)
+    return option("-o", "--output", group=RESULT, type=FILE, help=MODEL)(command)
 
 
 @click.command(cls=Command, context_settings={"allow_extra_args": True})

@@ -16,11 +16,13 @@ import click
 from fourview.cli.words import RUN, number, one_of, option, usage
 from fourview.engines import ENGINES
 from fourview.errors import PictureError
+from fourview.file_types import FILE_TYPES
 from fourview.kinds import KINDS
 from fourview.recipe import Parameter, Recipe, parameters, plain
 from fourview.sides import FRONT, SIDES
 
-PICTURES, RESULT, LEARNED = "Pictures", "Result", "Engine hunyuan2mv"  # headings of help
+PICTURES, RESULT = "Pictures", "Result"  # headings of help
+LEARNED = "Engine " + ", ".join(engine.name for engine in ENGINES.values() if engine.extra)
 FILE, FOLDER = click.Path(), click.Path()  # the shell completes them; the reader of a file names what is wrong with it
 OTHER_SIDES = tuple(side for side in SIDES if side != FRONT)
 # Name, choices (none: any word) and meaning of each field of `compute.Machine`.
@@ -32,6 +34,8 @@ MACHINE_OPTIONS = (
     ("noise", ("cpu", "device"), "Where the first noise is drawn; cpu draws the same everywhere."),
     ("approximate", (), "Shortcuts that change the result a little, by comma (docs/hunyuan2mv_memory.md)."),
 )
+
+MODEL = f"The model: {', '.join(f'.{name}' for name in FILE_TYPES)}, or .zip for OBJ.  [required]"  # help of -o
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
