@@ -4,10 +4,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 import zlib
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import fourview
+from fourview.cli import doctor
 from fourview.cli.app import app
 from fourview.cli.words import COMMANDS, MEANINGS, closest
 
@@ -293,3 +296,16 @@ def test_interrupt_ends_with_130_and_leaves_nothing(tmp_path):
     assert process.returncode == 130, said
     assert said.strip() == "error: interrupted; no file was left half-written"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_asks_for_the_packages_of_each_extra():
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    findings = {finding.part: finding for finding in doctor.extras()}
+
+    for extra in doctor.EXTRAS:
+        names = [re.split(r"[\[>]", wanted)[0].lower().replace("_", "-") for wanted in extras[extra]]
+        shown = re.findall(r"([\w-]+) \d", findings[extra].detail)
+        assert findings[extra].state == "ok"
+        assert sorted(shown) == sorted(names)

@@ -5,13 +5,11 @@
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from fourview.cli.app import run_app
-from fourview.cli.doctor import EXTRAS
 from fourview.install import install_line
 from fourview.service.store.database import open_store
 from fourview.service.store.keys import check_key
@@ -143,9 +141,3 @@ def test_without_the_extra_the_install_line_is_told(package, words):
     process = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert_is_error(process, install_line("serve"))
-
-
-def test_the_doctor_asks_for_what_the_extra_brings():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-
-    assert [re.split(r"[\[>]", requirement)[0] for requirement in extras["serve"]] == EXTRAS["serve"][1]

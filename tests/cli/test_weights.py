@@ -5,14 +5,12 @@
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from fourview.cli.doctor import EXTRAS
 from fourview.weights.catalogue import ENTRIES
 from fourview.weights.load import open_checkpoint
 
@@ -139,11 +137,3 @@ def test_fabricate_writes_a_checkpoint_that_opens(weights, tmp_path):
     assert process.stdout == f"{tmp_path / 'tiny'}\n", process.stderr
     config = open_checkpoint(tmp_path / "tiny").config
     assert config["model"]["params"]["guidance_embed"]
-
-
-def test_the_doctor_asks_for_what_the_extra_brings():
-    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]
-
-    assert [requirement.split(">")[0] for requirement in extras["hunyuan"]] == EXTRAS["hunyuan"][1]

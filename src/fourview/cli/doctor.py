@@ -29,31 +29,11 @@ EXAMPLES = [
     *(PACKAGE / "examples" / "robot_photo" / f"{side}.jpg" for side in ("front", "left", "back", "right")),
 ]
 MODULES = {"pillow": "PIL"}  # distributions whose module has another name than theirs
-EXTRAS = {  # extra -> what it is for, the distributions it brings
-    "rembg": ("larger matting networks", ["rembg"]),
-    "gltf": ("glTF that is packed with Draco or meshopt", ["DracoPy", "meshopt"]),
-    "hunyuan": (
-        "the engine hunyuan2mv",
-        ["torch", "safetensors", "huggingface_hub", "filelock", "pyyaml", "opencv-python-headless"],
-    ),
-    "serve": (
-        "the HTTP service",
-        [
-            "fastapi",
-            "uvicorn",
-            "h11",
-            "uvloop",
-            "sqlalchemy",
-            "alembic",
-            "psycopg",
-            "pydantic-settings",
-            "multipart",
-            "httpx",
-            "structlog",
-            "obstore",
-            "prometheus-client",
-        ],
-    ),
+EXTRAS = {  # what each optional part is for; its packages are in the metadata of this one
+    "rembg": "larger matting networks",
+    "gltf": "glTF that is packed with Draco or meshopt",
+    "hunyuan": "the engine hunyuan2mv",
+    "serve": "the HTTP service",
 }
 LOW_MEMORY_MIB, LOW_DISK_MIB = 1500, 500
 
@@ -105,11 +85,8 @@ def machine() -> list[Finding]:
 def packages() -> list[Finding]:
     """Every package of the base, each imported in a separate Python: a broken one cannot break the report."""
     findings = []
-    for requirement in importlib.metadata.requires("fourview") or []:
-        if "extra ==" in requirement:
-            continue
-        wanted = requirement.split(";")[0].strip()
-        name = re.split(r"[<>=!~ \[]", wanted)[0]
+    for wanted in _required():
+        name = _name(wanted)
         module = MODULES.get(name.lower(), name.replace("-", "_"))
         probe = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
         try:
@@ -143,14 +120,30 @@ def shipped() -> list[Finding]:
 def extras() -> list[Finding]:
     """Optional parts; their absence is not an error."""
     findings = []
-    for extra, (purpose, names) in EXTRAS.items():
+    for extra, purpose in EXTRAS.items():
         try:
+            names = map(_name, _required(extra))
             versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
             findings.append(Finding(extra, "ok", f"{purpose}: {versions}"))
         except importlib.metadata.PackageNotFoundError as error:
             missing = f"optional: {purpose}; {error.name} is not installed"
             findings.append(Finding(extra, "absent", missing, install_line(extra)))
     return findings
+
+
+def _required(extra: str = "") -> list[str]:
+    """The packages that the base, or `extra`, depends on here, such as "numpy>=2"."""
+    found = []
+    for requirement in importlib.metadata.requires("fourview") or []:
+        wanted, _, condition = requirement.replace('"', "'").partition(";")
+        extras = re.findall(r"extra == '(.+?)'", condition)
+        if extras == ([extra] if extra else []) and f"sys_platform != '{sys.platform}'" not in condition:
+            found.append(wanted.strip())
+    return found
+
+
+def _name(wanted: str) -> str:
+    return re.split(r"[<>=!~ \[]", wanted)[0]
 
 
 def _memory_mib() -> int | None:
