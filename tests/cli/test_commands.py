@@ -299,9 +299,8 @@ def test_interrupt_ends_with_130_and_leaves_nothing(tmp_path):
 
 
 def test_the_doctor_asks_for_the_packages_of_each_extra():
-    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
     findings = {finding.part: finding for finding in doctor.extras()}
 
     for extra in doctor.EXTRAS:

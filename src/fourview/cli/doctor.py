@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fourview.install import install_line, installer
+from fourview.sides import SIDES
 
 PACKAGE = Path(__file__).parent.parent
 NETWORK, NETWORK_MD5 = PACKAGE / "views" / "u2netp.onnx", "8e83ca70e441ab06c318d82300c84806"
 PAGE = PACKAGE / "service" / "page" / "index.html"
 EXAMPLES = [
-    *(PACKAGE / "examples" / "robot" / f"{side}.png" for side in ("front", "left", "back", "right")),
-    *(PACKAGE / "examples" / "robot_photo" / f"{side}.jpg" for side in ("front", "left", "back", "right")),
+    *(PACKAGE / "examples" / "robot" / f"{side}.png" for side in SIDES),
+    *(PACKAGE / "examples" / "robot_photo" / f"{side}.jpg" for side in SIDES),
 ]
 MODULES = {"pillow": "PIL"}  # distributions whose module has another name than theirs
 EXTRAS = {  # what each optional part is for; its packages are in the metadata of this one
