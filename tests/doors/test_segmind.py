@@ -56,7 +56,7 @@ def test_run_submits_polls_and_returns_the_url_of_the_model(standing, connect):
 def test_run_sync_returns_the_models_bytes(standing, connect):
     response = connect(standing).run_sync(SLUG, **FRONT, file_type="stl", seed=5, randomize_seed=False)
 
-    assert response.content.startswith(b"fourview instant")
+    assert response.content.startswith(b"fourview ")
     assert (response.headers["content-type"], response.headers["x-seed-value"]) == ("model/stl", "5")
 
 

@@ -31,7 +31,7 @@ def test_a_form_is_submitted_polled_and_its_model_fetched(client):
     assert poll(client, submitted)["status"] == "COMPLETED"
     result = client.get(submitted["response_url"]).json()
     file = httpx.get(result["output"])  # without a key
-    assert (file.content[:16], file.headers["content-type"]) == (b"fourview instant", "model/stl")
+    assert (file.content[:9], file.headers["content-type"]) == (b"fourview ", "model/stl")
     assert client.get(submitted["poll_url"]).json()["seed"] == result["seed"]
 
 

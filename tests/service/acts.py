@@ -43,10 +43,10 @@ def stl():
 def add_worker(store, *engines):
     """Somebody is there who runs jobs."""
     with store.begin() as tx:
-        workers.register(tx, "w", list(engines or ("mini", "hull", "mesh")), {"device": "cpu"}, time.time())
+        workers.register(tx, "w", list(engines or ("mini", "hull")), {"device": "cpu"}, time.time())
 
 
-def claim(store, engines=("mini", "hull", "mesh")):
+def claim(store, engines=("mini", "hull")):
     with store.begin() as tx:
         return queue.claim(tx, "w", list(engines), time.time(), 30)
 

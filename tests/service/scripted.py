@@ -15,7 +15,7 @@ from fourview.work import Ability, MadeFile, Outcome
 
 
 class ScriptedRunner:
-    def __init__(self, *scripts, engines=("mini", "hull", "mesh"), is_deaf=False, starts=()):
+    def __init__(self, *scripts, engines=("mini", "hull"), is_deaf=False, starts=()):
         self.scripts, self.engines, self.is_deaf = list(scripts), engines, is_deaf
         self.starts = list(starts)  # what each further start raises, None where it works
         self.works, self.calls = [], []

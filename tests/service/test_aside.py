@@ -9,10 +9,10 @@ import threading
 import time
 
 import pytest
+from service.acts import png
 from service.scripted import ScriptedRunner, make
 
 from fourview.errors import RunnerDiedError
-from fourview.runners.instant import _png
 from fourview.runners.local import LocalRunner
 from fourview.service.problems import Refused
 from fourview.service.quick_lane import QuickLane
@@ -39,7 +39,7 @@ def open_aside(tmp_path):
 def preview(folder, picture=None):
     """An order as the routes give it: called in a thread, it writes its input into the folder."""
     assert list(folder.iterdir()) == []
-    (folder / "front").write_bytes(_png(3) if picture is None else picture)
+    (folder / "front").write_bytes(png() if picture is None else picture)
     return Work("preview", {"front": folder / "front"}, {}, folder)
 
 

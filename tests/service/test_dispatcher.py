@@ -11,12 +11,12 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from service.acts import png
 from service.scripted import ScriptedRunner, make
 from service.store.people import add_customer, job_of
 
 from fourview.errors import RunnerDiedError
 from fourview.progress import STAGES
-from fourview.runners.instant import _png
 from fourview.runners.local import LocalRunner
 from fourview.service.background import dispatcher as module
 from fourview.service.background.dispatcher import Dispatcher, Progress
@@ -37,7 +37,7 @@ class Hall:
     def __init__(self, settings, store):
         self.settings, self.store, self.files, self.wakeups = settings, store, open_files(settings), Wakeups()
         self.key = add_customer(store, credits=1_000_000)
-        self.picture = self.files.put(_png(3)).digest
+        self.picture = self.files.put(png()).digest
 
     def submit(self, **more):
         what = {"inputs": {"front": self.picture}, "recipe": {"steps": 5}, **more}
@@ -334,7 +334,7 @@ def test_a_worker_is_known_while_its_runner_is_up(hall):
         later = hall.until(lambda: (now := hall.workers()[0]).seen_at > worker.seen_at and now)
 
     assert worker.id == "w1"
-    assert {"hull", "mesh"} <= set(worker.engines)
+    assert {"hull", "mini"} <= set(worker.engines)
     assert worker.about["device"] == "instant"
     assert later.started_at == worker.started_at
 
@@ -459,7 +459,7 @@ def test_a_job_that_takes_too_long_fails_and_costs_nothing(hall):
 @on_sqlite
 def test_work_on_a_mesh_is_given_less_time(hall):
     mesh = hall.files.put(b"glTF").digest
-    job_id = hall.submit(kind="simplify", engine="mesh", inputs={"mesh": mesh}, recipe={"mesh_type": "glb"})
+    job_id = hall.submit(kind="simplify", engine="", inputs={"mesh": mesh}, recipe={"mesh_type": "glb"})
 
     with hall.working(LocalRunner("instant:60"), mesh_job_max_s=0.5):
         [job] = hall.until_final(job_id)
@@ -481,7 +481,7 @@ def test_jobs_of_an_engine_that_the_runner_has_not_wait(hall):
 @on_sqlite
 def test_a_mesh_reaches_the_runner_under_its_file_type(hall):
     job_id = hall.submit(
-        kind="simplify", engine="mesh", inputs={"mesh": hall.picture}, recipe={"mesh_type": "obj", "steps": 5}
+        kind="simplify", engine="", inputs={"mesh": hall.picture}, recipe={"mesh_type": "obj", "steps": 5}
     )
     runner = ScriptedRunner()
 
@@ -685,4 +685,4 @@ def test_jobs_that_nobody_may_run_yet_are_no_reason_to_claim(hall):
     with hall.store.read() as tx:
         assert not queue.is_waiting(tx, ["hull"], time.time())
         assert queue.is_waiting(tx, ["hull"], time.time() + 3601)
-        assert not queue.is_waiting(tx, ["mesh"], time.time() + 3601)
+        assert not queue.is_waiting(tx, ["hunyuan2mv"], time.time() + 3601)

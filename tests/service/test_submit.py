@@ -317,6 +317,6 @@ def test_a_mesh_is_kept_with_its_type(client, store, worker):
 
     assert answer.status_code == 201, answer.text
     job = claim(store)
-    assert (job.kind, job.engine) == ("simplify", "mesh")
+    assert (job.kind, job.engine) == ("simplify", "")
     assert job.recipe == {"target_face_num": 500, "mesh_type": "stl"}
     assert list(job.inputs) == ["mesh"]

@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     )
 
     # Credits
-    prices: Prices = _of(PRICES, "thousandths of a credit by engine: base, step, resolution, faces, texture")
+    prices: Prices = _of(PRICES, "thousandths of a credit by engine or kind: base, step, resolution, faces, texture")
     first_key_credits: int = _of(1000, "whole credits that the first start's key is given", 0, 1_000_000_000)
 
     @classmethod
@@ -293,8 +293,10 @@ def _against(s: Settings) -> Iterator[str]:
         yield f"bodies_max_mib is {s.bodies_max_mib}: one body may have body_max_mib {s.body_max_mib}, raise it"
     if s.webhook_first_delay_s > s.webhook_max_delay_s:
         yield "webhook_first_delay_s is longer than webhook_max_delay_s: shorten it"
-    if missing := [engine for engine in PRICES if engine not in s.prices]:
-        yield f"prices has no row for {', '.join(missing)}: every engine has its price, 0 is one"
+    if missing := [name for name in PRICES if name not in s.prices]:
+        yield f"prices has no row for {', '.join(missing)}: add one for each, its prices may be 0"
+    if unknown := [name for name in s.prices if name not in PRICES]:
+        yield f"prices has a row for {', '.join(unknown)}: it takes rows for {', '.join(PRICES)}"
     try:
         Recipe.of(**s.recipe_defaults)
     except FourviewError as error:

@@ -21,7 +21,7 @@ from fourview.service.store.outputs import Output
 
 V1, V2 = "/v1/hunyuan3d-2mv", "/v2/hunyuan3d-2mv"
 FRONT = {"front_image": base64_png()}
-HULL = ("hull", "mesh")
+HULL = ("hull",)
 
 
 @pytest.fixture
@@ -274,7 +274,9 @@ def test_a_request_of_somebody_else_is_not_there(enqueue, stranger, store):
         assert isinstance(answer.json()["error"], str)
 
 
-@pytest.mark.parametrize(("engines", "status", "code"), [((), 503, "not_ready"), (("mesh",), 503, "engine_not_ready")])
+@pytest.mark.parametrize(
+    ("engines", "status", "code"), [((), 503, "not_ready"), (("hunyuan2mv",), 503, "engine_not_ready")]
+)
 def test_503_where_nobody_can_do_it(client, store, engines, status, code):
     if engines:
         add_worker(store, *engines)

@@ -294,7 +294,7 @@ def test_a_client_that_goes_away_leaves_no_open_file():
 HEADS = {
     "model.obj": (b"v ", "model/obj"),
     "model.ply": (b"ply\n", "application/octet-stream"),
-    "model.stl": (b"fourview instant", "model/stl"),
+    "model.stl": (b"fourview ", "model/stl"),
 }
 
 
@@ -334,7 +334,7 @@ def test_a_signed_url_of_a_format_that_was_not_made_yet_makes_it(stranger, conte
         f"{JOBS}/{job}/files/model.stl", purpose="file", expires_at=int(time.time()) + 60, secrets=context.secrets
     )
 
-    assert stranger.get(url).content.startswith(b"fourview instant")
+    assert stranger.get(url).content.startswith(b"fourview ")
 
 
 def test_an_obj_with_its_texture_is_a_zip_under_both_names(client, store, context, key):

@@ -28,12 +28,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
 from fourview.errors import DependencyAwayError, RunnerDiedError
+from fourview.kinds import KINDS, MESH
 from fourview.service.background.pauses import pauses
 from fourview.service.files import PROBE, Files
 from fourview.service.problems import PRIVATE, PROBLEMS, said_of
@@ -44,7 +45,7 @@ from fourview.service.store.database import Store
 from fourview.service.store.jobs import Job, Lease
 from fourview.service.store.outputs import Output
 from fourview.service.wakeups import POLL_S, Wakeups
-from fourview.work import Ability, Failure, Kind, Outcome, Step, Work
+from fourview.work import Ability, Failure, Outcome, Step, Work
 
 LOOK_S = 0.2  # how often the store is asked whether somebody wants the running job to stop
 BATCH_S = 0.2  # how long new stages and steps are gathered before they are written: each commit waits for the disk
@@ -254,10 +255,10 @@ class Dispatcher:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         parameters = dict(job.recipe)
         mesh_type = parameters.pop("mesh_type", "glb")
-        inputs = {name: folder / (f"mesh.{mesh_type}" if name == "mesh" else name) for name in job.inputs}
+        inputs = {name: folder / (f"mesh.{mesh_type}" if name == MESH else name) for name in job.inputs}
         for name, digest in job.inputs.items():
             self._files.save(digest, inputs[name])
-        return Work(cast(Kind, job.kind), inputs, parameters, folder)
+        return Work(job.kind, inputs, parameters, folder)
 
     def _follow(self, job: Job, progress: "Progress") -> tuple[Outcome | None, Reason | None]:
         """Listen to the runner until the work has ended, and to the store whether it should.
@@ -381,7 +382,7 @@ class Dispatcher:
 
     def _limit_s(self, job: Job) -> float:
         longest = self._settings.job_max_s
-        return longest if job.kind == "generate" else min(longest, self._settings.mesh_job_max_s)
+        return longest if KINDS[job.kind].has_engine else min(longest, self._settings.mesh_job_max_s)
 
     def _error_of(self, job: Job, failure: Failure, folder: Path) -> dict[str, Any]:
         code, sentence = said_of(failure)

@@ -190,11 +190,6 @@ def model_url(context: AppContext, seen: Seen, now: float) -> str:
     return job_view.file_url(context, job_id, output.name, now)
 
 
-def warnings_of(job: Job) -> list[dict[str, Any]]:
-    """What the door and the run remarked upon."""
-    return [*job.warnings, *(job.result or {}).get("warnings", ())]
-
-
 def metrics(seen: Seen, balance: int | None, now: float) -> Metrics:
     """Seconds and credits of a job, as far as it has come; no balance is null."""
     job = seen.job

@@ -9,33 +9,37 @@ Not here  v2's status (`routes.v2`), the states of a job (`store`).
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
 
+from pydantic import Field
 from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
+from fourview.kinds import KINDS
 from fourview.recipe import Recipe, flat
+from fourview.report import Health, Report
 from fourview.service.context import AppContext
 from fourview.service.problems import Refused
 from fourview.service.signing import sign
 from fourview.service.store import ledger
-from fourview.service.store.jobs import Job, Kind, Status, find_job
+from fourview.service.store.jobs import NO_ENGINE, Job, Status, find_job
 from fourview.service.store.outputs import Output, outputs_of
 
 JOBS = "/api/v1/jobs"
 FILE, EVENTS = "file", "events"  # the purposes of signed URLs
+KindName = Annotated[str, Field(json_schema_extra={"enum": [kind.name for kind in KINDS.values() if kind.is_job]})]
 _JOB_ID = re.compile(r"job_[0-9a-f]{24}", re.ASCII)
 _DEFAULTS = flat(Recipe())  # what was not set is as here; building a recipe for each answer took 0.2 ms
 _EXPIRY_STEP_S = 60  # URLs of one minute are equal, so that answers to equal requests are
 
 
 class EngineObject(TypedDict):
-    """All but the name are known once the job has run."""
+    """All but the name are known once the job has run; all are null for a kind of work without an engine."""
 
-    name: str
+    name: str | None
     version: str | None
     device: str | None
     licence: str | None
@@ -82,7 +86,7 @@ class JobObject(TypedDict):
 
     id: str
     object: Literal["job"]
-    kind: Kind
+    kind: KindName
     status: Status
     stage: str | None
     progress: float
@@ -137,12 +141,12 @@ def see(tx: Connection, context: AppContext, jobs: Sequence[Job]) -> list[Seen]:
 def job_object(context: AppContext, seen: Seen, now: float) -> JobObject:
     """The job object of the contract; every URL in it is absolute and signed anew."""
     job = seen.job
-    result: dict[str, Any] = job.result or {}
+    report = report_of(job)
     recipe = _DEFAULTS | {name: value for name, value in job.recipe.items() if name in _DEFAULTS}
     return {
         "id": job.id,
         "object": "job",
-        "kind": cast(Any, job.kind),
+        "kind": job.kind,
         "status": cast(Any, job.status),
         "stage": job.stage,
         "progress": job.progress,
@@ -151,13 +155,13 @@ def job_object(context: AppContext, seen: Seen, now: float) -> JobObject:
         "started_at": _maybe(job.started_at),
         "finished_at": _maybe(job.finished_at),
         "expires_at": _maybe(job.expires_at),
-        "engine": _engine(job, result),
+        "engine": _engine(job, report),
         "recipe": recipe,
         "seed_used": job.seed_used,
-        "timings": {stage: round(seconds * 1000) for stage, seconds in result.get("timings_s", {}).items()},
+        "timings": {stage: round(seconds * 1000) for stage, seconds in report.timings_s.items()} if report else {},
         "outputs": [_output(context, job, output, now) for output in seen.outputs],
-        "mesh": _mesh(result.get("mesh"), recipe["target_face_num"]),
-        "warnings": cast(list[WarningObject], [*job.warnings, *result.get("warnings", ())]),
+        "mesh": _mesh(report.mesh, recipe["target_face_num"]) if report and report.mesh else None,
+        "warnings": warnings_of(job),
         "error": cast(ErrorObject | None, job.error),
         "cost": seen.cost / ledger.CREDIT,
         "tags": job.tags,
@@ -182,6 +186,18 @@ def file_url(context: AppContext, job_id: str, name: str, now: float) -> str:
     return signed_url(context, f"{JOBS}/{job_id}/files/{quote(name)}", FILE, now)
 
 
+def report_of(job: Job) -> Report | None:
+    """What the runner reported; None until the job has succeeded."""
+    return None if job.result is None else Report.from_json(job.result)
+
+
+def warnings_of(job: Job) -> list[WarningObject]:
+    """The warnings of the request, then those of the run."""
+    report = report_of(job)
+    ran = () if report is None else report.warnings
+    return [*cast("list[WarningObject]", job.warnings), *(cast(WarningObject, asdict(notice)) for notice in ran)]
+
+
 def moment(seconds: float) -> str:
     """Unix seconds as RFC 3339 in UTC with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -191,8 +207,10 @@ def _maybe(seconds: float | None) -> str | None:
     return None if seconds is None else moment(seconds)
 
 
-def _engine(job: Job, result: dict[str, Any]) -> EngineObject:
-    ran: dict[str, Any] = result.get("engine", {})
+def _engine(job: Job, report: Report | None) -> EngineObject:
+    if job.engine == NO_ENGINE:
+        return {"name": None, "version": None, "device": None, "licence": None}
+    ran = (report and report.engine) or {}
     return {
         "name": job.engine,
         "version": ran.get("version"),
@@ -211,17 +229,15 @@ def _output(context: AppContext, job: Job, output: Output, now: float) -> Output
     }
 
 
-def _mesh(health: dict[str, Any] | None, faces_target: int) -> MeshObject | None:
-    if health is None:
-        return None
+def _mesh(health: Health, faces_target: int) -> MeshObject:
     return {
-        "faces": health["faces"],
+        "faces": health.faces,
         "faces_target": faces_target,
-        "vertices": health["vertices"],
-        "watertight": health["watertight"],
-        "manifold": health["manifold"],
-        "components": health["components"],
-        "euler": health["euler"],
-        "bbox": health["bounds"],
-        "volume": health["volume"],
+        "vertices": health.vertices,
+        "watertight": health.watertight,
+        "manifold": health.manifold,
+        "components": health.components,
+        "euler": health.euler,
+        "bbox": [list(corner) for corner in health.bounds],
+        "volume": health.volume,
     }

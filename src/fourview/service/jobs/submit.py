@@ -24,6 +24,7 @@ import structlog
 from sqlalchemy import Connection
 
 from fourview.errors import AddressError, CreditError
+from fourview.kinds import KINDS
 from fourview.notice import Notice
 from fourview.recipe import Recipe, flat
 from fourview.service.context import AppContext
@@ -32,11 +33,11 @@ from fourview.service.http.auth import Caller
 from fourview.service.inputs import load
 from fourview.service.inputs.pictures import Source
 from fourview.service.outbound import addresses
-from fourview.service.prices import price_of, price_of_mesh
+from fourview.service.prices import price_of
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
 from fourview.service.store import accounts, idempotency, jobs, ledger, workers
-from fourview.service.store.jobs import Job, Kind, NewJob, Surface
+from fourview.service.store.jobs import NO_ENGINE, Job, NewJob, Surface
 
 PRESENT_S = 300  # how long after it was last seen a worker is expected to come back
 RETRY_S = 10  # when to ask again where too many jobs wait
@@ -47,7 +48,7 @@ class Asked:
     """A request that was read and checked as far as can be without fetching or decoding anything."""
 
     surface: Surface
-    kind: Kind
+    kind: str  # a key of `kinds.KINDS`
     recipe: Recipe
     sources: Mapping[str, Source]  # side, or `mesh` -> what the field holds
     fields: Mapping[str, str]  # side, or `mesh` -> the field's own name at this door
@@ -61,8 +62,8 @@ class Asked:
 
     @property
     def engine(self) -> str:
-        """What a worker must be able to do."""
-        return self.recipe.shape.engine if self.kind == "generate" else "mesh"
+        """The engine that a worker must have, or `NO_ENGINE`."""
+        return self.recipe.shape.engine if KINDS[self.kind].has_engine else NO_ENGINE
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,7 @@ def price_of_request(context: AppContext, caller: Caller, asked: Asked) -> int:
     """Thousandths of a credit that the job will cost; 0 without credits."""
     if not caller.pays:
         return 0
-    if asked.kind == "generate":
-        return price_of(asked.recipe, context.settings.prices)
-    return price_of_mesh(asked.kind, asked.recipe, context.settings.prices)
+    return price_of(asked.kind, asked.recipe, context.settings.prices)
 
 
 def _look_ahead(tx: Connection, settings: Settings, caller: Caller, asked: Asked, price: int) -> Job | None:
@@ -193,7 +192,7 @@ def _check_workers(tx: Connection, engine: str) -> None:
         raise Refused(
             "not_ready", "nobody is there yet who runs jobs; send it again soon", headers={"retry-after": str(RETRY_S)}
         )
-    if not any(engine in worker.engines for worker in there):
+    if engine != NO_ENGINE and not any(engine in worker.engines for worker in there):
         able = ", ".join(sorted({able for worker in there for able in worker.engines})) or "nothing"
         raise Refused("engine_not_ready", f"no worker here can do '{engine}'; there is {able}")
 

@@ -20,13 +20,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from fourview.engines import stages_of
 from fourview.errors import MeshError, PictureError
-from fourview.progress import SHARES, STAGES
+from fourview.kinds import KINDS, MESH
 from fourview.recipe import Recipe, flat, parameters
 from fourview.service.context import AppContext, context_of
 from fourview.service.http.auth import Caller
 from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
-from fourview.service.inputs import body, load, meshes, pictures
+from fourview.service.inputs import body, meshes, pictures
 from fourview.service.inputs.body import Body
 from fourview.service.inputs.pictures import Source
 from fourview.service.jobs import job_view
@@ -34,30 +35,8 @@ from fourview.service.jobs.submit import Asked, check_addresses, price_of_reques
 from fourview.service.jobs.wait_for_job import preferences, wait_for_end
 from fourview.service.problems import Refused
 from fourview.service.store import ledger
-from fourview.service.store.jobs import Kind
 
-SIDES = ("front", "left", "back", "right")
 OPTIONS = ("tags", "webhook_url", "keep_h")
-EXPORT = ("file_type", "texture_format", "height_m", "origin", "up")
-MATTE = ("remove_background", "matting_network")
-PARAMETERS: dict[Kind, tuple[str, ...]] = {  # that each kind of job reads
-    "generate": tuple(parameter.name for parameter in parameters()),
-    "retexture": (*MATTE, "texture_size", *EXPORT),
-    "simplify": ("target_face_num", "texture", "texture_size", *EXPORT),
-    "convert": ("texture", "texture_size", *EXPORT),
-}
-PICTURES: dict[Kind, tuple[str, ...]] = {"generate": SIDES, "retexture": SIDES, "simplify": (), "convert": ()}
-NEEDED: dict[Kind, tuple[str, ...]] = {
-    "generate": ("front",),
-    "retexture": ("mesh", "front"),
-    "simplify": ("mesh",),
-    "convert": ("mesh",),
-}
-MESH_STAGES: dict[Kind, tuple[str, ...]] = {
-    "retexture": ("fetch", "matte", "texture", "export"),
-    "simplify": ("fetch", "simplify", "texture", "export"),
-    "convert": ("fetch", "texture", "export"),
-}
 TAGS_MAX, TAG_LENGTH_MAX = 20, 64
 TAG = rf"[^\x00-\x1f\x7f,]{{1,{TAG_LENGTH_MAX}}}"
 CANCEL_AFTER_MAX_S = 7 * 24 * 3600
@@ -78,15 +57,15 @@ class Plan(TypedDict):
     """What a dry run tells: the price in credits, the recipe that would run, and its stages."""
 
     object: Literal["plan"]
-    kind: Kind
-    engine: str
+    kind: job_view.KindName
+    engine: str | None
     cost: float
     recipe: dict[str, Any]
     stages: list[Share]
     warnings: list[job_view.WarningObject]
 
 
-async def answer(request: Request, caller: Caller, kind: Kind, is_dry: bool) -> Response:
+async def answer(request: Request, caller: Caller, kind: str, is_dry: bool) -> Response:
     """201 with the job of this request; of a dry run 200 with its price and its plan."""
     context = context_of(request)
     asked = await read(request, kind)
@@ -113,19 +92,19 @@ async def show(
     return JSONResponse(job_view.job_object(context, seen, time.time()), status, headers)
 
 
-async def read(request: Request, kind: Kind) -> Asked:
+async def read(request: Request, kind: str) -> Asked:
     """What a request asks for; raises `Refused` that names each field that cannot be used."""
-    context, names = context_of(request), _files(kind)
+    context, names = context_of(request), KINDS[kind].accepts
     found = await body.read(request, names)
     wrong: Wrong = []
     sources, wrong_files = read_sources(found, names)
-    recipe = read_recipe(context, found, PARAMETERS[kind], wrong)
+    recipe = read_recipe(context, found, parameters_of(kind), wrong)
     tags, keep_h = _tags(found, wrong), _keep_h(found, context.settings.job_keep_h, wrong)
     webhook_url = found.fields.get("webhook_url")
     if not isinstance(webhook_url, str | None):
         wrong.append(("/webhook_url", "webhook_url is no text; it takes an address, https://..."))
-    refuse_unknown(found, (*names, "recipe", *OPTIONS), PARAMETERS[kind], wrong)
-    check_needed(NEEDED[kind], sources, wrong_files, wrong)
+    refuse_unknown(found, (*names, "recipe", *OPTIONS), parameters_of(kind), wrong)
+    check_needed(KINDS[kind].needs, sources, wrong_files, wrong)
     refuse(wrong, wrong_files)
     return Asked(
         "native", kind, recipe, sources, {name: name for name in names},
@@ -138,12 +117,18 @@ async def read(request: Request, kind: Kind) -> Asked:
     )  # fmt: skip
 
 
+def parameters_of(kind: str) -> tuple[str, ...]:
+    """The flat names of the parameters that a kind of work reads."""
+    allowed = KINDS[kind].parameters
+    return tuple(parameter.name for parameter in parameters()) if allowed is None else allowed
+
+
 def read_sources(found: Body, names: tuple[str, ...]) -> tuple[dict[str, Source], Wrong]:
     """What the fields of pictures and meshes hold, and what is wrong with others."""
     sources: dict[str, Source] = {}
     wrong: Wrong = []
     for name in names:
-        tell = meshes.tell if name == load.MESH else pictures.tell
+        tell = meshes.tell if name == MESH else pictures.tell
         try:
             source = tell(name, found.fields.get(name))
         except (PictureError, MeshError) as error:
@@ -195,16 +180,14 @@ def refuse(wrong: Wrong, wrong_files: Wrong) -> None:
 
 def plan(context: AppContext, caller: Caller, asked: Asked) -> Plan:
     """What would be done and what it would cost; nothing was fetched, so pictures may still turn out to be none."""
-    shares = dict(zip(STAGES, SHARES[asked.engine], strict=True))
-    if asked.kind != "generate":
-        shares = {name: shares[name] for name in MESH_STAGES[asked.kind]}
+    shares = dict(KINDS[asked.kind].stages or stages_of(asked.engine))
     if asked.recipe.texture.texture == "off":
-        del shares["texture"]
+        shares.pop("texture", None)
     total = sum(shares.values())
     return {
         "object": "plan",
         "kind": asked.kind,
-        "engine": asked.engine,
+        "engine": asked.engine or None,
         "cost": price_of_request(context, caller, asked) / ledger.CREDIT,
         "recipe": flat(asked.recipe),
         "stages": [{"name": name, "share": round(share / total, 3)} for name, share in shares.items() if share],
@@ -212,7 +195,7 @@ def plan(context: AppContext, caller: Caller, asked: Asked) -> Plan:
     }
 
 
-def route_of(kind: Kind) -> dict[str, Any]:
+def route_of(kind: str) -> dict[str, Any]:
     """What the OpenAPI document says of a route that makes such a job."""
     return {
         "status_code": 201,
@@ -247,19 +230,14 @@ def request_body(
     }
 
 
-def _body_of_job(kind: Kind) -> dict[str, Any]:
+def _body_of_job(kind: str) -> dict[str, Any]:
     """The request of a kind of job."""
     options = {
         "tags": {"type": "array", "items": {"type": "string", "pattern": f"^{TAG}$"}, "maxItems": TAGS_MAX},
         "webhook_url": {"type": ["string", "null"], "description": "is told of every change of state"},
         "keep_h": {"type": ["number", "null"], "description": "how long the job is kept after its end, hours"},
     }
-    return request_body(_files(kind), PARAMETERS[kind], options, NEEDED[kind])
-
-
-def _files(kind: Kind) -> tuple[str, ...]:
-    """The fields that hold files."""
-    return (*((load.MESH,) if kind != "generate" else ()), *PICTURES[kind])
+    return request_body(KINDS[kind].accepts, parameters_of(kind), options, KINDS[kind].needs)
 
 
 def _inner(found: Body, wrong: Wrong) -> dict[str, Any]:

@@ -190,7 +190,9 @@ def _model(context: AppContext, name: str, present: list[Worker]) -> dict[str, A
         "licence": best.get("licence"),
         "lacks": best.get("lacks"),
         "is_default": Recipe.of(**defaults).shape.engine == name,
-        "price": 0 if context.settings.no_auth else price_of(recipe, context.settings.prices) / ledger.CREDIT,
+        "price": 0
+        if context.settings.no_auth
+        else price_of("generate", recipe, context.settings.prices) / ledger.CREDIT,
         "parameters": [
             parameter.name for parameter in parameters() if not parameter.engines or name in parameter.engines
         ],

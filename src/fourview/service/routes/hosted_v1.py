@@ -64,7 +64,7 @@ async def generate(request: Request, caller: Admitted) -> Response:
     headers = {"x-job-id": job.id} | ({"idempotency-replayed": "true"} if submitted.is_replay else {})
     if job.status != "succeeded":
         raise _refusal(context, seen, headers)
-    if warnings := contract.warnings_of(job):
+    if warnings := job_view.warnings_of(job):
         headers["x-warnings"] = ", ".join(sorted({warning["code"] for warning in warnings}))
     headers |= {
         "x-cost": ledger.in_credits(seen.cost),
@@ -113,7 +113,7 @@ def _body(context: AppContext, seen: Seen, balance: int | None) -> dict[str, Any
         "seed": job.seed_used,
         "metrics": contract.metrics(seen, balance, now),
         "request_id": job.id,
-        "warnings": contract.warnings_of(job),
+        "warnings": job_view.warnings_of(job),
     }
 
 

@@ -67,7 +67,7 @@ async def result(request: Request, request_id: str) -> Response:
     if seen.job.status == "succeeded":
         body["output"] = contract.model_url(context, seen, now)
         body["seed"] = seen.job.seed_used
-    return _answer(body | {"warnings": contract.warnings_of(seen.job)})
+    return _answer(body | {"warnings": job_view.warnings_of(seen.job)})
 
 
 async def _find(request: Request, request_id: str) -> Seen:

@@ -16,9 +16,9 @@ from fourview.errors import ServiceError
 from fourview.service.store import events, ledger
 from fourview.service.store.tables import job_tags, jobs
 
-Kind = Literal["generate", "retexture", "simplify", "convert"]
 Surface = Literal["v1", "v2", "native"]
 Status = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+NO_ENGINE = ""  # `Job.engine` of a kind of work that needs none: every worker can do it
 OPEN = ("queued", "running")
 FINAL = ("succeeded", "failed", "canceled", "expired")
 
@@ -38,11 +38,11 @@ class NewJob:
 
     account_id: str
     key_id: str
-    engine: str  # what a worker must be able to do
+    engine: str  # that a worker must have, or `NO_ENGINE`
     price: int  # thousandths of a credit
     recipe: dict[str, Any]
     inputs: dict[str, str]  # side -> digest of the artifact
-    kind: Kind = "generate"
+    kind: str = "generate"  # a key of `kinds.KINDS`
     surface: Surface = "native"
     priority: int = 0  # the higher goes first
     tags: list[str] = field(default_factory=list)

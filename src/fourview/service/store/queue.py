@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from fourview.service.store import events, ledger, webhooks
 from fourview.service.store.accounts import lock_account
-from fourview.service.store.jobs import FINAL, OPEN, Job, Lease
+from fourview.service.store.jobs import FINAL, NO_ENGINE, OPEN, Job, Lease
 from fourview.service.store.outputs import Output, add_outputs
 from fourview.service.store.tables import jobs, keys
 
@@ -48,7 +48,7 @@ def claim(
         tx.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": CLAIM_LOCK})
     ready = (
         jobs.c.status == "queued",
-        jobs.c.engine.in_(engines),
+        _can_be_run_with(engines),
         jobs.c.not_before <= now,
         or_(jobs.c.deadline.is_(None), jobs.c.deadline > now),
     )
@@ -84,7 +84,7 @@ def claim(
 
 def is_waiting(tx: Connection, engines: list[str], now: float) -> bool:
     """Whether some job could be claimed, limits of keys aside: a look that locks nothing, for workers without work."""
-    ready = jobs.c.status == "queued", jobs.c.engine.in_(engines), jobs.c.not_before <= now
+    ready = jobs.c.status == "queued", _can_be_run_with(engines), jobs.c.not_before <= now
     return tx.execute(select(jobs.c.id).where(*ready).limit(1)).one_or_none() is not None
 
 
@@ -222,6 +222,11 @@ def _places() -> Select[tuple[str, int]]:
 
 
 UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+
+
+def _can_be_run_with(engines: list[str]) -> ColumnElement[bool]:
+    """That a worker with these engines can do the job."""
+    return jobs.c.engine.in_([*engines, NO_ENGINE])
 
 
 def _told(row: Row[Any] | None) -> Told:

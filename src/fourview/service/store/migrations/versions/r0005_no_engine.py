@@ -1,0 +1,12 @@
+# SPDX-FileCopyrightText: The fourview authors
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of a kind that needs no engine have the engine '': before, they were called jobs of an engine 'mesh'."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    op.execute("UPDATE jobs SET engine = '' WHERE engine = 'mesh'")
