@@ -6,7 +6,7 @@ import pytest
 
 from fourview.service.http import body_limits
 from fourview.service.http.body_limits import BodyLimits, LimitedBody
-from fourview.service.problems import BodyRefused
+from fourview.service.http.problem_answers import BodyRefused
 from fourview.service.settings import Settings
 
 MIB = 2**20

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from fourview import errors
-from fourview.service.problems import CODES, CURES, DETAIL_MAX, PROBLEMS, Refused, said_of
+from fourview.service.problems import DETAIL_MAX, PROBLEMS, Refused, code_of, public_failure
 from fourview.work import Failure
 
 FIELDS = {"type", "title", "status", "detail", "code", "errors", "request_id", "retryable", "billed"}
@@ -47,16 +47,21 @@ def raising(app, stranger):
     return wrong, stranger
 
 
-def test_every_error_has_a_cure_and_every_cure_an_error():
-    assert CURES.keys() == PROBLEMS.keys()
-    assert {code for _, code in CODES} <= PROBLEMS.keys()
+def test_an_error_has_the_code_of_its_nearest_class():
+    class SmallPictureError(errors.PictureError):
+        pass
+
+    assert code_of(SmallPictureError) == "invalid_picture"
+    assert code_of(errors.FourviewError) == "internal"
+    listed = [error for problem in PROBLEMS.values() for error in problem.of]
+    assert len(listed) == len(set(listed))
 
 
 def test_every_error_is_in_the_docs_with_its_status_and_cure():
     text = DOCS.read_text()
     for code, problem in PROBLEMS.items():
         assert f"| `{code}` | {problem.status}" in text
-        assert f"| {problem.title} | {CURES[code]} |" in text
+        assert f"| {problem.title} | {problem.cure} |" in text
 
 
 def test_every_refusal_is_one_schema_at_every_door(raising):
@@ -91,7 +96,7 @@ def test_the_compatible_surface_has_its_own_status_for_credits_and_media_types(r
 
 def test_an_error_of_ours_is_told_by_its_word_and_its_own_sentence(raising):
     wrong, client = raising
-    for error, code in CODES:
+    for error, code in [(error, code) for code, problem in PROBLEMS.items() for error in problem.of]:
         wrong.append(error("a", 1000, 2500) if error is errors.CreditError else error("a"))
 
         body = client.get("/api/v1/raise").json()
@@ -158,9 +163,9 @@ def test_an_unknown_address_is_404_and_a_wrong_method_names_all_right_ones(clien
 
 
 def test_what_a_failed_job_says_is_safe_for_strangers():
-    assert said_of(Failure("SurfaceError", "no surface: send others")) == ("no_surface", "no surface: send others")
+    assert public_failure(Failure("SurfaceError", "send others")) == ("no_surface", "send others")
     for error in ("InternalError", "CheckpointError", "ServiceError", "nonsense"):
-        assert "/home" not in said_of(Failure(error, "/home/ada/x.py broke"))[1]
+        assert "/home" not in public_failure(Failure(error, "/home/ada/x.py broke"))[1]
 
 
 def test_a_database_without_room_says_that_the_disk_is_full_and_takes_jobs_again_when_there_is(client, store):

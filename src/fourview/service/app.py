@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fourview import __version__
-from fourview.service import problems
 from fourview.service.context import AppContext
 from fourview.service.health.metrics import Metrics
 from fourview.service.health.probes import Probes
+from fourview.service.http import problem_answers
 from fourview.service.http.auth import ReadBuckets
 from fourview.service.http.event_streams import Streams
 from fourview.service.http.middleware import Guard, RequestContextMiddleware
@@ -63,7 +63,7 @@ def create_app(context: AppContext) -> FastAPI:
         page,
     ):
         app.router.routes.extend(part.router.routes)
-    problems.install(app)
+    problem_answers.install(app)
     app.add_middleware(Guard, settings=context.settings)
     app.add_middleware(RequestContextMiddleware, settings=context.settings)
     if context.settings.trusted_proxies:

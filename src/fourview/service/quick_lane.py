@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from fourview.errors import RunnerDiedError
-from fourview.service.problems import PRIVATE, Refused, said_of
+from fourview.service.problems import PROBLEMS, Refused, public_failure
 from fourview.service.runner import Runner
 from fourview.work import Failure, Outcome, Work
 
@@ -89,8 +89,8 @@ class QuickLane:
         if self._is_closed:
             raise Refused("not_ready", "the service is stopping; try again soon")
         failure = outcome.failure or Failure("InternalError", "it was canceled, and nobody asked for that")
-        code, sentence = said_of(failure)
-        if code in PRIVATE:
+        code, sentence = public_failure(failure)
+        if PROBLEMS[code].private is not None:
             log.error("aside_failed", kind=work.kind, error=failure.error, message=failure.message)
         raise Refused(code, sentence.replace(f"{folder}/", ""))
 

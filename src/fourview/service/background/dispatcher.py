@@ -37,7 +37,7 @@ from fourview.errors import DependencyAwayError, RunnerDiedError
 from fourview.kinds import KINDS, MESH
 from fourview.service.background.pauses import pauses
 from fourview.service.files import PROBE, Files
-from fourview.service.problems import PRIVATE, PROBLEMS, said_of
+from fourview.service.problems import PROBLEMS, public_failure, public_message
 from fourview.service.runner import Runner
 from fourview.service.settings import Settings
 from fourview.service.store import queue, workers
@@ -239,7 +239,7 @@ class Dispatcher:
         except Exception:
             told.exception("job_broke")
             is_spent = True  # nobody knows what it is at
-            said = _error("internal", PRIVATE["internal"])
+            said = _error("internal", public_message("internal", ""))
             ending = self._end("failed", lambda tx, now: queue.fail(tx, job.lease, said, now))
         finally:
             if is_spent:
@@ -385,8 +385,8 @@ class Dispatcher:
         return longest if KINDS[job.kind].has_engine else min(longest, self._settings.mesh_job_max_s)
 
     def _error_of(self, job: Job, failure: Failure, folder: Path) -> dict[str, Any]:
-        code, sentence = said_of(failure)
-        if code in PRIVATE:
+        code, sentence = public_failure(failure)
+        if PROBLEMS[code].private is not None:
             self._log.error("job_failed", job_id=job.id, error=failure.error, message=failure.message)
         return _error(code, sentence.replace(f"{folder}/", ""))
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from fourview.service.problems import BodyRefused
+from fourview.service.http.problem_answers import BodyRefused
 from fourview.service.settings import Settings
 
 GRACE_S = 20.0

@@ -23,7 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fourview.errors import DependencyAwayError
 from fourview.service.http.auth import account_headers
 from fourview.service.http.body_limits import BodyLimits, LimitedBody
-from fourview.service.problems import PRIVATE, Refused, answer
+from fourview.service.http.problem_answers import answer, internal
+from fourview.service.problems import Refused
 from fourview.service.settings import Settings
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
@@ -84,7 +85,7 @@ class RequestContextMiddleware:
             log.exception("unexpected_error", method=scope["method"], path=scope["path"])
             if status != 499:  # the answer has begun, all that can be done is to break it off
                 raise
-            await answer(Request(scope), Refused("internal", PRIVATE["internal"]))(scope, receive, send_complete)
+            await answer(Request(scope), internal())(scope, receive, send_complete)
         finally:
             seconds = time.perf_counter() - begin
             scope["app"].state.metrics.saw_request(scope, status, seconds)

@@ -17,7 +17,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from fourview.service.context import AppContext
-from fourview.service.problems import COMPATIBLE, CURES, MEDIA_TYPE, PROBLEMS, is_compatible_path
+from fourview.service.http.problem_answers import MEDIA_TYPE, is_hosted_path
+from fourview.service.problems import PROBLEMS
 
 PUBLIC = ("/health/live", "/health/ready", "/.well-known/fourview", "/llms.txt", "/errors/{code}", "/api/v1/signin")
 SIGNED = (  # open without a key too
@@ -109,7 +110,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     parts = made.setdefault("components", {})
     parts["headers"], parts["securitySchemes"], parts["parameters"] = HEADERS, SCHEMES, {"sent_id": SENT_ID}
     parts["responses"] = {code: _response(code, PROBLEMS[code].status, base_url) for code in PROBLEMS}
-    parts["responses"] |= {f"{code}_here": _response(code, status, base_url) for code, status in COMPATIBLE.items()}
+    parts["responses"] |= {
+        f"{code}_here": _response(code, problem.hosted_status, base_url)
+        for code, problem in PROBLEMS.items()
+        if problem.hosted_status is not None
+    }
     schemas = parts.setdefault("schemas", {})
     schemas["Problem"] = PROBLEM
     for name in ("HTTPValidationError", "ValidationError"):  # the framework's own, which no answer has
@@ -122,7 +127,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def _complete(path: str, method: str, operation: dict[str, Any], no_auth: bool) -> None:
     """Add what is true of all operations to one of them."""
-    is_compatible, is_change = is_compatible_path(path), method in ("post", "put", "patch", "delete")
+    is_hosted, is_change = is_hosted_path(path), method in ("post", "put", "patch", "delete")
     codes = [*OF_ALL]
     if path not in PUBLIC and not no_auth:
         codes += OF_KEY
@@ -131,13 +136,13 @@ def _complete(path: str, method: str, operation: dict[str, Any], no_auth: bool) 
         codes += OF_BODY
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/sent_id"})
     if is_change:
-        codes += OF_CHANGE + (OF_COMPATIBLE_CHANGE if is_compatible else OF_NATIVE_CHANGE)
+        codes += OF_CHANGE + (OF_COMPATIBLE_CHANGE if is_hosted else OF_NATIVE_CHANGE)
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
     for code in codes:
-        status = (is_compatible and COMPATIBLE.get(code)) or PROBLEMS[code].status
-        name = f"{code}_here" if is_compatible and code in COMPATIBLE else code
+        status = PROBLEMS[code].status_on(is_hosted)
+        name = f"{code}_here" if status != PROBLEMS[code].status else code
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{name}"})
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses.setdefault("default", {"description": "Any other error", "content": problem})
@@ -153,7 +158,7 @@ def _response(code: str, status: int, base_url: str) -> dict[str, Any]:
         "type": f"{base_url}/errors/{code}",
         "title": problem.title,
         "status": status,
-        "detail": CURES[code],
+        "detail": problem.cure,
         "code": code,
         "errors": [],
         "request_id": "req_0123456789abcdef",

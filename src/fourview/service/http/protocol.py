@@ -30,7 +30,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fourview.service.problems import MEDIA_TYPE, PROBLEMS, RETRY_S, Refused, body_of
+from fourview.service.http.problem_answers import MEDIA_TYPE, RETRY_S
+from fourview.service.problems import PROBLEMS, Refused, document
 
 HEAD_MAX = 64 * 1024  # bytes of a request's head, of a chunk's head, or of the trailers
 HEAD_S = 30.0  # seconds for a head: from the connection's start, or from the head's first byte on a used connection
@@ -165,7 +166,7 @@ class _Protocol(H11Protocol):
         if not self.transport.is_closing() and not (self._is_answering() and self.cycle.response_started):
             problem, request_id = PROBLEMS[refused.code], "req_" + secrets.token_hex(8)
             log.info("connection_refused", code=refused.code, request_id=request_id, detail=refused.detail)
-            body = body_of(refused, problem.status, self._base_url, request_id)
+            body = document(refused, problem.status, self._base_url, request_id)
             self.transport.write(_response(problem.status, body, request_id))
         if self._is_answering():
             self.cycle.disconnected = True

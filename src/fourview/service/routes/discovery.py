@@ -25,7 +25,7 @@ from fourview.service.http.conditional import is_known, takes_gzip
 from fourview.service.http.openapi import written
 from fourview.service.jobs.job_view import moment
 from fourview.service.prices import price_of
-from fourview.service.problems import CURES, PROBLEMS, Refused
+from fourview.service.problems import PROBLEMS, Refused
 from fourview.service.store import ledger, workers
 from fourview.service.store.workers import Worker
 
@@ -103,7 +103,7 @@ async def explain(code: str) -> str:
     if (problem := PROBLEMS.get(code)) is None:
         raise Refused("not_found", f"there is no such error; they are {', '.join(PROBLEMS)}")
     retry = "The same request may work later." if problem.is_retryable else "The same request will fail again."
-    return f"{code}: {problem.title} (HTTP status {problem.status})\n\n{CURES[code]}\n{retry}\n"
+    return f"{code}: {problem.title} (HTTP status {problem.status})\n\n{problem.cure}\n{retry}\n"
 
 
 @router.get("/api/v1/models", tags=["discovery"])
