@@ -17,17 +17,18 @@ from starlette.responses import PlainTextResponse, Response
 
 from fourview import __version__
 from fourview.recipe import Recipe, parameters
+from fourview.service.caller import Caller
 from fourview.service.context import AppContext, context_of
 from fourview.service.health.probes import BEATS
-from fourview.service.hosted.contract import SLUG
-from fourview.service.http.auth import Admitted, Caller, admit_with
+from fourview.service.hosted.request import SLUG
+from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.http.conditional import is_known, takes_gzip
 from fourview.service.http.openapi import written
-from fourview.service.jobs.job_view import moment
 from fourview.service.prices import price_of
 from fourview.service.problems import PROBLEMS, Refused
 from fourview.service.store import ledger, workers
 from fourview.service.store.workers import Worker
+from fourview.service.times import moment
 
 router = APIRouter()
 

@@ -20,11 +20,12 @@ from fourview.service.http.auth import Admitted
 from fourview.service.inputs import body, load
 from fourview.service.jobs.job_view import WarningObject
 from fourview.service.jobs.submit import set_parameters
-from fourview.service.jobs_api import fields
+from fourview.service.jobs_api import request as fields
+from fourview.service.jobs_api.request_schema import parameters_of, request_body
 from fourview.work import Outcome, Work
 
 PREVIEW = KINDS["preview"]
-PARAMETERS = fields.parameters_of(PREVIEW.name)
+PARAMETERS = parameters_of(PREVIEW.name)
 
 router = APIRouter(prefix="/api/v1/views", tags=["views"])
 
@@ -44,7 +45,7 @@ class Preview(TypedDict):
 @router.post(
     "/preview",
     responses={200: {"model": Preview}},
-    openapi_extra={"requestBody": fields.request_body(PREVIEW.accepts, PARAMETERS, {}, PREVIEW.needs)},
+    openapi_extra={"requestBody": request_body(PREVIEW.accepts, PARAMETERS, {}, PREVIEW.needs)},
 )
 async def preview(request: Request, caller: Admitted) -> Response:
     """What is cut out of each picture, and what the pictures disagree on."""
