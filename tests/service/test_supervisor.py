@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from fourview.service.background import supervisor as module
-from fourview.service.background.supervisor import DEATHS, Supervisor
+from fourview.service import supervisor as module
+from fourview.service.supervisor import DEATHS, Supervisor
 
 PATIENCE_S = 20.0
 

@@ -26,12 +26,12 @@ from fourview.errors import DependencyAwayError, ServiceError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fourview.service.background.supervisor import Supervisor
     from fourview.service.files import Files
     from fourview.service.health.probes import Probes
     from fourview.service.runner import Runner
     from fourview.service.settings import Settings
     from fourview.service.store.database import Store
+    from fourview.service.supervisor import Supervisor
     from fourview.service.wakeups import Wakeups
 
 OUR_FAULT = 1
@@ -84,9 +84,9 @@ def work(**given: Any) -> int:
     settings = settings_of(**given)
     with serve_extra():
         from fourview.server import file_limit, logs
-        from fourview.service.background.supervisor import Supervisor
         from fourview.service.files import open_files
         from fourview.service.store.database import open_store
+        from fourview.service.supervisor import Supervisor
         from fourview.service.wakeups import Wakeups
     logs.configure(settings)
     file_limit.raise_limit()

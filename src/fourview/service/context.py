@@ -26,12 +26,13 @@ from sqlalchemy import Connection
 from starlette.requests import HTTPConnection
 
 from fourview.errors import DependencyAwayError
-from fourview.service.background.supervisor import Supervisor
 from fourview.service.files import Files
+from fourview.service.links import Links
 from fourview.service.quick_lane import QuickLane
 from fourview.service.settings import Settings
 from fourview.service.store.database import CLIENT_S, REQUEST_S, Store
 from fourview.service.store.queue_places import QueuePlaces
+from fourview.service.supervisor import Supervisor
 from fourview.service.wakeups import Wakeups
 
 READERS = {"sqlite": 1, "postgresql": 4}  # threads; of two on SQLite each waits for the other more than it reads
@@ -54,6 +55,11 @@ class AppContext:
     secrets: tuple[bytes, ...]  # that sign URLs, newest first
     queue_places: QueuePlaces = field(default_factory=QueuePlaces)
     supervisor: Supervisor = field(default_factory=Supervisor)
+
+    @cached_property
+    def links(self) -> Links:
+        """The URLs in answers."""
+        return Links(self.settings.base_url, self.secrets, self.settings.signed_url_s)
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """What a query finds, in a transaction that only reads. It is short, since others wait for it."""

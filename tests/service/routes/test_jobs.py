@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from service.acts import RESULT, add_worker, base64_png, claim, fail, finish, model, problem, report, stop
 
 from fourview.recipe import Recipe, flat
-from fourview.service.jobs.job_view import JobObject, signed_url
+from fourview.service.jobs.job_view import JobObject
 from fourview.service.store import accounts, jobs, keys, ledger, queue
 from fourview.service.store.outputs import digests_in_use
 
@@ -345,7 +345,7 @@ def test_a_signed_url_opens_the_events_of_its_job_alone(client, stranger, store,
     assert stranger.get(url).text.count("id: ") == 3
     assert stranger.get(url.replace("&expires=", "&expires=1")).json()["code"] == "signature_invalid"
     assert stranger.get(url.replace(job["id"], "job_" + "0" * 24)).json()["code"] == "signature_invalid"
-    for_files = signed_url(context, f"{JOBS}/{job['id']}/events", "file", time.time())
+    for_files = context.links.signed(f"{JOBS}/{job['id']}/events", "file", time.time())
     assert stranger.get(for_files).json()["code"] == "signature_invalid"
     assert stranger.get(url.partition("?")[0]).json()["code"] == "key_missing"
 

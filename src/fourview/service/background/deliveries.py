@@ -36,12 +36,13 @@ from typing_extensions import TypedDict
 from fourview import __version__
 from fourview.errors import AddressError, DependencyAwayError
 from fourview.service.context import AppContext
-from fourview.service.jobs.job_view import job_object, moment, see
+from fourview.service.jobs.job_view import job_object, see
 from fourview.service.settings import Settings
 from fourview.service.store import webhooks
 from fourview.service.store.instance import secret
 from fourview.service.store.jobs import find_job
 from fourview.service.store.webhooks import Delivery, Due
+from fourview.service.times import moment
 
 AWAY_S = 2.0  # how soon the database is asked again that was away
 LOOK_S = 0.5  # how often the store is asked for what is due
@@ -190,7 +191,7 @@ class Deliverer:
         job = find_job(tx, delivery.job_id)
         if job is None:
             return None
-        data = job_object(self._context, see(tx, self._context, [job])[0], now)
+        data = job_object(self._context.links, see(tx, self._context.queue_places, [job])[0], now)
         body = json.dumps({"type": delivery.type, "timestamp": moment(delivery.created_at), "data": data}).encode()
         timestamp = int(now)
         settings = self._context.settings

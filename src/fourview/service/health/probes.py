@@ -19,12 +19,12 @@ from pathlib import Path
 
 import structlog
 
-from fourview.service.background.supervisor import Supervisor
 from fourview.service.files import PROBE, Files
 from fourview.service.health.metrics import Metrics
 from fourview.service.settings import Settings
 from fourview.service.store import jobs, workers
 from fourview.service.store.database import REQUEST_S, Store
+from fourview.service.supervisor import Supervisor
 
 BEATS = 3  # a runner that was silent for so many heartbeats is gone
 LATE_S = 5.0  # how long after its moment an end of a job may still be written down

@@ -22,9 +22,9 @@ from fourview.service.context import AppContext, context_of
 from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
 from fourview.service.inputs import body, pictures
 from fourview.service.inputs.pictures import Source
-from fourview.service.jobs import job_view
 from fourview.service.jobs.job_view import Seen
 from fourview.service.jobs.submit import Asked
+from fourview.service.links import FILE
 from fourview.service.store.jobs import Job
 from fourview.service.store.ledger import CREDIT
 from fourview.service.store.outputs import Output
@@ -186,8 +186,8 @@ def model_url(context: AppContext, seen: Seen, now: float) -> str:
     """Where the same bytes are to be had without a key that v1 answers with."""
     output, job_id = output_of(seen), seen.job.id
     if output.format == "zip":
-        return job_view.signed_url(context, f"/v1/requests/{job_id}/model.obj", job_view.FILE, now)
-    return job_view.file_url(context, job_id, output.name, now)
+        return context.links.signed(f"/v1/requests/{job_id}/model.obj", FILE, now)
+    return context.links.file(job_id, output.name, now)
 
 
 def metrics(seen: Seen, balance: int | None, now: float) -> Metrics:

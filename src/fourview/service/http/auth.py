@@ -32,13 +32,13 @@ from starlette.types import Scope
 
 from fourview.errors import KeyInvalidError
 from fourview.service.context import context_of
-from fourview.service.jobs.job_view import moment
 from fourview.service.problems import Refused
 from fourview.service.signing import check
 from fourview.service.store import accounts, buckets, keys, ledger
 from fourview.service.store.buckets import Take
 from fourview.service.store.database import Store
 from fourview.service.store.keys import Key
+from fourview.service.times import moment
 
 OPEN_ACCOUNT = "default"  # the account of everybody where there are no keys
 READS = ("GET", "HEAD")

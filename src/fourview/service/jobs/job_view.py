@@ -6,13 +6,10 @@ Owns      the job object, its signed URLs, its `ETag`; what has to be read for i
 Not here  v2's status (`routes.v2`), the states of a job (`store`).
 """
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
-from urllib.parse import quote
 
 from pydantic import Field
 from sqlalchemy import Connection
@@ -21,19 +18,17 @@ from typing_extensions import TypedDict
 from fourview.kinds import KINDS
 from fourview.recipe import Recipe, flat
 from fourview.report import Health, Report
-from fourview.service.context import AppContext
+from fourview.service.links import JOBS, Links
 from fourview.service.problems import Refused
-from fourview.service.signing import sign
 from fourview.service.store import ledger
 from fourview.service.store.jobs import NO_ENGINE, Job, Status, find_job
 from fourview.service.store.outputs import Output, outputs_of
+from fourview.service.store.queue_places import QueuePlaces
+from fourview.service.times import maybe_moment, moment
 
-JOBS = "/api/v1/jobs"
-FILE, EVENTS = "file", "events"  # the purposes of signed URLs
 KindName = Annotated[str, Field(json_schema_extra={"enum": [kind.name for kind in KINDS.values() if kind.is_job]})]
 _JOB_ID = re.compile(r"job_[0-9a-f]{24}", re.ASCII)
 _DEFAULTS = flat(Recipe())  # what was not set is as here; building a recipe for each answer took 0.2 ms
-_EXPIRY_STEP_S = 60  # URLs of one minute are equal, so that answers to equal requests are
 
 
 class EngineObject(TypedDict):
@@ -118,15 +113,15 @@ class Seen:
     cost: int  # thousandths of a credit: what it will cost or, in the end, did
 
 
-def find(tx: Connection, context: AppContext, job_id: str, account_id: str | None) -> Seen:
+def find(tx: Connection, places: QueuePlaces, job_id: str, account_id: str | None) -> Seen:
     """A job (of the account) and what is told of it; raises `Refused` where there is none of that id."""
     job = find_job(tx, job_id, account_id) if _JOB_ID.fullmatch(job_id) else None
     if job is None:
         raise Refused("not_found", f"there is no job '{job_id[:40]}' of this account; GET {JOBS} names those there are")
-    return see(tx, context, [job])[0]
+    return see(tx, places, [job])[0]
 
 
-def see(tx: Connection, context: AppContext, jobs: Sequence[Job]) -> list[Seen]:
+def see(tx: Connection, places: QueuePlaces, jobs: Sequence[Job]) -> list[Seen]:
     """What is told of these jobs besides their rows."""
     outputs = outputs_of(tx, [job.id for job in jobs if job.status == "succeeded"])
     stopped = [job.id for job in jobs if job.status == "canceled"]  # before it ran for nothing, later for its price
@@ -135,10 +130,10 @@ def see(tx: Connection, context: AppContext, jobs: Sequence[Job]) -> list[Seen]:
     def cost(job: Job) -> int:
         return charged.get(job.id, 0) if job.status in ("failed", "expired", "canceled") else job.price
 
-    return [Seen(job, outputs.get(job.id, []), context.queue_places.place(tx, job), cost(job)) for job in jobs]
+    return [Seen(job, outputs.get(job.id, []), places.place(tx, job), cost(job)) for job in jobs]
 
 
-def job_object(context: AppContext, seen: Seen, now: float) -> JobObject:
+def job_object(links: Links, seen: Seen, now: float) -> JobObject:
     """The job object of the contract; every URL in it is absolute and signed anew."""
     job = seen.job
     report = report_of(job)
@@ -152,38 +147,27 @@ def job_object(context: AppContext, seen: Seen, now: float) -> JobObject:
         "progress": job.progress,
         "queue_position": seen.position,
         "created_at": moment(job.created_at),
-        "started_at": _maybe(job.started_at),
-        "finished_at": _maybe(job.finished_at),
-        "expires_at": _maybe(job.expires_at),
+        "started_at": maybe_moment(job.started_at),
+        "finished_at": maybe_moment(job.finished_at),
+        "expires_at": maybe_moment(job.expires_at),
         "engine": _engine(job, report),
         "recipe": recipe,
         "seed_used": job.seed_used,
         "timings": {stage: round(seconds * 1000) for stage, seconds in report.timings_s.items()} if report else {},
-        "outputs": [_output(context, job, output, now) for output in seen.outputs],
+        "outputs": [_output(links, job, output, now) for output in seen.outputs],
         "mesh": _mesh(report.mesh, recipe["target_face_num"]) if report and report.mesh else None,
         "warnings": warnings_of(job),
         "error": cast(ErrorObject | None, job.error),
         "cost": seen.cost / ledger.CREDIT,
         "tags": job.tags,
-        "events_url": signed_url(context, f"{JOBS}/{job.id}/events", EVENTS, now),
+        "events_url": links.events(job.id, now),
     }
 
 
-def etag(context: AppContext, seen: Seen, now: float) -> str:
+def etag(links: Links, seen: Seen, now: float) -> str:
     """Changes with whatever is told of the job, and twice while its URLs are good: so nobody is left with dead ones."""
-    signed = int(now / (context.settings.signed_url_s / 2))
+    signed = int(now / (links.signed_url_s / 2))
     return f'W/"{seen.job.last_event}-{seen.position or 0}-{len(seen.outputs)}-{signed}"'
-
-
-def signed_url(context: AppContext, path: str, purpose: str, now: float) -> str:
-    """An absolute URL that opens `path` (from the root, percent-encoded) without a key for a while."""
-    until = math.ceil((now + context.settings.signed_url_s) / _EXPIRY_STEP_S) * _EXPIRY_STEP_S
-    return context.settings.base_url + sign(path, purpose=purpose, expires_at=until, secrets=context.secrets)
-
-
-def file_url(context: AppContext, job_id: str, name: str, now: float) -> str:
-    """Where a file of a job can be had without a key."""
-    return signed_url(context, f"{JOBS}/{job_id}/files/{quote(name)}", FILE, now)
 
 
 def report_of(job: Job) -> Report | None:
@@ -198,15 +182,6 @@ def warnings_of(job: Job) -> list[WarningObject]:
     return [*cast("list[WarningObject]", job.warnings), *(cast(WarningObject, asdict(notice)) for notice in ran)]
 
 
-def moment(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _maybe(seconds: float | None) -> str | None:
-    return None if seconds is None else moment(seconds)
-
-
 def _engine(job: Job, report: Report | None) -> EngineObject:
     if job.engine == NO_ENGINE:
         return {"name": None, "version": None, "device": None, "licence": None}
@@ -219,13 +194,13 @@ def _engine(job: Job, report: Report | None) -> EngineObject:
     }
 
 
-def _output(context: AppContext, job: Job, output: Output, now: float) -> OutputObject:
+def _output(links: Links, job: Job, output: Output, now: float) -> OutputObject:
     return {
         "name": output.name,
         "format": output.format,
         "bytes": output.bytes,
         "sha256": output.digest,
-        "url": file_url(context, job.id, output.name, now),
+        "url": links.file(job.id, output.name, now),
     }
 
 

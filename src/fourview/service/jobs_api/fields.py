@@ -74,7 +74,7 @@ async def answer(request: Request, caller: Caller, kind: str, is_dry: bool) -> R
         return JSONResponse(plan(context, caller, asked))
     submitted = await submit(context, caller, asked)
     job, wait_s = submitted.job, _wait_s(request, context.settings.wait_max_s)
-    headers = {"Location": f"{context.settings.base_url}{job_view.JOBS}/{job.id}"}
+    headers = {"Location": context.links.job(job.id)}
     if submitted.is_replay:
         headers["Idempotency-Replayed"] = "true"
     if wait_s is not None:
@@ -88,8 +88,8 @@ async def show(
     context: AppContext, job_id: str, caller: Caller, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The job as it is now."""
-    seen = await context.look(lambda tx: job_view.find(tx, context, job_id, caller.account_id))
-    return JSONResponse(job_view.job_object(context, seen, time.time()), status, headers)
+    seen = await context.look(lambda tx: job_view.find(tx, context.queue_places, job_id, caller.account_id))
+    return JSONResponse(job_view.job_object(context.links, seen, time.time()), status, headers)
 
 
 async def read(request: Request, kind: str) -> Asked:

@@ -29,7 +29,8 @@ from fourview.errors import OutputError
 from fourview.service.context import AppContext, context_of
 from fourview.service.http.auth import admit_signed
 from fourview.service.http.conditional import is_known
-from fourview.service.jobs.job_view import FILE, Seen, find
+from fourview.service.jobs.job_view import Seen, find
+from fourview.service.links import FILE
 from fourview.service.problems import Refused
 from fourview.service.store.jobs import Job
 from fourview.service.store.outputs import Output, add_outputs, list_outputs
@@ -86,7 +87,7 @@ async def read_file(request: Request, job_id: str, name: str, inline: bool = Fal
     `inline` lets a browser show it; otherwise it is saved.
     """
     context = context_of(request)
-    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, context, job_id, account_id))
+    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, context.queue_places, job_id, account_id))
     if (output := _named(seen.outputs, name)) is None:
         output = await _made(context, seen.job, name, _source(seen, name))
     return await _answer(context, request, output, inline)

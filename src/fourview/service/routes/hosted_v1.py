@@ -17,9 +17,10 @@ from fourview.service.hosted import contract
 from fourview.service.hosted.contract import SLUG, Credits, Made
 from fourview.service.http.auth import Admitted, admit_signed
 from fourview.service.jobs import job_view
-from fourview.service.jobs.job_view import FILE, Seen, find
+from fourview.service.jobs.job_view import Seen, find
 from fourview.service.jobs.submit import submit
 from fourview.service.jobs.wait_for_job import wait_for_end
+from fourview.service.links import FILE
 from fourview.service.problems import Refused
 from fourview.service.routes.files import MEDIA_TYPES, Pieces
 from fourview.service.store import ledger
@@ -58,7 +59,9 @@ async def generate(request: Request, caller: Admitted) -> Response:
     job = await wait_for_end(request, submitted.job.id, context.settings.wait_max_s)
 
     def look(tx: Connection) -> tuple[Seen, int | None]:
-        return job_view.see(tx, context, [job])[0], ledger.balance(tx, job.account_id) if caller.pays else None
+        return job_view.see(tx, context.queue_places, [job])[0], ledger.balance(
+            tx, job.account_id
+        ) if caller.pays else None
 
     seen, balance = await context.look(look)
     headers = {"x-job-id": job.id} | ({"idempotency-replayed": "true"} if submitted.is_replay else {})
@@ -91,7 +94,9 @@ async def credits(request: Request, caller: Admitted) -> Credits:
 async def read_obj(request: Request, request_id: str) -> Response:
     """The OBJ of a job without the texture that is beside it in the zip of its files."""
     context = context_of(request)
-    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, context, request_id, account_id))
+    seen = await admit_signed(
+        request, FILE, lambda tx, account_id: find(tx, context.queue_places, request_id, account_id)
+    )
     if seen.job.status != "succeeded" or contract.file_type(seen.job) != "obj":
         raise Refused("not_found", f"the request {request_id} has no OBJ; it has another file, or has not ended")
     return await _file(context, seen, {}, request.method == "HEAD")

@@ -18,7 +18,7 @@ from fourview.service.hosted import contract
 from fourview.service.hosted.contract import SLUG, Enqueued, Result, Status
 from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.jobs import job_view
-from fourview.service.jobs.job_view import EVENTS, JOBS, Seen, find
+from fourview.service.jobs.job_view import Seen, find
 from fourview.service.jobs.submit import submit
 
 router = APIRouter(tags=["compatible"])
@@ -41,8 +41,8 @@ async def enqueue(request: Request, caller: Admitted) -> Response:
         "request_id": job.id,
         "status": contract.state(job),
         **contract.urls(context, job.id),
-        "cancel_url": f"{context.settings.base_url}{JOBS}/{job.id}/cancel",
-        "events_url": job_view.signed_url(context, f"{JOBS}/{job.id}/events", EVENTS, time.time()),
+        "cancel_url": f"{context.links.job(job.id)}/cancel",
+        "events_url": context.links.events(job.id, time.time()),
         "warnings": job.warnings,
     }
     return JSONResponse(body, headers={"idempotency-replayed": "true"} if submitted.is_replay else None)
@@ -73,7 +73,7 @@ async def result(request: Request, request_id: str) -> Response:
 async def _find(request: Request, request_id: str) -> Seen:
     """The caller's job of that id, read in one transaction with key and balance."""
     context = context_of(request)
-    return await admit_with(request, lambda tx, caller: find(tx, context, request_id, caller.account_id))
+    return await admit_with(request, lambda tx, caller: find(tx, context.queue_places, request_id, caller.account_id))
 
 
 def _shown(request: Request, seen: Seen) -> dict[str, Any]:

@@ -25,12 +25,14 @@ from fourview.service.http.auth import Admitted, Caller, admit_signed, admit_wit
 from fourview.service.http.conditional import is_known
 from fourview.service.http.event_streams import CountedStream
 from fourview.service.jobs import job_view
-from fourview.service.jobs.job_view import EVENTS, JobObject, Seen, find, job_object, moment, see
+from fourview.service.jobs.job_view import JobObject, Seen, find, job_object, see
 from fourview.service.jobs_api import fields
+from fourview.service.links import EVENTS
 from fourview.service.problems import Refused
 from fourview.service.store import events, jobs, queue
 from fourview.service.store.events import Event
 from fourview.service.store.jobs import Status
+from fourview.service.times import moment
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -67,11 +69,11 @@ async def list_jobs(
 
     def query(tx: Connection, caller: Caller) -> tuple[list[Seen], str | None]:
         page = jobs.list_jobs(tx, caller.account_id, limit, after=after, status=status, tag=tag)
-        return see(tx, context, page.jobs), page.next
+        return see(tx, context.queue_places, page.jobs), page.next
 
     found, following = await admit_with(request, query)
     now = time.time()
-    data = [job_object(context, seen, now) for seen in found]
+    data = [job_object(context.links, seen, now) for seen in found]
     return JSONResponse({"data": data, "has_more": following is not None, "next": following})
 
 
@@ -79,14 +81,14 @@ async def list_jobs(
 async def read_job(request: Request, job_id: str) -> Response:
     """A job: its state, and its files once it has succeeded."""
     context, now = context_of(request), time.time()
-    seen = await admit_with(request, lambda tx, caller: find(tx, context, job_id, caller.account_id))
-    etag = job_view.etag(context, seen, now)
+    seen = await admit_with(request, lambda tx, caller: find(tx, context.queue_places, job_id, caller.account_id))
+    etag = job_view.etag(context.links, seen, now)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if not seen.job.is_final:
         headers["Retry-After"] = str(RETRY_S)
     if is_known(request, etag):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(job_object(context, seen, now), headers=headers)
+    return JSONResponse(job_object(context.links, seen, now), headers=headers)
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, responses={202: {"model": JobObject}})
@@ -95,7 +97,7 @@ async def cancel_job(request: Request, job_id: str, caller: Admitted) -> Respons
     context = context_of(request)
 
     def cancel(tx: Connection) -> str:
-        job = find(tx, context, job_id, caller.account_id).job
+        job = find(tx, context.queue_places, job_id, caller.account_id).job
         if queue.request_cancel(tx, job.id, time.time()) == "final":
             raise Refused("job_final", f"the job is {job.status}, and a job that has ended stays as it is")
         return job.id
@@ -110,7 +112,7 @@ async def delete_job(request: Request, job_id: str, caller: Admitted) -> Respons
     context = context_of(request)
 
     def delete(tx: Connection) -> None:
-        job = find(tx, context, job_id, caller.account_id).job
+        job = find(tx, context.queue_places, job_id, caller.account_id).job
         if not jobs.delete_job(tx, job.id):
             raise Refused("job_not_final", f"the job is {job.status}; cancel it first, and delete it when it has ended")
 
@@ -133,7 +135,9 @@ async def stream_events(request: Request, job_id: str, last_event_id: str | None
     if not _SEQ.fullmatch(text):
         raise Refused("invalid_field", f"Last-Event-ID is {text[:40]!r}; it takes the id of an event, a number")
 
-    job = (await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, context, job_id, account_id))).job
+    job = (
+        await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, context.queue_places, job_id, account_id))
+    ).job
     if job.is_final and int(text) >= job.last_event:
         return Response(status_code=204)
     address = request.client.host if request.client else None

@@ -22,11 +22,11 @@ from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.http.recipe_schema import JSON
 from fourview.service.inputs import body, load, pictures
 from fourview.service.inputs.pictures import Source
-from fourview.service.jobs.job_view import moment
 from fourview.service.jobs.submit import check_disk
 from fourview.service.problems import Refused
 from fourview.service.store import accounts
 from fourview.service.store.uploads import Upload, add_upload, drop_upload, find_upload, kept_bytes
+from fourview.service.times import moment
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 

@@ -13,11 +13,12 @@ from typing_extensions import TypedDict
 from fourview.service.background.deliveries import Entry, account_secret
 from fourview.service.context import AppContext, context_of
 from fourview.service.http.auth import Admitted, Caller, admit_with
-from fourview.service.jobs.job_view import find, moment
+from fourview.service.jobs.job_view import find
 from fourview.service.problems import Refused
 from fourview.service.store import webhooks
 from fourview.service.store.instance import secret
 from fourview.service.store.webhooks import Delivery, State
+from fourview.service.times import moment
 
 router = APIRouter(prefix="/api/v1", tags=["webhooks"])
 
@@ -78,7 +79,7 @@ async def read_secret(request: Request, caller: Admitted) -> Secret:
 
 
 def _deliveries(tx: Connection, context: AppContext, job_id: str, caller: Caller) -> list[Delivery]:
-    return webhooks.list_deliveries(tx, find(tx, context, job_id, caller.account_id).job.id)
+    return webhooks.list_deliveries(tx, find(tx, context.queue_places, job_id, caller.account_id).job.id)
 
 
 def _shown(delivery: Delivery) -> DeliveryObject:
