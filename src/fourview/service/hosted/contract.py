@@ -20,8 +20,8 @@ from fourview.notice import Notice
 from fourview.recipe import Recipe
 from fourview.service.context import AppContext, context_of
 from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
-from fourview.service.inputs import body, pictures
-from fourview.service.inputs.pictures import Source
+from fourview.service.inputs import body
+from fourview.service.inputs.sources import Source, tell
 from fourview.service.jobs.job_view import Seen
 from fourview.service.jobs.submit import Asked
 from fourview.service.links import FILE
@@ -255,7 +255,7 @@ def _sources(fields: Mapping[str, Any]) -> tuple[dict[str, Source], list[tuple[s
     sources, wrong = {}, []
     for name, side in PICTURES.items():
         try:
-            source = pictures.tell(name, fields.get(name))
+            source = tell(name, fields.get(name))
         except PictureError as error:
             wrong.append((name, str(error)))
         else:

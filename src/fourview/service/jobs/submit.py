@@ -24,14 +24,14 @@ import structlog
 from sqlalchemy import Connection
 
 from fourview.errors import AddressError, CreditError
-from fourview.kinds import KINDS
+from fourview.kinds import KINDS, MESH
 from fourview.notice import Notice
 from fourview.recipe import Recipe, flat
 from fourview.service.context import AppContext
 from fourview.service.health.probes import free_mib
 from fourview.service.http.auth import Caller
 from fourview.service.inputs import load
-from fourview.service.inputs.pictures import Source
+from fourview.service.inputs.sources import Source
 from fourview.service.outbound import addresses
 from fourview.service.prices import price_of
 from fourview.service.problems import Refused
@@ -82,8 +82,8 @@ async def submit(context: AppContext, caller: Caller, asked: Asked) -> Submitted
     await _check_webhook(context.settings, asked.webhook_url)
     found = await load.gather(context, caller.account_id, asked.sources, asked.fields)
     recipe = set_parameters(asked.recipe)
-    if load.MESH in found:
-        recipe["mesh_type"] = found[load.MESH].kind
+    if MESH in found:
+        recipe["mesh_type"] = found[MESH].kind
     kept = await load.keep(context, found)
 
     new = NewJob(

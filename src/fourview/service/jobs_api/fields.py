@@ -22,17 +22,18 @@ from typing_extensions import TypedDict
 
 from fourview.engines import stages_of
 from fourview.errors import MeshError, PictureError
-from fourview.kinds import KINDS, MESH
+from fourview.kinds import KINDS
 from fourview.recipe import Recipe, flat, parameters
 from fourview.service.context import AppContext, context_of
 from fourview.service.http.auth import Caller
 from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
-from fourview.service.inputs import body, meshes, pictures
+from fourview.service.inputs import body
 from fourview.service.inputs.body import Body
-from fourview.service.inputs.pictures import Source
+from fourview.service.inputs.sources import Source, tell
 from fourview.service.jobs import job_view
 from fourview.service.jobs.submit import Asked, check_addresses, price_of_request, submit
 from fourview.service.jobs.wait_for_job import preferences, wait_for_end
+from fourview.service.nouns import noun_of
 from fourview.service.problems import Refused
 from fourview.service.store import ledger
 
@@ -128,9 +129,8 @@ def read_sources(found: Body, names: tuple[str, ...]) -> tuple[dict[str, Source]
     sources: dict[str, Source] = {}
     wrong: Wrong = []
     for name in names:
-        tell = meshes.tell if name == MESH else pictures.tell
         try:
-            source = tell(name, found.fields.get(name))
+            source = tell(name, found.fields.get(name), noun_of(name))
         except (PictureError, MeshError) as error:
             wrong.append((f"/{name}", str(error)))
         else:
