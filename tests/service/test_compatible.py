@@ -10,7 +10,7 @@ import pytest
 from service.bodies import BOUNDARY, multipart, request_of
 
 from fourview.recipe import flat, parameters
-from fourview.service.hosted import contract
+from fourview.service.hosted import request as hosted
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
 
@@ -24,12 +24,13 @@ PAGE = {"seed": -1, "steps": 30, "guidance_scale": 5, "octree_resolution": 256, 
 def ask(fields, **more):
     """What is asked for with these fields, besides a front picture, as JSON."""
     content = json.dumps({"front_image": PICTURE, **fields}).encode()
-    return asyncio.run(contract.read(request_of(content, **more), "v1"))
+    settings = more.get("settings") or Settings()
+    return asyncio.run(hosted.read(request_of(content, **more), "v1", settings.recipe_defaults))
 
 
 def ask_form(*parts):
     request = request_of(multipart(*parts), f"multipart/form-data; boundary={BOUNDARY}")
-    return asyncio.run(contract.read(request, "v2"))
+    return asyncio.run(hosted.read(request, "v2", {}))
 
 
 def parameter(fields, name):
@@ -66,7 +67,7 @@ def test_a_picture_may_be_absent_in_many_ways(value):
     assert [pointer for pointer, _ in refused({"front_image": value}).errors] == ["/front_image"]
 
 
-@pytest.mark.parametrize("name", contract.PARAMETERS + contract.FLAGS)
+@pytest.mark.parametrize("name", hosted.PARAMETERS + hosted.FLAGS)
 @pytest.mark.parametrize("value", [None, "", "null"])
 def test_a_parameter_that_is_absent_has_its_default(name, value):
     assert ask({name: value}).recipe == ask({}).recipe
@@ -95,11 +96,11 @@ def test_true_and_false_have_many_spellings(value):
 
 @pytest.mark.parametrize("value", [2, 1.0, "maybe", "2", [], {"a": True}])
 def test_what_is_neither_true_nor_false_is_refused(value):
-    for name in contract.FLAGS:
+    for name in hosted.FLAGS:
         assert [pointer for pointer, _ in refused({name: value}).errors] == [f"/{name}"]
 
 
-@pytest.mark.parametrize("name", [name for name in contract.PARAMETERS if name != "file_type"])
+@pytest.mark.parametrize("name", [name for name in hosted.PARAMETERS if name != "file_type"])
 def test_a_value_outside_of_its_range_is_refused_with_field_and_range(name):
     for value in (
         PARAMETERS[name].low - 1,
@@ -199,10 +200,10 @@ def test_a_seed_of_the_house_is_used_where_no_fresh_one_is_wanted():
 def test_the_docs_hold_the_row_of_every_field():
     rows = (Path(__file__).parents[2] / "docs" / "compatible.md").read_text().splitlines()
 
-    for name, schema in contract.properties().items():
-        if name in contract.PICTURES:
+    for name, schema in hosted.properties().items():
+        if name in hosted.PICTURES:
             cells = "a picture", "required" if name == "front_image" else "none", schema["description"]
-        elif name in contract.FLAGS:
+        elif name in hosted.FLAGS:
             cells = "true, false", "true", schema["description"]
         else:
             cells = PARAMETERS[name].range, f"{PARAMETERS[name].default}".removesuffix(".0"), PARAMETERS[name].doc

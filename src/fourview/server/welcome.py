@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourview.install import ROOT, install_line
-from fourview.service.hosted.contract import SLUG
+from fourview.service.hosted.request import SLUG
 from fourview.service.http.auth import OPEN_ACCOUNT, ensure_open_account
 from fourview.service.routes.page import BUILT
 from fourview.service.store import accounts, keys, ledger, signin

@@ -13,19 +13,19 @@ from sqlalchemy import Connection
 from starlette.requests import ClientDisconnect, Request
 
 from fourview.errors import DependencyAwayError
-from fourview.service.context import context_of
+from fourview.service.context import AppContext
 from fourview.service.problems import Refused
 from fourview.service.store.jobs import Job, find_job
 from fourview.service.store.queue import request_cancel
 
 
-async def wait_for_end(request: Request, job_id: str, limit_s: float) -> Job:
+async def wait_for_end(context: AppContext, request: Request, job_id: str, limit_s: float) -> Job:
     """The job when it has ended, or as it is where the time is over or the service ends.
 
     A database that is away is waited for as well. Raises `ClientDisconnect` where the client is gone, `Refused` where
     somebody deleted the job meanwhile.
     """
-    context, until = context_of(request), time.monotonic() + limit_s
+    until = time.monotonic() + limit_s
     request.state.job_id = job_id
     request.state.body.release()  # the job has its inputs
 

@@ -1,121 +1,28 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the native routes that make a job share: a request is read, and answered with its job or with its plan.
+"""Fields of the jobs API: files, parameters, and a refusal that names every wrong field.
 
-Owns      the fields of native requests and their schema, which parameters each kind of job takes, `Cancel-After`, dry
-          runs.
-Not here  reading a body (`body`), making the job (`submit`), what it looks like (`present`), waiting (`waiting`).
+Owns      reading files and the recipe from a body, unknown and missing fields.
+Not here  the fields of a job alone (`jobs_api.request`), reading a body (`inputs.body`).
 
-Pictures and the mesh are fields; parameters stand in the field `recipe`, or beside it, as the fields of a form do.
-What is unknown is refused: nothing that was asked for is passed over in silence.
+Pictures and the mesh are fields. Parameters are in the field `recipe`, or beside it as the fields of a form are. An
+unknown field is refused, so nothing that a client asked for is ignored.
 """
 
 import json
-import re
-import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from typing_extensions import TypedDict
-
-from fourview.engines import stages_of
 from fourview.errors import MeshError, PictureError
 from fourview.kinds import KINDS
-from fourview.recipe import Recipe, flat, parameters
-from fourview.service.context import AppContext, context_of
-from fourview.service.http.auth import Caller
-from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
+from fourview.recipe import Recipe, parameters
 from fourview.service.inputs import body
 from fourview.service.inputs.body import Body
 from fourview.service.inputs.sources import Source, tell
-from fourview.service.jobs import job_view
-from fourview.service.jobs.submit import Asked, check_addresses, price_of_request, submit
-from fourview.service.jobs.wait_for_job import preferences, wait_for_end
 from fourview.service.nouns import noun_of
 from fourview.service.problems import Refused
-from fourview.service.store import ledger
 
-OPTIONS = ("tags", "webhook_url", "keep_h")
-TAGS_MAX, TAG_LENGTH_MAX = 20, 64
-TAG = rf"[^\x00-\x1f\x7f,]{{1,{TAG_LENGTH_MAX}}}"
-CANCEL_AFTER_MAX_S = 7 * 24 * 3600
-
-_SPAN = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s?)?", re.ASCII)
-_WAIT = re.compile(r"[0-9]{1,6}", re.ASCII)
-_HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
-
-Wrong = list[tuple[str, str]]  # JSON pointer and sentence
-
-
-class Share(TypedDict):
-    name: str
-    share: float
-
-
-class Plan(TypedDict):
-    """What a dry run tells: the price in credits, the recipe that would run, and its stages."""
-
-    object: Literal["plan"]
-    kind: job_view.KindName
-    engine: str | None
-    cost: float
-    recipe: dict[str, Any]
-    stages: list[Share]
-    warnings: list[job_view.WarningObject]
-
-
-async def answer(request: Request, caller: Caller, kind: str, is_dry: bool) -> Response:
-    """201 with the job of this request; of a dry run 200 with its price and its plan."""
-    context = context_of(request)
-    asked = await read(request, kind)
-    if is_dry:
-        check_addresses(context, asked)
-        return JSONResponse(plan(context, caller, asked))
-    submitted = await submit(context, caller, asked)
-    job, wait_s = submitted.job, _wait_s(request, context.settings.wait_max_s)
-    headers = {"Location": context.links.job(job.id)}
-    if submitted.is_replay:
-        headers["Idempotency-Replayed"] = "true"
-    if wait_s is not None:
-        cancels = "cancel-on-disconnect" in preferences(request)
-        headers["Preference-Applied"] = f"wait={wait_s}" + ", cancel-on-disconnect" * cancels
-        await wait_for_end(request, job.id, wait_s)
-    return await show(context, job.id, caller, 201, headers)
-
-
-async def show(
-    context: AppContext, job_id: str, caller: Caller, status: int, headers: Mapping[str, str] | None = None
-) -> Response:
-    """The job as it is now."""
-    seen = await context.look(lambda tx: job_view.find(tx, context.queue_places, job_id, caller.account_id))
-    return JSONResponse(job_view.job_object(context.links, seen, time.time()), status, headers)
-
-
-async def read(request: Request, kind: str) -> Asked:
-    """What a request asks for; raises `Refused` that names each field that cannot be used."""
-    context, names = context_of(request), KINDS[kind].accepts
-    found = await body.read(request, names)
-    wrong: Wrong = []
-    sources, wrong_files = read_sources(found, names)
-    recipe = read_recipe(context, found, parameters_of(kind), wrong)
-    tags, keep_h = _tags(found, wrong), _keep_h(found, context.settings.job_keep_h, wrong)
-    webhook_url = found.fields.get("webhook_url")
-    if not isinstance(webhook_url, str | None):
-        wrong.append(("/webhook_url", "webhook_url is no text; it takes an address, https://..."))
-    refuse_unknown(found, (*names, "recipe", *OPTIONS), parameters_of(kind), wrong)
-    check_needed(KINDS[kind].needs, sources, wrong_files, wrong)
-    refuse(wrong, wrong_files)
-    return Asked(
-        "native", kind, recipe, sources, {name: name for name in names},
-        tags=tags,
-        webhook_url=webhook_url or None,
-        cancel_after_s=_cancel_after_s(request.headers.get("cancel-after")),
-        keep_s=None if keep_h is None else keep_h * 3600,
-        word=found.word,
-        fingerprint=found.fingerprint,
-    )  # fmt: skip
+Wrong = list[tuple[str, str]]  # JSON pointer and message
 
 
 def parameters_of(kind: str) -> tuple[str, ...]:
@@ -139,8 +46,11 @@ def read_sources(found: Body, names: tuple[str, ...]) -> tuple[dict[str, Source]
     return sources, wrong
 
 
-def read_recipe(context: AppContext, found: Body, allowed: tuple[str, ...], wrong: Wrong) -> Recipe:
-    """The recipe of the parameters that stand in `recipe` or beside it; what cannot be is added to `wrong`."""
+def read_recipe(defaults: Mapping[str, Any], found: Body, allowed: tuple[str, ...], wrong: Wrong) -> Recipe:
+    """The recipe of the parameters in `recipe` or beside it; faults are added to `wrong`.
+
+    `defaults`: the parameters with another default in the settings, by flat name.
+    """
     inner = _inner(found, wrong)
     values: dict[str, Any] = {}
     for pointer, given in (("/recipe/", inner), ("/", found.fields)):
@@ -154,7 +64,7 @@ def read_recipe(context: AppContext, found: Body, allowed: tuple[str, ...], wron
                 values[name] = value
     for name in inner.keys() - set(allowed):
         wrong.append((f"/recipe/{_escaped(name)}", _unknown(name, allowed)))
-    defaults = {name: value for name, value in context.settings.recipe_defaults.items() if name in allowed}
+    defaults = {name: value for name, value in defaults.items() if name in allowed}
     return Recipe.of(**{**defaults, **values})
 
 
@@ -176,68 +86,6 @@ def refuse(wrong: Wrong, wrong_files: Wrong) -> None:
     if found := sorted([*wrong, *wrong_files]):
         code = "invalid_field" if wrong else "invalid_mesh" if ("/mesh" in dict(wrong_files)) else "invalid_picture"
         raise Refused(code, "; ".join(sentence for _, sentence in found), errors=found)
-
-
-def plan(context: AppContext, caller: Caller, asked: Asked) -> Plan:
-    """What would be done and what it would cost; nothing was fetched, so pictures may still turn out to be none."""
-    shares = dict(KINDS[asked.kind].stages or stages_of(asked.engine))
-    if asked.recipe.texture.texture == "off":
-        shares.pop("texture", None)
-    total = sum(shares.values())
-    return {
-        "object": "plan",
-        "kind": asked.kind,
-        "engine": asked.engine or None,
-        "cost": price_of_request(context, caller, asked) / ledger.CREDIT,
-        "recipe": flat(asked.recipe),
-        "stages": [{"name": name, "share": round(share / total, 3)} for name, share in shares.items() if share],
-        "warnings": [{"code": n.code, "message": n.message, "field": n.field} for n in asked.warnings],
-    }
-
-
-def route_of(kind: str) -> dict[str, Any]:
-    """What the OpenAPI document says of a route that makes such a job."""
-    return {
-        "status_code": 201,
-        "responses": {200: {"model": Plan}, 201: {"model": job_view.JobObject}},
-        "openapi_extra": {"requestBody": _body_of_job(kind)},
-    }
-
-
-def request_body(
-    files: tuple[str, ...], allowed: tuple[str, ...], options: Mapping[str, Any], needed: tuple[str, ...]
-) -> dict[str, Any]:
-    """A request for the OpenAPI document: as a form whose files are parts and whose parameters are fields, and as JSON.
-
-    The form comes first: generators of clients that know one way to send a request take the first that is named.
-    JSON, which holds no file, comes after it.
-    """
-    properties = recipe_properties()
-    parameters = {name: properties[name] for name in allowed}
-    where = {"type": ["string", "null"], "description": "a URL, base64, a data URI or an upload id"}
-    part = {"type": "string", "format": "binary", "description": "a file, or what JSON takes"}
-    recipe = {"type": "object", "properties": parameters, "additionalProperties": False}
-
-    def schema(fields: Mapping[str, Any]) -> dict[str, Any]:
-        return {"type": "object", "properties": fields, "required": list(needed), "additionalProperties": False}
-
-    return {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": schema(dict.fromkeys(files, part) | in_form({**parameters, **options}))},
-            JSON: {"schema": schema(dict.fromkeys(files, where) | {"recipe": recipe, **options})},
-        },
-    }
-
-
-def _body_of_job(kind: str) -> dict[str, Any]:
-    """The request of a kind of job."""
-    options = {
-        "tags": {"type": "array", "items": {"type": "string", "pattern": f"^{TAG}$"}, "maxItems": TAGS_MAX},
-        "webhook_url": {"type": ["string", "null"], "description": "is told of every change of state"},
-        "keep_h": {"type": ["number", "null"], "description": "how long the job is kept after its end, hours"},
-    }
-    return request_body(KINDS[kind].accepts, parameters_of(kind), options, KINDS[kind].needs)
 
 
 def _inner(found: Body, wrong: Wrong) -> dict[str, Any]:
@@ -265,46 +113,3 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
 
 def _escaped(name: str) -> str:
     return body.shorten(name).replace("~", "~0").replace("/", "~1")
-
-
-def _tags(found: Body, wrong: Wrong) -> tuple[str, ...]:
-    value = found.fields.get("tags")
-    if found.is_form and isinstance(value, str):
-        value = [tag.strip() for tag in value.split(",") if tag.strip()]
-    if value is None:
-        return ()
-    are_tags = isinstance(value, list) and all(isinstance(tag, str) and re.fullmatch(TAG, tag) for tag in value)
-    if not are_tags or len(value) > TAGS_MAX:
-        length = f"1 to {TAG_LENGTH_MAX} characters each, no comma and no control character"
-        wrong.append(("/tags", f"tags cannot be used; it takes up to {TAGS_MAX} texts of {length}"))
-        return ()
-    return tuple(dict.fromkeys(value))
-
-
-def _keep_h(found: Body, longest: float, wrong: Wrong) -> float | None:
-    value = found.fields.get("keep_h")
-    if found.is_form and isinstance(value, str) and _HOURS.fullmatch(value.strip()):
-        value = float(value)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.01 <= value <= longest:
-        wrong.append(("/keep_h", f"keep_h cannot be used; it takes hours, 0.01 .. {longest:g}"))
-        return None
-    return float(value)
-
-
-def _wait_s(request: Request, longest: float) -> int | None:
-    """How long the request prefers to wait, no longer than it may; None where it does not, or nobody can tell."""
-    wait = preferences(request).get("wait", "")
-    return min(int(wait), int(longest)) if _WAIT.fullmatch(wait) else None
-
-
-def _cancel_after_s(text: str | None) -> float | None:
-    if text is None:
-        return None
-    found = _SPAN.fullmatch(text.strip().lower())
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
-    total_s = hours * 3600 + minutes * 60 + seconds
-    if not 1 <= total_s <= CANCEL_AFTER_MAX_S:
-        raise Refused("invalid_field", f"Cancel-After is {text[:40]!r}; it takes 1s .. 7 days, as in 90s, 5m, 1h30m")
-    return total_s

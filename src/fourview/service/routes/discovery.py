@@ -19,7 +19,7 @@ from fourview import __version__
 from fourview.recipe import Recipe, parameters
 from fourview.service.context import AppContext, context_of
 from fourview.service.health.probes import BEATS
-from fourview.service.hosted.contract import SLUG
+from fourview.service.hosted.request import SLUG
 from fourview.service.http.auth import Admitted, Caller, admit_with
 from fourview.service.http.conditional import is_known, takes_gzip
 from fourview.service.http.openapi import written

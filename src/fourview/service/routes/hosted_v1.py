@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The compatible surface, v1: one blocking call, and the credits of a key."""
+"""The hosted API, v1: one blocking call, and the credits of a key."""
 
 import io
 import time
@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fourview.service.context import AppContext, context_of
-from fourview.service.hosted import contract
-from fourview.service.hosted.contract import SLUG, Credits, Made
+from fourview.service.hosted import answers
+from fourview.service.hosted import request as fields
+from fourview.service.hosted.answers import Credits, Made
+from fourview.service.hosted.request import SLUG
 from fourview.service.http.auth import Admitted, admit_signed
 from fourview.service.jobs import job_view
 from fourview.service.jobs.job_view import Seen, find
@@ -50,13 +52,13 @@ RETRY_S = 10  # when to ask again for a job that takes longer than a request may
             "headers": {name: {"description": says, "schema": {"type": "string"}} for name, says in HEADERS.items()},
         }
     },
-    openapi_extra={"requestBody": contract.request_body()},
+    openapi_extra={"requestBody": fields.request_body()},
 )
 async def generate(request: Request, caller: Admitted) -> Response:
     """Make a model and wait for it: its file, or where nothing but JSON is accepted, the URL of its file."""
     context = context_of(request)
-    submitted = await submit(context, caller, await contract.read(request, "v1"))
-    job = await wait_for_end(request, submitted.job.id, context.settings.wait_max_s)
+    submitted = await submit(context, caller, await fields.read(request, "v1", context.settings.recipe_defaults))
+    job = await wait_for_end(context, request, submitted.job.id, context.settings.wait_max_s)
 
     def look(tx: Connection) -> tuple[Seen, int | None]:
         return job_view.see(tx, context.queue_places, [job])[0], ledger.balance(
@@ -97,15 +99,15 @@ async def read_obj(request: Request, request_id: str) -> Response:
     seen = await admit_signed(
         request, FILE, lambda tx, account_id: find(tx, context.queue_places, request_id, account_id)
     )
-    if seen.job.status != "succeeded" or contract.file_type(seen.job) != "obj":
+    if seen.job.status != "succeeded" or answers.file_type(seen.job) != "obj":
         raise Refused("not_found", f"the request {request_id} has no OBJ; it has another file, or has not ended")
     return await _file(context, seen, {}, request.method == "HEAD")
 
 
 def _refusal(context: AppContext, seen: Seen, headers: dict[str, str]) -> Refused:
-    job, more = seen.job, {"job_id": seen.job.id, **contract.urls(context, seen.job.id)}
+    job, more = seen.job, {"job_id": seen.job.id, **answers.urls(context.links, seen.job.id)}
     if job.is_final:
-        code, message = contract.error_of(job)
+        code, message = answers.error_of(job)
         return Refused(code, message, headers=headers, more=more | {"billed": seen.cost > 0})
     sentence = f"the job {job.id} goes on and may be asked for at response_url; it takes longer than a request may wait"
     return Refused("still_running", sentence, headers=headers | {"retry-after": str(RETRY_S)}, more=more)
@@ -114,16 +116,16 @@ def _refusal(context: AppContext, seen: Seen, headers: dict[str, str]) -> Refuse
 def _body(context: AppContext, seen: Seen, balance: int | None) -> dict[str, Any]:
     job, now = seen.job, time.time()
     return {
-        "output": {"url": contract.model_url(context, seen, now), "file_type": contract.file_type(job)},
+        "output": {"url": answers.model_url(context.links, seen, now), "file_type": answers.file_type(job)},
         "seed": job.seed_used,
-        "metrics": contract.metrics(seen, balance, now),
+        "metrics": answers.metrics(seen, balance, now),
         "request_id": job.id,
         "warnings": job_view.warnings_of(job),
     }
 
 
 async def _file(context: AppContext, seen: Seen, headers: dict[str, str], is_head: bool = False) -> Response:
-    output, file_type = contract.output_of(seen), contract.file_type(seen.job)
+    output, file_type = answers.output_of(seen), answers.file_type(seen.job)
     headers |= {
         "content-disposition": f'attachment; filename="model.{file_type}"',
         "content-type": MEDIA_TYPES[file_type],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The compatible surface, v2: submit and poll.
+"""The hosted API, v2: submit and poll.
 
 A job that has no result is no problem document but a job whose state is FAILED, with status 422: so the provider's
 client knows it. Canceled and expired jobs have failed here, since there are no words for them.
@@ -14,8 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fourview.service.context import context_of
-from fourview.service.hosted import contract
-from fourview.service.hosted.contract import SLUG, Enqueued, Result, Status
+from fourview.service.hosted import answers
+from fourview.service.hosted import request as fields
+from fourview.service.hosted.answers import Enqueued, Result, Status
+from fourview.service.hosted.request import SLUG
 from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.jobs import job_view
 from fourview.service.jobs.job_view import Seen, find
@@ -29,18 +31,16 @@ _RESULTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post(
-    f"/v2/{SLUG}", responses={200: {"model": Enqueued}}, openapi_extra={"requestBody": contract.request_body()}
-)
+@router.post(f"/v2/{SLUG}", responses={200: {"model": Enqueued}}, openapi_extra={"requestBody": fields.request_body()})
 async def enqueue(request: Request, caller: Admitted) -> Response:
     """Ask for a model; the answer names where to look for it."""
     context = context_of(request)
-    submitted = await submit(context, caller, await contract.read(request, "v2"))
+    submitted = await submit(context, caller, await fields.read(request, "v2", context.settings.recipe_defaults))
     job = submitted.job
     body = {
         "request_id": job.id,
-        "status": contract.state(job),
-        **contract.urls(context, job.id),
+        "status": answers.state(job),
+        **answers.urls(context.links, job.id),
         "cancel_url": f"{context.links.job(job.id)}/cancel",
         "events_url": context.links.events(job.id, time.time()),
         "warnings": job.warnings,
@@ -65,7 +65,7 @@ async def result(request: Request, request_id: str) -> Response:
     seen, context, now = await _find(request, request_id), context_of(request), time.time()
     body = _shown(request, seen) | {"output": None}
     if seen.job.status == "succeeded":
-        body["output"] = contract.model_url(context, seen, now)
+        body["output"] = answers.model_url(context.links, seen, now)
         body["seed"] = seen.job.seed_used
     return _answer(body | {"warnings": job_view.warnings_of(seen.job)})
 
@@ -81,15 +81,15 @@ def _shown(request: Request, seen: Seen) -> dict[str, Any]:
     balance = request.state.balance if request.state.caller.pays else None
     body = {
         "request_id": job.id,
-        "status": contract.state(job),
-        **contract.urls(context, job.id),
+        "status": answers.state(job),
+        **answers.urls(context.links, job.id),
         "progress": job.progress,
         "stage": job.stage,
         "queue_position": seen.position,
-        "metrics": contract.metrics(seen, balance, time.time()),
+        "metrics": answers.metrics(seen, balance, time.time()),
     }
     if body["status"] == "FAILED":
-        body["code"], body["error"] = contract.error_of(job)
+        body["code"], body["error"] = answers.error_of(job)
     return body
 
 

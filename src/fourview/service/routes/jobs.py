@@ -26,7 +26,8 @@ from fourview.service.http.conditional import is_known
 from fourview.service.http.event_streams import CountedStream
 from fourview.service.jobs import job_view
 from fourview.service.jobs.job_view import JobObject, Seen, find, job_object, see
-from fourview.service.jobs_api import fields
+from fourview.service.jobs_api import answers, schema
+from fourview.service.jobs_api.request import TAG
 from fourview.service.links import EVENTS
 from fourview.service.problems import Refused
 from fourview.service.store import events, jobs, queue
@@ -50,10 +51,10 @@ class JobPage(TypedDict):
     next: str | None
 
 
-@router.post("/jobs", **fields.route_of("generate"))
+@router.post("/jobs", **schema.route_of("generate"))
 async def make_job(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
     """Make a model of one to four pictures. `dry_run` tells price and plan instead, and fetches nothing."""
-    return await fields.answer(request, caller, "generate", dry_run)
+    return await answers.answer(context_of(request), request, caller, "generate", dry_run)
 
 
 @router.get("/jobs", responses={200: {"model": JobPage}})
@@ -62,7 +63,7 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(pattern=_CURSOR)] = None,
     status: Status | None = None,
-    tag: Annotated[str | None, Query(pattern=f"^{fields.TAG}$")] = None,
+    tag: Annotated[str | None, Query(pattern=f"^{TAG}$")] = None,
 ) -> Response:
     """The jobs of this account, newest first, a page at a time."""
     context = context_of(request)
@@ -103,7 +104,7 @@ async def cancel_job(request: Request, job_id: str, caller: Admitted) -> Respons
         return job.id
 
     context.wakeups.job_changed(await context.change(cancel))
-    return await fields.show(context, job_id, caller, 202)
+    return await answers.show(context, job_id, caller, 202)
 
 
 @router.delete("/jobs/{job_id}", status_code=204)

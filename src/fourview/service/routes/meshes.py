@@ -1,30 +1,35 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Mesh in, mesh out: retexture, simplify, convert. Each makes a job like any other."""
+"""Work on a mesh: one route for each kind of job in `kinds` that needs a mesh. Each makes a job like any other."""
+
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fourview.kinds import KINDS, MESH
+from fourview.service.context import context_of
 from fourview.service.http.auth import Admitted
-from fourview.service.jobs_api import fields
+from fourview.service.jobs_api import answers, schema
 
 router = APIRouter(prefix="/api/v1/meshes", tags=["meshes"])
 
 
-@router.post("/retexture", **fields.route_of("retexture"))
-async def retexture(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
-    """Paint one to four pictures on a mesh; its shape stays as it is."""
-    return await fields.answer(request, caller, "retexture", dry_run)
+def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
+    async def make_job(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
+        return await answers.answer(context_of(request), request, caller, kind, dry_run)
+
+    return make_job
 
 
-@router.post("/simplify", **fields.route_of("simplify"))
-async def simplify(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
-    """Give a mesh fewer faces."""
-    return await fields.answer(request, caller, "simplify", dry_run)
-
-
-@router.post("/convert", **fields.route_of("convert"))
-async def convert(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
-    """Write a mesh as another type of file."""
-    return await fields.answer(request, caller, "convert", dry_run)
+for _kind in KINDS.values():
+    if _kind.is_job and MESH in _kind.needs:
+        router.add_api_route(
+            f"/{_kind.name}",
+            _endpoint(_kind.name),
+            methods=["POST"],
+            name=_kind.name,
+            description=f"{_kind.summary[0].upper()}{_kind.summary[1:]}.",
+            **schema.route_of(_kind.name),
+        )
