@@ -30,7 +30,8 @@ from fourview.service.files import Files
 from fourview.service.links import Links
 from fourview.service.quick_lane import QuickLane
 from fourview.service.settings import Settings
-from fourview.service.store.database import CLIENT_S, REQUEST_S, Store
+from fourview.service.store.database import Store
+from fourview.service.store.postgresql import CLIENT_S, REQUEST_S
 from fourview.service.store.queue_places import QueuePlaces
 from fourview.service.supervisor import Supervisor
 from fourview.service.wakeups import Wakeups
