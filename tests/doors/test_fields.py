@@ -241,7 +241,7 @@ def test_an_operation_on_a_mesh_is_a_job_like_any_other(client, kind, parameters
 
     assert answer.status_code == 201, answer.text
     job = answer.json()
-    assert (job["kind"], job["engine"]["name"], job["cost"], job["status"]) == (kind, "mesh", cost, "succeeded")
+    assert (job["kind"], job["engine"]["name"], job["cost"], job["status"]) == (kind, None, cost, "succeeded")
     assert {"model.glb", "preview.png"} <= {file["name"] for file in job["outputs"]}
 
 

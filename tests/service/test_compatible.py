@@ -10,7 +10,6 @@ import pytest
 from service.bodies import BOUNDARY, multipart, request_of
 
 from fourview.recipe import flat, parameters
-from fourview.service.context import context_of
 from fourview.service.hosted import request as hosted
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
@@ -22,19 +21,16 @@ PAGE = {"seed": -1, "steps": 30, "guidance_scale": 5, "octree_resolution": 256, 
         "target_face_num": 10_000, "file_type": "glb", "remove_background": "auto"}  # fmt: skip
 
 
-def read(request, api):
-    return asyncio.run(hosted.read(context_of(request), request, api))
-
-
 def ask(fields, **more):
     """What is asked for with these fields, besides a front picture, as JSON."""
     content = json.dumps({"front_image": PICTURE, **fields}).encode()
-    return read(request_of(content, **more), "v1")
+    settings = more.get("settings") or Settings()
+    return asyncio.run(hosted.read(request_of(content, **more), "v1", settings.recipe_defaults))
 
 
 def ask_form(*parts):
     request = request_of(multipart(*parts), f"multipart/form-data; boundary={BOUNDARY}")
-    return read(request, "v2")
+    return asyncio.run(hosted.read(request, "v2", {}))
 
 
 def parameter(fields, name):

@@ -18,8 +18,10 @@ from service.store.people import add_customer, job_of
 from fourview.errors import RunnerDiedError
 from fourview.progress import STAGES
 from fourview.runners.local import LocalRunner
-from fourview.service.background import dispatcher as module
-from fourview.service.background.dispatcher import Dispatcher, Progress
+from fourview.service.background import job_run as module
+from fourview.service.background import progress
+from fourview.service.background.dispatcher import Dispatcher
+from fourview.service.background.progress import Progress
 from fourview.service.files import open_files
 from fourview.service.store import events, ledger, queue, workers
 from fourview.service.store.jobs import add_job, find_job
@@ -140,7 +142,7 @@ def test_every_stage_and_every_step_is_told_in_order(hall):
 
 @on_sqlite
 def test_a_silent_job_shows_now_and_then_that_it_lives(hall, monkeypatch):
-    monkeypatch.setattr(module, "SILENCE_S", 0.1)
+    monkeypatch.setattr(progress, "SILENCE_S", 0.1)
     job_id = hall.submit()
 
     with hall.working(ScriptedRunner([Step("encode", 0.1), 1.0, make]), heartbeat_s=10):

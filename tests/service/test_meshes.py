@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What kind of file a mesh is, by how it begins; the machinery reads it as that."""
 
+import asyncio
 import io
 import struct
 import zipfile
@@ -11,9 +12,13 @@ import pytest
 import trimesh
 from service.acts import stl
 
-from fourview.errors import MeshError
+from fourview.errors import AddressError, MeshError, PictureError
 from fourview.formats.read import read_mesh
-from fourview.service.inputs.meshes import mesh_type, tell
+from fourview.service.inputs.meshes import mesh_type
+from fourview.service.inputs.sources import Limits, check_length, tell
+from fourview.service.nouns import MESH, PICTURE
+from fourview.service.outbound import fetch
+from fourview.service.outbound.addresses import Rules, check
 
 
 def zipped():
@@ -83,5 +88,36 @@ def test_what_is_no_mesh_is_refused_with_a_cure(data):
 
 def test_a_field_that_holds_no_mesh_is_refused_in_words_of_meshes():
     with pytest.raises(MeshError, match="the 'part' mesh begins with 'ftp:'"):
-        tell("part", "ftp://example.com/a.glb")
-    assert tell("part", "") is None
+        tell("part", "ftp://example.com/a.glb", MESH)
+    assert tell("part", "", MESH) is None
+
+
+@pytest.mark.parametrize(
+    ("noun", "field", "error", "message"),
+    [
+        (MESH, "mesh", MeshError, "the mesh has 100 bytes; at most 9 are read: give it fewer faces, or save it as GLB"),
+        (
+            PICTURE,
+            "front",
+            PictureError,
+            "the 'front' picture has 100 bytes; at most 9 are read: scale it down, or save it as JPEG",
+        ),
+    ],
+)
+def test_a_file_that_is_too_large_is_called_what_it_is_and_gets_advice_that_fits(noun, field, error, message):
+    with pytest.raises(error) as raised:
+        check_length(field, 100, Limits(bytes_max=9), noun)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("noun", [MESH, PICTURE])
+@pytest.mark.parametrize("host", ["pictures.example.com", "picture"])
+def test_a_host_stands_in_messages_as_it_was_sent(noun, host):
+    async def unknown(host, port):
+        return ()
+
+    with pytest.raises(AddressError) as raised:
+        asyncio.run(check(f"http://{host}/", Rules(), unknown))
+    message = str(fetch.unreachable("mesh", raised.value, noun))
+    assert f"'{host}' is" in message
+    assert message.startswith(f"{noun.of('mesh')} cannot be fetched: ")

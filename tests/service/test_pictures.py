@@ -20,19 +20,11 @@ from PIL import Image, ImageCms, PngImagePlugin
 from pydantic import ValidationError
 
 from fourview.errors import PictureError
-from fourview.service.inputs.pictures import (
-    PARTS_MAX,
-    SCANS_MAX,
-    SIDE_MAX_PX,
-    SIDE_MIN_PX,
-    WEBP_PIXELS_MAX,
-    Limits,
-    Source,
-    from_text,
-    gather,
-    inspect,
-    tell,
-)
+from fourview.service.inputs.jpeg import SCANS_MAX
+from fourview.service.inputs.pictures import inspect
+from fourview.service.inputs.sources import Limits, Source, from_text, gather, tell
+from fourview.service.inputs.still import PARTS_MAX, SIDE_MAX_PX, SIDE_MIN_PX
+from fourview.service.inputs.webp import WEBP_PIXELS_MAX
 from fourview.service.settings import Settings
 from fourview.views import load
 
@@ -393,7 +385,8 @@ def test_a_picture_of_a_phone_is_taken_and_kept_with_all_its_pixels(tmp_path, mo
     code = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
-        from fourview.service.inputs.pictures import Limits, inspect
+        from fourview.service.inputs.pictures import inspect
+        from fourview.service.inputs.sources import Limits
 
         def peak_mib():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -582,7 +575,8 @@ def test_no_bomb_takes_300_megabytes(tmp_path):
         import resource, sys
         from pathlib import Path
         from fourview.errors import PictureError
-        from fourview.service.inputs.pictures import Limits, inspect
+        from fourview.service.inputs.pictures import inspect
+        from fourview.service.inputs.sources import Limits
 
         def peak_mib():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -605,7 +599,7 @@ def test_no_bomb_takes_300_megabytes(tmp_path):
 def test_a_data_uri_of_24_million_characters_takes_no_more_than_five_times_its_length():
     code = textwrap.dedent("""
         import resource
-        from fourview.service.inputs.pictures import Limits, from_text, tell
+        from fourview.service.inputs.sources import Limits, from_text, tell
         source = tell("front", "data:," + "%41" * 8_000_000)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert from_text("front", source, Limits()) == b"A" * 8_000_000

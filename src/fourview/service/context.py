@@ -30,7 +30,8 @@ from fourview.service.files import Files
 from fourview.service.links import Links
 from fourview.service.quick_lane import QuickLane
 from fourview.service.settings import Settings
-from fourview.service.store.database import CLIENT_S, REQUEST_S, Store
+from fourview.service.store.database import Store
+from fourview.service.store.postgresql import CLIENT_S, REQUEST_S
 from fourview.service.store.queue_places import QueuePlaces
 from fourview.service.supervisor import Supervisor
 from fourview.service.wakeups import Wakeups
@@ -58,7 +59,7 @@ class AppContext:
 
     @cached_property
     def links(self) -> Links:
-        """Makes the URLs of answers."""
+        """The URLs in answers."""
         return Links(self.settings.base_url, self.secrets, self.settings.signed_url_s)
 
     async def look(self, query: Callable[[Connection], T]) -> T:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""URLs that answers hold: absolute, and signed, so that they open without a key for a while.
+"""The URLs in answers: absolute, and signed where they open without a key.
 
-Owns      which paths are signed for which purpose, how long a URL is valid.
-Not here  the signature (`signing`).
+Owns      paths of jobs and their files, how long a signed URL is valid.
+Not here  the signature (`signing`), who may open what (`http.auth`).
 """
 
 import math
@@ -13,31 +13,31 @@ from urllib.parse import quote
 from fourview.service.signing import sign
 
 JOBS = "/api/v1/jobs"
-FILE, EVENTS = "file", "events"  # the purposes of signed URLs
-_EXPIRY_STEP_S = 60  # URLs made within one minute are equal, so that answers to equal requests are
+FILE, EVENTS = "file", "events"  # purposes of signed URLs
+_EXPIRY_STEP_S = 60  # expiry is rounded up to this, so URLs signed within one minute are equal, and answers too
 
 
 @dataclass(frozen=True)
 class Links:
-    """Makes URLs. `base_url`: of the service. `secrets`: they sign, newest first. `valid_s`: how long a URL opens."""
+    """`secrets` sign URLs, newest first; `signed_url_s`: how long a URL is valid at least, seconds."""
 
     base_url: str
     secrets: tuple[bytes, ...]
-    valid_s: float
+    signed_url_s: float
 
     def signed(self, path: str, purpose: str, now: float) -> str:
-        """A URL that opens `path` (from the root, percent-encoded) without a key."""
-        until = math.ceil((now + self.valid_s) / _EXPIRY_STEP_S) * _EXPIRY_STEP_S
+        """An absolute URL that opens `path` (from the root, percent-encoded) without a key for a while."""
+        until = math.ceil((now + self.signed_url_s) / _EXPIRY_STEP_S) * _EXPIRY_STEP_S
         return self.base_url + sign(path, purpose=purpose, expires_at=until, secrets=self.secrets)
 
-    def file(self, job_id: str, name: str, now: float) -> str:
-        """The URL of a file of a job."""
-        return self.signed(f"{JOBS}/{job_id}/files/{quote(name)}", FILE, now)
+    def job(self, job_id: str) -> str:
+        """The job; needs a key."""
+        return f"{self.base_url}{JOBS}/{job_id}"
 
     def events(self, job_id: str, now: float) -> str:
-        """The URL of a job's events."""
+        """The event stream of a job, without a key."""
         return self.signed(f"{JOBS}/{job_id}/events", EVENTS, now)
 
-    def period(self, now: float) -> int:
-        """A number that changes twice while a URL is valid: an `ETag` with it never keeps an expired URL alive."""
-        return int(now / (self.valid_s / 2))
+    def file(self, job_id: str, name: str, now: float) -> str:
+        """A file of a job, without a key."""
+        return self.signed(f"{JOBS}/{job_id}/files/{quote(name)}", FILE, now)

@@ -12,10 +12,9 @@ settings that were checked together, or not at all: every reason against them is
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -25,10 +24,11 @@ from pydantic_core import to_json
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from fourview.errors import FourviewError, SettingsError
-from fourview.recipe import Recipe
+from fourview.errors import SettingsError
+from fourview.service.masking import masked
 from fourview.service.outbound.addresses import Rules
 from fourview.service.prices import PRICES, Prices
+from fourview.service.settings_checks import is_wildcard, reasons_against
 
 _SECRET = ("signing_secrets", "database_url", "files_url")  # whose values are never shown whole
 
@@ -184,7 +184,7 @@ class Settings(BaseSettings):
     def hosts(self) -> frozenset[str]:
         """The names (lower case, no port) that a Host header may hold."""
         own = {self.bind_host, urlsplit(self.base_url).hostname or "", "localhost", "127.0.0.1", "::1"}
-        return frozenset(host.lower() for host in (*own, *self.allowed_hosts) if not _is_wildcard(host))
+        return frozenset(host.lower() for host in (*own, *self.allowed_hosts) if not is_wildcard(host))
 
     @property
     def database(self) -> str:
@@ -214,7 +214,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
         raise SettingsError(f"{error}: tables are JSON in the environment") from None
     except ValidationError as error:
         raise SettingsError("\n".join(_sentences(error))) from None
-    if reasons := list(_against(settings)):
+    if reasons := list(reasons_against(settings)):
         raise SettingsError("\n".join(reasons))
     return settings
 
@@ -222,14 +222,6 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
 def describe(settings: Settings) -> dict[str, str]:
     """Each setting by name as a person may see it: passwords and secrets are not in it."""
     return {name: _shown(getattr(settings, name)) for name in Settings.model_fields}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` (a name, or an address without brackets) is this machine and no other can reach it."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -255,58 +247,6 @@ def _sentences(error: ValidationError) -> Iterator[str]:
             yield f"{name}{value} cannot be used: {found['msg'].removeprefix('Value error, ')}"
 
 
-def _against(s: Settings) -> Iterator[str]:
-    """The reasons not to start, each with its cure."""
-    is_public = not is_loopback(s.bind_host) or bool(
-        s.public_url and not is_loopback(urlsplit(s.base_url).hostname or "")
-    )
-    where = s.public_url or s.bind_host
-    if s.no_auth and (is_public or s.trusted_proxies) and not s.no_auth_anywhere:
-        yield f"no_auth lets anyone in who reaches {where}: bind to 127.0.0.1, or force it with no_auth_anywhere"
-    if s.outbound_test_hosts and (is_public or s.trusted_proxies):
-        yield f"outbound_test_hosts opens this machine's loopback to all who reach {where}: unset it, it is for tests"
-    if s.trusted_proxies and not s.public_url:
-        yield "trusted_proxies is set and public_url is not: name the URL that the proxy serves"
-    if any(network.prefixlen == 0 for network in s.trusted_proxies):
-        yield "trusted_proxies holds the whole internet, so anyone may claim any address: name the proxies' networks"
-    if s.bind_host in ("0.0.0.0", "::") and not s.public_url:
-        yield f"bind_host is {s.bind_host} and public_url is not set: name the URL that clients use, answers hold it"
-    if s.public_url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", s.public_url):
-        yield f"public_url is '{masked(s.public_url)}'; https://NAME without user, query and fragment is needed"
-    if any(map(_is_wildcard, s.allowed_hosts)):
-        yield "allowed_hosts holds a *, which lets any web page in by DNS rebinding: name the hosts"
-    if any(not re.fullmatch(r"https?://[^\s/?#@*]+", origin) for origin in s.allowed_origins):
-        yield "allowed_origins takes origins such as https://app.example.com, no path and no *: name each"
-    if any(not re.fullmatch(r"[^\s/@]+:[0-9]+", host) for host in s.outbound_test_hosts):
-        yield "outbound_test_hosts takes name:port, as in 127.0.0.1:8080"
-    if any(len(secret.get_secret_value().encode()) < 32 for secret in s.signing_secrets):
-        yield "signing_secrets holds one of fewer than 32 characters: make one with `openssl rand -base64 32`"
-    if not s.database.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")) or ":memory:" in s.database:
-        yield f"database_url is '{masked(s.database)}'; sqlite:///FILE or postgresql://... is needed"
-    if not s.files.startswith(("file:///", "s3://")):
-        yield f"files_url is '{masked(s.files)}'; file:///FOLDER or s3://BUCKET/PREFIX is needed"
-    if 3 * s.heartbeat_s > s.lease_s:
-        yield f"lease_s is {s.lease_s:g} and heartbeat_s {s.heartbeat_s:g}: a lease must hold three beats, lengthen it"
-    if s.body_max_mib < s.picture_max_mib * 4 / 3:
-        yield f"body_max_mib is {s.body_max_mib}: a picture of picture_max_mib {s.picture_max_mib:g} needs more as text"
-    if s.bodies_max_mib < s.body_max_mib:
-        yield f"bodies_max_mib is {s.bodies_max_mib}: one body may have body_max_mib {s.body_max_mib}, raise it"
-    if s.webhook_first_delay_s > s.webhook_max_delay_s:
-        yield "webhook_first_delay_s is longer than webhook_max_delay_s: shorten it"
-    if missing := [name for name in PRICES if name not in s.prices]:
-        yield f"prices has no row for {', '.join(missing)}: add one for each, its prices may be 0"
-    if unknown := [name for name in s.prices if name not in PRICES]:
-        yield f"prices has a row for {', '.join(unknown)}: it takes rows for {', '.join(PRICES)}"
-    try:
-        Recipe.of(**s.recipe_defaults)
-    except FourviewError as error:
-        yield f"recipe_defaults: {error}"
-
-
-def _is_wildcard(host: str) -> bool:
-    return "*" in host or host in ("0.0.0.0", "::", "")
-
-
 def _shown(value: object) -> str:
     if value is None:
         return "unset"
@@ -321,8 +261,3 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return to_json(value).decode()
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def masked(url: str) -> str:
-    """`url` without its password and without the values of its query."""
-    return re.sub(r"=[^&#]*", "=***", re.sub(r"(?<=://)([^:@/]*):.*@", r"\1:***@", url, flags=re.DOTALL))

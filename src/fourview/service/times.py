@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Times as answers write them: RFC 3339 in UTC."""
+"""Times as answers show them. Everywhere else a time is unix seconds."""
 
 from datetime import UTC, datetime
 
@@ -10,6 +10,6 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def optional_moment(seconds: float | None) -> str | None:
-    """The same, and None for None."""
+def maybe_moment(seconds: float | None) -> str | None:
+    """The same; None stays None."""
     return None if seconds is None else moment(seconds)

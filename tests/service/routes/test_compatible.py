@@ -11,7 +11,7 @@ from service.acts import add_worker, base64_png, claim, fail, finish, model, rep
 
 from fourview.formats.obj import encode
 from fourview.mesh.mesh import Mesh
-from fourview.service.hosted.request import FIELDS as FIELDS_OF_PAGE
+from fourview.service.hosted import request as hosted
 from fourview.service.http.auth import ensure_open_account
 from fourview.service.http.recipe_schema import JSON
 from fourview.service.problems import PROBLEMS
@@ -311,7 +311,7 @@ def test_the_document_has_every_field_and_every_answer(client):
 
     assert bodies[0] == bodies[1]
     for kind in (JSON, "multipart/form-data", "application/x-www-form-urlencoded"):
-        assert sorted(bodies[0][kind]["schema"]["properties"]) == sorted(FIELDS_OF_PAGE)
+        assert sorted(bodies[0][kind]["schema"]["properties"]) == sorted(hosted.FIELDS)
     assert {"model/gltf-binary", "application/json"} <= paths[V1]["post"]["responses"]["200"]["content"].keys()
     assert {"400", "401", "404", "406", "413", "429", "500", "503"} <= paths[V1]["post"]["responses"].keys()
     assert {"200", "422"} <= paths["/v2/requests/{request_id}/status"]["get"]["responses"].keys()

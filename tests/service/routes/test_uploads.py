@@ -15,7 +15,7 @@ from service.acts import add_worker, base64_png, claim, png, problem, stl
 from service.hosts import Host, ok, running
 
 from fourview.service.inputs import load
-from fourview.service.inputs.pictures import tell
+from fourview.service.inputs.sources import tell
 from fourview.service.store import accounts, keys
 from fourview.service.store.outputs import digests_in_use
 

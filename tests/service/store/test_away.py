@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from fourview.errors import DependencyAwayError, ServiceError
-from fourview.service.store.database import _is_our_fault, _options, open_store
+from fourview.service.store.database import _is_our_fault, open_store
+from fourview.service.store.postgresql import _options
 
 on_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -8,7 +8,7 @@ import pytest
 from service.store.crowd import in_a_crowd
 from service.store.people import LEASE_S, T0, add_customer, job_of, submit
 
-from fourview.service.store import events, queue
+from fourview.service.store import events, queue, queue_places
 from fourview.service.store.jobs import FINAL, add_job, count_jobs, find_job, list_jobs
 from fourview.service.store.outputs import Output, list_outputs
 
@@ -142,14 +142,14 @@ def test_the_queue_position_is_the_order_of_the_claims(store):
         claim(store, T0 + 60)
     with store.read() as tx:
         waiting = [job.id for key in keys for job in list_jobs(tx, key.account_id, 100, status="queued").jobs]
-        places = {job: queue.queue_position(tx, job) for job in waiting}
-        assert queue.queue_positions(tx) == places
+        places = {job: queue_places.queue_position(tx, job) for job in waiting}
+        assert queue_places.queue_positions(tx) == places
 
     claimed = [claim(store, T0 + 60) for _ in waiting]
 
     assert [places[job.id] for job in claimed] == list(range(1, 27))
     with store.read() as tx:
-        assert queue.queue_position(tx, claimed[0].id) is None
+        assert queue_places.queue_position(tx, claimed[0].id) is None
 
 
 def test_a_heartbeat_makes_the_lease_longer_and_hears_of_a_cancel(store):

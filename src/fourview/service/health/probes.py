@@ -23,7 +23,8 @@ from fourview.service.files import PROBE, Files
 from fourview.service.health.metrics import Metrics
 from fourview.service.settings import Settings
 from fourview.service.store import jobs, workers
-from fourview.service.store.database import REQUEST_S, Store
+from fourview.service.store.database import Store
+from fourview.service.store.postgresql import REQUEST_S
 from fourview.service.supervisor import Supervisor
 
 BEATS = 3  # a runner that was silent for so many heartbeats is gone

@@ -1,19 +1,17 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of the hosted API: a job as its states, metrics, file and URLs.
+"""A job as the hosted API answers it: its states, its metrics, its URLs.
 
-Owns      the words of these answers and their schema.
-Not here  reading a request (`hosted.request`), the routes (`routes.hosted_v1`, `routes.hosted_v2`), the job object of
-          the jobs API (`jobs.job_view`).
+Owns      the objects in answers, the four states, which file of a job is the answer.
+Not here  the routes (`routes.hosted_v1`, `routes.hosted_v2`), the fields of a request (`hosted.request`), the job
+          object of the jobs API (`jobs.job_view`).
 """
 
-from typing import Annotated, Literal, NotRequired
+from typing import Literal, NotRequired
 
-from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads that of the standard library from 3.12 on
 
-from fourview.file_types import FILE_TYPES
-from fourview.service.jobs.job_view import Seen, WarningObject
+from fourview.service.jobs.job_view import Seen
 from fourview.service.links import FILE, Links
 from fourview.service.store.jobs import Job
 from fourview.service.store.ledger import CREDIT
@@ -21,7 +19,13 @@ from fourview.service.store.outputs import Output
 
 State = Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
 _STATES = {"queued": "QUEUED", "running": "PROCESSING", "succeeded": "COMPLETED"}
-_ENDED = {"canceled": "the job was canceled", "expired": "the job's deadline passed before it had ended"}
+_ENDED = {"canceled": "the job was canceled", "expired": "the job's deadline passed before it was done"}
+
+
+class Warned(TypedDict):
+    code: str
+    message: str
+    field: str | None
 
 
 class Metrics(TypedDict):
@@ -43,7 +47,7 @@ class Enqueued(TypedDict):
     response_url: str
     cancel_url: str
     events_url: str
-    warnings: list[WarningObject]
+    warnings: list[Warned]
 
 
 class Status(TypedDict):
@@ -67,7 +71,7 @@ class Result(Status):
 
     output: str | None
     seed: NotRequired[int]
-    warnings: list[WarningObject]
+    warnings: list[Warned]
 
 
 class Credits(TypedDict):
@@ -76,7 +80,7 @@ class Credits(TypedDict):
 
 class Location(TypedDict):
     url: str
-    file_type: Annotated[str, Field(json_schema_extra={"enum": [*FILE_TYPES]})]
+    file_type: Literal["glb", "obj", "ply", "stl"]
 
 
 class Made(TypedDict):
@@ -86,11 +90,12 @@ class Made(TypedDict):
     seed: int
     metrics: Metrics
     request_id: str
-    warnings: list[WarningObject]
+    warnings: list[Warned]
 
 
-def urls(base_url: str, job_id: str) -> dict[str, str]:
-    """The URLs at which a job can be polled."""
+def urls(links: Links, job_id: str) -> dict[str, str]:
+    """The addresses of a job on this API."""
+    base_url = links.base_url
     return {
         "poll_url": f"{base_url}/v1/requests/{job_id}",
         "status_url": f"{base_url}/v2/requests/{job_id}/status",
@@ -123,7 +128,7 @@ def output_of(seen: Seen) -> Output:
 
 
 def model_url(links: Links, seen: Seen, now: float) -> str:
-    """The URL of the bytes that v1 answers with; it opens without a key."""
+    """A URL without a key of the bytes that v1 answers with."""
     output, job_id = output_of(seen), seen.job.id
     if output.format == "zip":
         return links.signed(f"/v1/requests/{job_id}/model.obj", FILE, now)
@@ -131,7 +136,7 @@ def model_url(links: Links, seen: Seen, now: float) -> str:
 
 
 def metrics(seen: Seen, balance: int | None, now: float) -> Metrics:
-    """Seconds and credits of a job, as far as it has come; no balance is null."""
+    """Seconds and credits of a job, so far; without a balance null."""
     job = seen.job
     end = job.finished_at or now
     began = job.started_at or end
@@ -146,5 +151,5 @@ def metrics(seen: Seen, balance: int | None, now: float) -> Metrics:
 
 
 def _seconds(span: float) -> float:
-    """Rounded, and never negative: the clocks of two machines may differ."""
+    """Never negative: the clocks of two machines may differ."""
     return round(max(0.0, span), 3)

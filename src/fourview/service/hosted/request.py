@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests of the hosted API: its thirteen fields become the request for a job.
+"""The thirteen fields of the hosted service become an order.
 
-Owns      the fields and their schema, which values count as absent.
-Not here  the routes (`routes.hosted_v1`, `routes.hosted_v2`), reading a body (`inputs.body`).
+Owns      the fields of the hosted API and their schema, which values mean that a field is absent.
+Not here  the routes (`routes.hosted_v1`, `routes.hosted_v2`), reading a body (`inputs.body`), answers
+          (`hosted.answers`).
 
-Clients of the hosted API write the same value in many ways: a form sends `"true"`, `"30"` and `""`, JavaScript sends
-`"null"` for null, published samples send `"1"` for a picture that is absent. Forms and JSON accept all of these.
+Clients of the hosted service write one value in many ways: a form sends `"true"`, `"30"` and `""`, JavaScript sends
+`"null"` for null, published samples send `"1"` for an absent picture. All of them are read, in forms and in JSON.
 """
 
 from collections.abc import Mapping
@@ -17,55 +18,54 @@ from starlette.requests import Request
 from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.recipe import Recipe
-from fourview.service.context import AppContext
 from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
-from fourview.service.inputs import body, pictures
-from fourview.service.inputs.pictures import Source
-from fourview.service.jobs.submit import JobRequest
+from fourview.service.inputs import body
+from fourview.service.inputs.sources import Source, tell
+from fourview.service.jobs.submit import Asked
 from fourview.sides import FRONT, SIDES
 
 SLUG = "hunyuan3d-2mv"
-_ORDER = ("front", "back", "left", "right")  # of the hosted service's page; sides added since follow
-PICTURES = {f"{side}_image": side for side in (*_ORDER, *(side for side in SIDES if side not in _ORDER))}  # -> side
-FRONT_FIELD = f"{FRONT}_image"
+_ORDER = ("front", "back", "left", "right")  # of the hosted service's page; sides that it lacks follow
+PICTURES = {f"{side}_image": side for side in (*_ORDER, *(side for side in SIDES if side not in _ORDER))}
 PARAMETERS = ("seed", "steps", "guidance_scale", "octree_resolution", "num_chunks", "target_face_num", "file_type")
 FLAGS = ("randomize_seed", "remove_background")
 FIELDS = (*PICTURES, *FLAGS, *PARAMETERS)
 ABSENT = ("", b"", "null", "undefined", "None")
 
-_CUT = "true cuts the subject out unless the picture has alpha; false takes the alpha, or all of an opaque picture"
+_CUT = "true cuts the object out where that is not done yet, false takes the picture's alpha, or all of an opaque one"
 _FLAG = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-async def read(context: AppContext, request: Request, api: Literal["v1", "v2"]) -> JobRequest:
-    """The job that a request asks for; raises `Refused`, which names each field that cannot be used."""
+async def read(request: Request, surface: Literal["v1", "v2"], defaults: Mapping[str, Any]) -> Asked:
+    """What a request asks for; raises `Refused` that names each field that cannot be used.
+
+    `defaults`: the parameters with another default in the settings, by flat name.
+    """
     found = await body.read(request, PICTURES)
     fields = {name: value for name, value in found.fields.items() if not _is_absent(value)}
     sources, wrong_pictures = _sources(fields)
     values, wrong = _values(fields)
     wrong += body.wrong_parameters(values)
-    if FRONT not in sources and FRONT_FIELD not in dict(wrong_pictures):
-        wrong.append((FRONT_FIELD, f"{FRONT_FIELD} is missing; send a URL, base64, a data URI, an upload id or a file"))
+    if FRONT not in sources and "front_image" not in dict(wrong_pictures):
+        wrong.append(("front_image", "front_image is missing; send a URL, base64, a data URI, an upload id or a file"))
     if wrong or wrong_pictures:
         body.refuse([*wrong, *wrong_pictures], "invalid_field" if wrong else "invalid_picture")
 
     unknown = [body.shorten(name) for name in found.fields if name not in FIELDS]
     notices = [Notice("field_unknown", f"there is no field '{name}'; it was ignored", name) for name in unknown]
-    parameters = {**context.settings.recipe_defaults, **values}
+    parameters = {**defaults, **values}
     if _is_random(fields) and parameters.get("seed", -1) != -1:
         if "seed" in values:
             seed = parameters["seed"]
-            ignored = (
-                f"randomize_seed is true, so a new seed is drawn and not {seed}; send randomize_seed=false"
-            )
+            ignored = f"randomize_seed is true, so a fresh seed is drawn and {seed} is not used; send it as false"
             notices.append(Notice("seed_not_used", ignored, "seed"))
         parameters["seed"] = -1
     recipe = Recipe.of(**parameters)
     if recipe.export.file_type == "obj" and recipe.texture.texture != "off":
         alone = "an OBJ is one file here, without its texture; ask for glb, which holds it"
         notices.append(Notice("obj_without_texture", alone, "file_type"))
-    return JobRequest(
-        api, "generate", recipe, sources, {side: name for name, side in PICTURES.items()},
+    return Asked(
+        surface, "generate", recipe, sources, {side: name for name, side in PICTURES.items()},
         warnings=tuple(notices), word=found.word, fingerprint=found.fingerprint,
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def properties() -> dict[str, dict[str, Any]]:
     return {
         **dict.fromkeys(PICTURES, picture),
         "seed": parameters["seed"],
-        "randomize_seed": flag | {"description": "true draws a new seed and ignores seed"},
+        "randomize_seed": flag | {"description": "true draws a fresh seed, whatever seed says"},
         **{name: parameters[name] for name in PARAMETERS if name != "seed"},
         "remove_background": flag | {"description": _CUT},
     }
@@ -90,9 +90,9 @@ def properties() -> dict[str, dict[str, Any]]:
 def request_body() -> dict[str, Any]:
     """The request for the OpenAPI document; other fields are ignored with a warning.
 
-    The form comes first, as in `jobs_api.request_schema`.
+    The form comes first, as in `jobs_api.schema.request_body`.
     """
-    schema = {"type": "object", "properties": properties(), "required": [FRONT_FIELD]}
+    schema = {"type": "object", "properties": properties(), "required": ["front_image"]}
     part = {"type": "string", "format": "binary", "description": "a file, or the text that JSON takes"}
     text = schema | {"properties": in_form(properties())}
     form = schema | {"properties": in_form(properties()) | dict.fromkeys(PICTURES, part)}
@@ -111,11 +111,11 @@ def _is_absent(value: Any) -> bool:
 
 
 def _sources(fields: Mapping[str, Any]) -> tuple[dict[str, Source], list[tuple[str, str]]]:
-    """The source in the field of each side, and what is wrong with other fields."""
+    """What the field of each side holds, and what is wrong with others."""
     sources, wrong = {}, []
     for name, side in PICTURES.items():
         try:
-            source = pictures.tell(name, fields.get(name))
+            source = tell(name, fields.get(name))
         except PictureError as error:
             wrong.append((name, str(error)))
         else:

@@ -14,7 +14,8 @@ from starlette.responses import ContentStream, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from fourview.service.problems import Refused
-from fourview.service.settings import Settings, is_loopback
+from fourview.service.settings import Settings
+from fourview.service.settings_checks import is_loopback
 
 
 class Streams:

@@ -13,14 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from fourview.errors import AddressError, FourviewError, MeshError, OutputError, PictureError
+from fourview.kinds import MESH
 from fourview.service.context import AppContext
-from fourview.service.inputs import meshes, pictures
-from fourview.service.inputs.pictures import Limits, Source
+from fourview.service.inputs import meshes, pictures, sources
+from fourview.service.inputs.sources import Limits, Source
+from fourview.service.nouns import Noun, noun_of
 from fourview.service.outbound import addresses, fetch
 from fourview.service.problems import Refused, code_of
 from fourview.service.store.uploads import find_upload
 
-MESH = "mesh"
 _MIB = 2**20
 
 # Decoding has a thread of its own, one for all: those who wait for their turn would otherwise hold the threads that
@@ -39,19 +40,19 @@ class Input:
 
 
 async def gather(
-    context: AppContext, account_id: str, sources: Mapping[str, Source], fields: Mapping[str, str]
+    context: AppContext, account_id: str, given: Mapping[str, Source], fields: Mapping[str, str]
 ) -> dict[str, Input]:
     """The file of each side, or of `mesh`; raises `Refused`. `fields` are the names that the caller knows them by."""
     wrong: dict[str, FourviewError] = {}
     fetched = await asyncio.gather(
         *(
-            _fetched(context, account_id, side, fields[side], source, _limits(context, side))
-            for side, source in sources.items()
+            _fetched(context, account_id, noun_of(side), fields[side], source, _limits(context, side))
+            for side, source in given.items()
         ),
         return_exceptions=True,
     )
     made: dict[str, Input] = {}
-    for side, data in zip(sources, fetched, strict=True):
+    for side, data in zip(given, fetched, strict=True):
         try:
             if isinstance(data, BaseException):
                 raise data
@@ -63,15 +64,15 @@ async def gather(
     return made
 
 
-def check_addresses(context: AppContext, sources: Mapping[str, Source], fields: Mapping[str, str]) -> None:
+def check_addresses(context: AppContext, given: Mapping[str, Source], fields: Mapping[str, str]) -> None:
     """Raises `Refused`, as `gather` would, for URLs that nobody needs to be asked about."""
     wrong: dict[str, FourviewError] = {}
-    for side, source in sources.items():
+    for side, source in given.items():
         if source.kind == "url":
             try:
                 addresses.check_spelling(str(source.value), context.settings.outbound_rules)
             except AddressError as error:
-                wrong[fields[side]] = _in_words_of(side, fetch.unreachable(fields[side], error))
+                wrong[fields[side]] = fetch.unreachable(fields[side], error, noun_of(side))
     if wrong:
         raise _refusal(wrong)
 
@@ -80,7 +81,7 @@ async def gather_any(context: AppContext, account_id: str, field: str, source: S
     """A file that may be used somewhere: a mesh where it is one, else a picture; raises `Refused`."""
     limits = max(_limits(context, MESH), _limits(context, field), key=lambda limits: limits.bytes_max)
     try:
-        data = await _fetched(context, account_id, field, field, source, limits)
+        data = await _fetched(context, account_id, noun_of(field), field, source, limits)
         try:
             return await _looked_at(context, MESH, field, data)
         except MeshError:
@@ -109,7 +110,7 @@ def _refusal(wrong: Mapping[str, FourviewError]) -> Refused:
 
 
 async def _fetched(
-    context: AppContext, account_id: str, side: str, field: str, source: Source, limits: Limits
+    context: AppContext, account_id: str, noun: Noun, field: str, source: Source, limits: Limits
 ) -> bytes:
     settings = context.settings
     budget = fetch.Budget(
@@ -117,7 +118,7 @@ async def _fetched(
     )
 
     async def from_url(field: str, url: str) -> bytes:
-        return await fetch.fetch(field, url, context.transport, budget)
+        return await fetch.fetch(field, url, context.transport, budget, noun)
 
     async def from_upload(field: str, upload_id: str) -> bytes:
         upload = await context.look(lambda tx: find_upload(tx, account_id, upload_id, time.time()))
@@ -126,16 +127,9 @@ async def _fetched(
                 return await context.with_files(lambda files: files.read(upload.digest))
         except OutputError:
             """Its file is gone, which is as good as no upload."""
-        raise PictureError(f"the '{field}' picture is the upload {upload_id}, which is not there (any more): send it")
+        raise noun.error(f"{noun.of(field)} is the upload {upload_id}, which is not there (any more): send it")
 
-    try:
-        return await pictures.gather(field, source, limits, fetch=from_url, upload=from_upload)
-    except PictureError as error:
-        raise _in_words_of(side, error) from None
-
-
-def _in_words_of(side: str, error: PictureError) -> PictureError | MeshError:
-    return meshes.of_mesh(error) if side == MESH else error
+    return await sources.gather(field, source, limits, noun, fetch=from_url, upload=from_upload)
 
 
 async def _looked_at(context: AppContext, side: str, field: str, data: bytes) -> Input:

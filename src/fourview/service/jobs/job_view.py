@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A job as the jobs API shows it.
+"""A job as the native surface shows it.
 
-Owns      the job object, its `ETag`; what has to be read for it.
-Not here  the status of the hosted API (`hosted.answers`), the states of a job (`store`), signed URLs (`links`).
+Owns      the job object, its signed URLs, its `ETag`; what has to be read for it.
+Not here  v2's status (`routes.v2`), the states of a job (`store`).
 """
 
 import re
@@ -24,11 +24,11 @@ from fourview.service.store import ledger
 from fourview.service.store.jobs import NO_ENGINE, Job, Status, find_job
 from fourview.service.store.outputs import Output, outputs_of
 from fourview.service.store.queue_places import QueuePlaces
-from fourview.service.times import moment, optional_moment
+from fourview.service.times import maybe_moment, moment
 
 KindName = Annotated[str, Field(json_schema_extra={"enum": [kind.name for kind in KINDS.values() if kind.is_job]})]
 _JOB_ID = re.compile(r"job_[0-9a-f]{24}", re.ASCII)
-_DEFAULTS = flat(Recipe())  # parameters that were not set; made once, since each time takes 0.2 ms
+_DEFAULTS = flat(Recipe())  # what was not set is as here; building a recipe for each answer took 0.2 ms
 
 
 class EngineObject(TypedDict):
@@ -69,7 +69,7 @@ class WarningObject(TypedDict):
 
 
 class ErrorObject(TypedDict):
-    """Why a job failed: a stable code, a message, whether the same request may work later."""
+    """Why a job failed: a word that stays the same, a sentence, whether the same request may work another time."""
 
     code: str
     message: str
@@ -105,7 +105,7 @@ class JobObject(TypedDict):
 
 @dataclass(frozen=True)
 class Seen:
-    """A job and what answers show besides its row, all read in one transaction."""
+    """A job and what is told of it besides its row, all of one moment."""
 
     job: Job
     outputs: list[Output]
@@ -114,17 +114,17 @@ class Seen:
 
 
 def find(tx: Connection, places: QueuePlaces, job_id: str, account_id: str | None) -> Seen:
-    """A job (of the account) and what answers show of it; raises `Refused` where there is none with that id."""
+    """A job (of the account) and what is told of it; raises `Refused` where there is none of that id."""
     job = find_job(tx, job_id, account_id) if _JOB_ID.fullmatch(job_id) else None
     if job is None:
-        raise Refused("not_found", f"there is no job '{job_id[:40]}' of this account; GET {JOBS} lists its jobs")
+        raise Refused("not_found", f"there is no job '{job_id[:40]}' of this account; GET {JOBS} names those there are")
     return see(tx, places, [job])[0]
 
 
 def see(tx: Connection, places: QueuePlaces, jobs: Sequence[Job]) -> list[Seen]:
-    """What answers show of these jobs besides their rows."""
+    """What is told of these jobs besides their rows."""
     outputs = outputs_of(tx, [job.id for job in jobs if job.status == "succeeded"])
-    stopped = [job.id for job in jobs if job.status == "canceled"]  # free before it ran, at its price later
+    stopped = [job.id for job in jobs if job.status == "canceled"]  # before it ran for nothing, later for its price
     charged = ledger.charged(tx, stopped) if stopped else {}
 
     def cost(job: Job) -> int:
@@ -134,7 +134,7 @@ def see(tx: Connection, places: QueuePlaces, jobs: Sequence[Job]) -> list[Seen]:
 
 
 def job_object(links: Links, seen: Seen, now: float) -> JobObject:
-    """The job object; every URL in it is absolute and newly signed."""
+    """The job object of the contract; every URL in it is absolute and signed anew."""
     job = seen.job
     report = report_of(job)
     recipe = _DEFAULTS | {name: value for name, value in job.recipe.items() if name in _DEFAULTS}
@@ -147,9 +147,9 @@ def job_object(links: Links, seen: Seen, now: float) -> JobObject:
         "progress": job.progress,
         "queue_position": seen.position,
         "created_at": moment(job.created_at),
-        "started_at": optional_moment(job.started_at),
-        "finished_at": optional_moment(job.finished_at),
-        "expires_at": optional_moment(job.expires_at),
+        "started_at": maybe_moment(job.started_at),
+        "finished_at": maybe_moment(job.finished_at),
+        "expires_at": maybe_moment(job.expires_at),
         "engine": _engine(job, report),
         "recipe": recipe,
         "seed_used": job.seed_used,
@@ -165,8 +165,9 @@ def job_object(links: Links, seen: Seen, now: float) -> JobObject:
 
 
 def etag(links: Links, seen: Seen, now: float) -> str:
-    """Changes with everything that the job object shows, and before its URLs expire."""
-    return f'W/"{seen.job.last_event}-{seen.position or 0}-{len(seen.outputs)}-{links.period(now)}"'
+    """Changes with whatever is told of the job, and twice while its URLs are good: so nobody is left with dead ones."""
+    signed = int(now / (links.signed_url_s / 2))
+    return f'W/"{seen.job.last_event}-{seen.position or 0}-{len(seen.outputs)}-{signed}"'
 
 
 def report_of(job: Job) -> Report | None:

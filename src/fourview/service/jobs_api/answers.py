@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of the jobs API to a request for a job: the job, or of a dry run the plan.
+"""The answer to a request that makes a job: the job, or the plan of a dry run.
 
-Owns      the plan, `Prefer: wait`, what the OpenAPI document says of a route that makes a job.
+Owns      the order read, submit, wait, show; the plan.
 Not here  reading the request (`jobs_api.request`), the job object (`jobs.job_view`).
 """
 
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -21,14 +20,10 @@ from fourview.recipe import flat
 from fourview.service.caller import Caller
 from fourview.service.context import AppContext
 from fourview.service.jobs import job_view
-from fourview.service.jobs.submit import JobRequest, check_addresses, price_of_request, submit
+from fourview.service.jobs.submit import Asked, check_addresses, price_of_request, submit
 from fourview.service.jobs.wait_for_job import preferences, wait_for_end
-from fourview.service.jobs_api.request import read
-from fourview.service.jobs_api.request_schema import job_body
-from fourview.service.links import JOBS
+from fourview.service.jobs_api import request as fields
 from fourview.service.store import ledger
-
-_WAIT = re.compile(r"[0-9]{1,6}", re.ASCII)  # seconds of `Prefer: wait=`
 
 
 class Share(TypedDict):
@@ -37,7 +32,7 @@ class Share(TypedDict):
 
 
 class Plan(TypedDict):
-    """What a dry run shows: the price in credits, the recipe that would run, and its stages."""
+    """What a dry run tells: the price in credits, the recipe that would run, and its stages."""
 
     object: Literal["plan"]
     kind: job_view.KindName
@@ -48,24 +43,15 @@ class Plan(TypedDict):
     warnings: list[job_view.WarningObject]
 
 
-def route_of(kind: str) -> dict[str, Any]:
-    """What the OpenAPI document says of a route that makes a job of `kind`."""
-    return {
-        "status_code": 201,
-        "responses": {200: {"model": Plan}, 201: {"model": job_view.JobObject}},
-        "openapi_extra": {"requestBody": job_body(kind)},
-    }
-
-
 async def answer(context: AppContext, request: Request, caller: Caller, kind: str, is_dry: bool) -> Response:
-    """201 with the job of this request; for a dry run 200 with the plan."""
-    wanted = await read(context, request, kind)
+    """201 with the job of this request; of a dry run 200 with its price and its plan."""
+    asked = await fields.read(context.settings, request, kind)
     if is_dry:
-        check_addresses(context, wanted)
-        return JSONResponse(plan(context, caller, wanted))
-    submitted = await submit(context, caller, wanted)
-    job, wait_s = submitted.job, _wait_s(request, context.settings.wait_max_s)
-    headers = {"Location": f"{context.settings.base_url}{JOBS}/{job.id}"}
+        check_addresses(context, asked)
+        return JSONResponse(plan(context, caller, asked))
+    submitted = await submit(context, caller, asked)
+    job, wait_s = submitted.job, fields.wait_s(request, context.settings.wait_max_s)
+    headers = {"Location": context.links.job(job.id)}
     if submitted.is_replay:
         headers["Idempotency-Replayed"] = "true"
     if wait_s is not None:
@@ -83,24 +69,18 @@ async def show(
     return JSONResponse(job_view.job_object(context.links, seen, time.time()), status, headers)
 
 
-def plan(context: AppContext, caller: Caller, wanted: JobRequest) -> Plan:
-    """What the job would do and cost. Pictures are not fetched, so they may still turn out to be unusable."""
-    shares = dict(KINDS[wanted.kind].stages or stages_of(wanted.engine))
-    if wanted.recipe.texture.texture == "off":
+def plan(context: AppContext, caller: Caller, asked: Asked) -> Plan:
+    """What would be done and what it would cost; nothing was fetched, so pictures may still turn out to be none."""
+    shares = dict(KINDS[asked.kind].stages or stages_of(asked.engine))
+    if asked.recipe.texture.texture == "off":
         shares.pop("texture", None)
     total = sum(shares.values())
     return {
         "object": "plan",
-        "kind": wanted.kind,
-        "engine": wanted.engine or None,
-        "cost": price_of_request(context, caller, wanted) / ledger.CREDIT,
-        "recipe": flat(wanted.recipe),
+        "kind": asked.kind,
+        "engine": asked.engine or None,
+        "cost": price_of_request(context, caller, asked) / ledger.CREDIT,
+        "recipe": flat(asked.recipe),
         "stages": [{"name": name, "share": round(share / total, 3)} for name, share in shares.items() if share],
-        "warnings": [{"code": n.code, "message": n.message, "field": n.field} for n in wanted.warnings],
+        "warnings": [{"code": n.code, "message": n.message, "field": n.field} for n in asked.warnings],
     }
-
-
-def _wait_s(request: Request, longest: float) -> int | None:
-    """How many seconds the request prefers to wait, at most `longest`; None where it names no number."""
-    wait = preferences(request).get("wait", "")
-    return min(int(wait), int(longest)) if _WAIT.fullmatch(wait) else None

@@ -136,9 +136,9 @@ def check_spelling(url: str, rules: Rules) -> Place:
     if not _is_test(place, rules):
         if place.port not in rules.ports:
             allowed = ", ".join(map(str, sorted(rules.ports)))
-            raise AddressError(f"port {place.port} is not one of {allowed}: serve the picture on one of these")
+            raise AddressError(f"port {place.port} is not one of {allowed}: serve it on one of these")
         if "." not in place.host and ":" not in place.host:
-            raise AddressError(f"'{place.host}' is a local name; a full name such as pictures.example.com is needed")
+            raise AddressError(f"'{place.host}' is a local name; a full name such as files.example.com is needed")
     literal = _literal(place.host)
     return _found(place, [str(literal)], rules) if literal else place
 

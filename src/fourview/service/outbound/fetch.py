@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A picture is fetched from a stranger's URL, without going where the stranger may not go, and never for long.
+"""A picture or a mesh is fetched from a client's URL, from public hosts alone and within its budgets.
 
 Owns      connecting to checked addresses alone, redirects, the budgets of time and bytes, content encodings.
 Not here  which addresses are public (`addresses`), what the bytes are (`pictures`).
@@ -25,7 +25,8 @@ from urllib.parse import urljoin
 import httpx
 
 from fourview import __version__
-from fourview.errors import AddressError, PictureError
+from fourview.errors import AddressError, MeshError, PictureError
+from fourview.service.nouns import PICTURE, Noun
 from fourview.service.outbound.addresses import Resolver, Rules, check, read, resolve
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -79,28 +80,30 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-async def fetch(field: str, url: str, transport: httpx.AsyncBaseTransport, budget: Budget) -> bytes:
-    """The bytes at `url`; raises `PictureError`, which names field and host, never the address behind a name."""
+async def fetch(
+    field: str, url: str, transport: httpx.AsyncBaseTransport, budget: Budget, noun: Noun = PICTURE
+) -> bytes:
+    """The bytes at `url`; raises the error of `noun`, which names field and host, never the address behind a name."""
     clock = asyncio.timeout(budget.connect_s + budget.read_s)
     try:
         async with clock:
-            return await _follow(field, url, transport, budget, clock)
+            return await _follow(field, url, transport, budget, clock, noun)
     except AddressError as error:
-        raise unreachable(field, error) from None
+        raise unreachable(field, error, noun) from None
     except (TimeoutError, httpx.TimeoutException):
         reason = f"was not there within {budget.connect_s:g} s to connect and {budget.read_s:g} s to read"
     except (httpx.HTTPError, httpx.InvalidURL):
         reason = "could not be fetched: its host does not answer, or broke off"
-    raise PictureError(f"the '{field}' picture {reason}: check the address, or upload the file")
+    raise noun.error(f"{noun.of(field)} {reason}: check the address, or upload the file")
 
 
-def unreachable(field: str, error: AddressError) -> PictureError:
-    """What is said of a picture whose address is not asked."""
-    return PictureError(f"the '{field}' picture cannot be fetched: {error}")
+def unreachable(field: str, error: AddressError, noun: Noun = PICTURE) -> PictureError | MeshError:
+    """The error for a file whose address must not be requested."""
+    return noun.error(f"{noun.of(field)} cannot be fetched: {error}")
 
 
 async def _follow(
-    field: str, url: str, transport: httpx.AsyncBaseTransport, budget: Budget, clock: asyncio.Timeout
+    field: str, url: str, transport: httpx.AsyncBaseTransport, budget: Budget, clock: asyncio.Timeout, noun: Noun
 ) -> bytes:
     for hop in range(budget.redirects_max + 1):
         place = read(url)
@@ -113,13 +116,11 @@ async def _follow(
                 clock.reschedule(min(deadline, clock.when() or deadline))
             target = response.headers.get("location")
             if response.status_code not in _REDIRECTS or not target:
-                return await _body(field, place.host, response, budget.bytes_max)
+                return await _body(field, place.host, response, budget.bytes_max, noun)
             url = _joined(place.url, target)
         finally:
             await response.aclose()
-    raise PictureError(
-        f"the '{field}' picture is behind more than {budget.redirects_max} redirects: give its final address"
-    )
+    raise noun.error(f"{noun.of(field)} is behind more than {budget.redirects_max} redirects: give its final address")
 
 
 def _joined(url: str, target: str) -> str:
@@ -129,13 +130,13 @@ def _joined(url: str, target: str) -> str:
         raise AddressError("it redirects to something that is no address: give its final address") from None
 
 
-async def _body(field: str, host: str, response: httpx.Response, bytes_max: int) -> bytes:
+async def _body(field: str, host: str, response: httpx.Response, bytes_max: int, noun: Noun) -> bytes:
     def refuse(reason: str) -> NoReturn:
-        raise PictureError(f"the '{field}' picture cannot be fetched: {host} {reason}")
+        raise noun.error(f"{noun.of(field)} cannot be fetched: {host} {reason}")
 
     if response.status_code != 200:
         refuse(f"answered {response.status_code}; 200 and the file are needed: open the address in a private window")
-    too_large = f"sends more than {bytes_max} bytes; that is the limit for a picture: scale it down"
+    too_large = f"sends more than {bytes_max} bytes; that is the limit for a {noun}: {noun.smaller}"
     encoding = response.headers.get("content-encoding", "").strip().lower()
     inflater = zlib.decompressobj(wbits=31) if encoding in ("gzip", "x-gzip") else None
     if inflater is None and encoding not in ("", "identity"):

@@ -28,7 +28,7 @@ from fourview.service.prices import price_of
 from fourview.service.problems import PROBLEMS, Refused
 from fourview.service.store import ledger, workers
 from fourview.service.store.workers import Worker
-from fourview.service.times import moment
+from fourview.service.times import maybe_moment, moment
 
 router = APIRouter()
 
@@ -172,7 +172,7 @@ async def own_key(request: Request, caller: Admitted) -> dict[str, Any]:
         "name": key.name,
         "account": key.account_id,
         "created_at": moment(key.created_at),
-        "expires_at": None if key.expires_at is None else moment(key.expires_at),
+        "expires_at": maybe_moment(key.expires_at),
         "credits": request.state.balance / ledger.CREDIT if caller.pays else None,
     }
 

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from fourview.file_types import FILE_TYPES
 from fourview.service.context import AppContext, context_of
 from fourview.service.hosted import answers
+from fourview.service.hosted import request as fields
 from fourview.service.hosted.answers import Credits, Made
-from fourview.service.hosted.request import SLUG, read, request_body
+from fourview.service.hosted.request import SLUG
 from fourview.service.http.auth import Admitted, admit_signed
 from fourview.service.jobs import job_view
 from fourview.service.jobs.job_view import Seen, find
@@ -24,18 +24,19 @@ from fourview.service.jobs.submit import submit
 from fourview.service.jobs.wait_for_job import wait_for_end
 from fourview.service.links import FILE
 from fourview.service.problems import Refused
-from fourview.service.routes.files import Pieces
+from fourview.service.routes.files import MEDIA_TYPES, Pieces
 from fourview.service.store import ledger
 
 router = APIRouter(tags=["compatible"])
 
+FILE_TYPES = ("glb", "obj", "ply", "stl")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 HEADERS = {
     "x-cost": "credits that the job cost",
-    "x-generation-time": "seconds that the run took, without waiting in the queue",
+    "x-generation-time": "seconds that it took, without waiting",
     "x-seed-value": "the seed that was used",
     "x-job-id": "the job, at /v1/requests/ID and /api/v1/jobs/ID",
-    "x-warnings": "codes of the warnings",
+    "x-warnings": "codes of what was remarked upon",
 }
 RETRY_S = 10  # when to ask again for a job that takes longer than a request may wait
 
@@ -47,21 +48,22 @@ RETRY_S = 10  # when to ask again for a job that takes longer than a request may
         200: {
             "model": Made,
             "description": "The model's file; JSON where nothing else is accepted",
-            "content": dict.fromkeys(sorted({file_type.media_type for file_type in FILE_TYPES.values()}), BINARY),
+            "content": dict.fromkeys(sorted({MEDIA_TYPES[kind] for kind in FILE_TYPES}), BINARY),
             "headers": {name: {"description": says, "schema": {"type": "string"}} for name, says in HEADERS.items()},
         }
     },
-    openapi_extra={"requestBody": request_body()},
+    openapi_extra={"requestBody": fields.request_body()},
 )
 async def generate(request: Request, caller: Admitted) -> Response:
     """Make a model and wait for it: its file, or where nothing but JSON is accepted, the URL of its file."""
     context = context_of(request)
-    submitted = await submit(context, caller, await read(context, request, "v1"))
+    submitted = await submit(context, caller, await fields.read(request, "v1", context.settings.recipe_defaults))
     job = await wait_for_end(context, request, submitted.job.id, context.settings.wait_max_s)
 
     def look(tx: Connection) -> tuple[Seen, int | None]:
-        seen = job_view.see(tx, context.queue_places, [job])[0]
-        return seen, ledger.balance(tx, job.account_id) if caller.pays else None
+        return job_view.see(tx, context.queue_places, [job])[0], ledger.balance(
+            tx, job.account_id
+        ) if caller.pays else None
 
     seen, balance = await context.look(look)
     headers = {"x-job-id": job.id} | ({"idempotency-replayed": "true"} if submitted.is_replay else {})
@@ -94,19 +96,20 @@ async def credits(request: Request, caller: Admitted) -> Credits:
 async def read_obj(request: Request, request_id: str) -> Response:
     """The OBJ of a job without the texture that is beside it in the zip of its files."""
     context = context_of(request)
-    places = context.queue_places
-    seen = await admit_signed(request, FILE, lambda tx, account_id: find(tx, places, request_id, account_id))
+    seen = await admit_signed(
+        request, FILE, lambda tx, account_id: find(tx, context.queue_places, request_id, account_id)
+    )
     if seen.job.status != "succeeded" or answers.file_type(seen.job) != "obj":
         raise Refused("not_found", f"the request {request_id} has no OBJ; it has another file, or has not ended")
     return await _file(context, seen, {}, request.method == "HEAD")
 
 
 def _refusal(context: AppContext, seen: Seen, headers: dict[str, str]) -> Refused:
-    job, more = seen.job, {"job_id": seen.job.id, **answers.urls(context.settings.base_url, seen.job.id)}
+    job, more = seen.job, {"job_id": seen.job.id, **answers.urls(context.links, seen.job.id)}
     if job.is_final:
         code, message = answers.error_of(job)
         return Refused(code, message, headers=headers, more=more | {"billed": seen.cost > 0})
-    sentence = f"the job {job.id} takes longer than a request may wait; it continues: get it at response_url"
+    sentence = f"the job {job.id} goes on and may be asked for at response_url; it takes longer than a request may wait"
     return Refused("still_running", sentence, headers=headers | {"retry-after": str(RETRY_S)}, more=more)
 
 
@@ -125,7 +128,7 @@ async def _file(context: AppContext, seen: Seen, headers: dict[str, str], is_hea
     output, file_type = answers.output_of(seen), answers.file_type(seen.job)
     headers |= {
         "content-disposition": f'attachment; filename="model.{file_type}"',
-        "content-type": FILE_TYPES[file_type].media_type,
+        "content-type": MEDIA_TYPES[file_type],
     }
     if output.format == "zip":
         return Response(await context.with_files(lambda files: _obj_alone(files.read(output.digest))), headers=headers)

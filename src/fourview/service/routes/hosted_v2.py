@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hosted API, v2: submit and poll.
 
-A job without a result is answered as a job whose state is FAILED, with status 422, and not as a problem document: the
-provider's client expects that. Canceled and expired jobs are FAILED too, since v2 has no states for them.
+A job that has no result is no problem document but a job whose state is FAILED, with status 422: so the provider's
+client knows it. Canceled and expired jobs have failed here, since there are no words for them.
 """
 
 import time
@@ -15,13 +15,13 @@ from starlette.responses import JSONResponse, Response
 
 from fourview.service.context import context_of
 from fourview.service.hosted import answers
+from fourview.service.hosted import request as fields
 from fourview.service.hosted.answers import Enqueued, Result, Status
-from fourview.service.hosted.request import SLUG, read, request_body
+from fourview.service.hosted.request import SLUG
 from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.jobs import job_view
 from fourview.service.jobs.job_view import Seen, find
 from fourview.service.jobs.submit import submit
-from fourview.service.links import JOBS
 
 router = APIRouter(tags=["compatible"])
 
@@ -31,17 +31,17 @@ _RESULTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post(f"/v2/{SLUG}", responses={200: {"model": Enqueued}}, openapi_extra={"requestBody": request_body()})
+@router.post(f"/v2/{SLUG}", responses={200: {"model": Enqueued}}, openapi_extra={"requestBody": fields.request_body()})
 async def enqueue(request: Request, caller: Admitted) -> Response:
     """Ask for a model; the answer names where to look for it."""
     context = context_of(request)
-    submitted = await submit(context, caller, await read(context, request, "v2"))
+    submitted = await submit(context, caller, await fields.read(request, "v2", context.settings.recipe_defaults))
     job = submitted.job
     body = {
         "request_id": job.id,
         "status": answers.state(job),
-        **answers.urls(context.settings.base_url, job.id),
-        "cancel_url": f"{context.settings.base_url}{JOBS}/{job.id}/cancel",
+        **answers.urls(context.links, job.id),
+        "cancel_url": f"{context.links.job(job.id)}/cancel",
         "events_url": context.links.events(job.id, time.time()),
         "warnings": job.warnings,
     }
@@ -82,7 +82,7 @@ def _shown(request: Request, seen: Seen) -> dict[str, Any]:
     body = {
         "request_id": job.id,
         "status": answers.state(job),
-        **answers.urls(context.settings.base_url, job.id),
+        **answers.urls(context.links, job.id),
         "progress": job.progress,
         "stage": job.stage,
         "queue_position": seen.position,

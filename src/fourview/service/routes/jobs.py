@@ -27,8 +27,8 @@ from fourview.service.http.conditional import is_known
 from fourview.service.http.event_streams import CountedStream
 from fourview.service.jobs import job_view
 from fourview.service.jobs.job_view import JobObject, Seen, find, job_object, see
-from fourview.service.jobs_api import answers
-from fourview.service.jobs_api.request_schema import TAG
+from fourview.service.jobs_api import answers, schema
+from fourview.service.jobs_api.request import TAG
 from fourview.service.links import EVENTS
 from fourview.service.problems import Refused
 from fourview.service.store import events, jobs, queue
@@ -52,9 +52,9 @@ class JobPage(TypedDict):
     next: str | None
 
 
-@router.post("/jobs", **answers.route_of("generate"))
+@router.post("/jobs", **schema.route_of("generate"))
 async def make_job(request: Request, caller: Admitted, dry_run: bool = False) -> Response:
-    """Make a model of one to four pictures. `dry_run` answers with price and plan instead, and fetches nothing."""
+    """Make a model of one to four pictures. `dry_run` tells price and plan instead, and fetches nothing."""
     return await answers.answer(context_of(request), request, caller, "generate", dry_run)
 
 
@@ -137,8 +137,9 @@ async def stream_events(request: Request, job_id: str, last_event_id: str | None
     if not _SEQ.fullmatch(text):
         raise Refused("invalid_field", f"Last-Event-ID is {text[:40]!r}; it takes the id of an event, a number")
 
-    places = context.queue_places
-    job = (await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, places, job_id, account_id))).job
+    job = (
+        await admit_signed(request, EVENTS, lambda tx, account_id: find(tx, context.queue_places, job_id, account_id))
+    ).job
     if job.is_final and int(text) >= job.last_event:
         return Response(status_code=204)
     address = request.client.host if request.client else None

@@ -20,12 +20,11 @@ from fourview.service.http.auth import Admitted
 from fourview.service.inputs import body, load
 from fourview.service.jobs.job_view import WarningObject
 from fourview.service.jobs.submit import set_parameters
-from fourview.service.jobs_api import request as fields
-from fourview.service.jobs_api.request_schema import parameters_of, request_body
+from fourview.service.jobs_api import fields, schema
 from fourview.work import Outcome, Work
 
 PREVIEW = KINDS["preview"]
-PARAMETERS = parameters_of(PREVIEW.name)
+PARAMETERS = fields.parameters_of(PREVIEW.name)
 
 router = APIRouter(prefix="/api/v1/views", tags=["views"])
 
@@ -45,14 +44,14 @@ class Preview(TypedDict):
 @router.post(
     "/preview",
     responses={200: {"model": Preview}},
-    openapi_extra={"requestBody": request_body(PREVIEW.accepts, PARAMETERS, {}, PREVIEW.needs)},
+    openapi_extra={"requestBody": schema.request_body(PREVIEW.accepts, PARAMETERS, {}, PREVIEW.needs)},
 )
 async def preview(request: Request, caller: Admitted) -> Response:
     """What is cut out of each picture, and what the pictures disagree on."""
     context, found = context_of(request), await body.read(request, PREVIEW.accepts)
     wrong: fields.Wrong = []
     sources, wrong_files = fields.read_sources(found, PREVIEW.accepts)
-    recipe = fields.read_recipe(context, found, PARAMETERS, wrong)
+    recipe = fields.read_recipe(context.settings.recipe_defaults, found, PARAMETERS, wrong)
     fields.refuse_unknown(found, (*PREVIEW.accepts, "recipe"), PARAMETERS, wrong)
     fields.check_needed(PREVIEW.needs, sources, wrong_files, wrong)
     fields.refuse(wrong, wrong_files)

@@ -20,8 +20,8 @@ from fourview.errors import PictureError
 from fourview.service.context import AppContext, context_of
 from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.http.recipe_schema import JSON
-from fourview.service.inputs import body, load, pictures
-from fourview.service.inputs.pictures import Source
+from fourview.service.inputs import body, load
+from fourview.service.inputs.sources import Source, tell
 from fourview.service.jobs.submit import check_disk
 from fourview.service.problems import Refused
 from fourview.service.store import accounts
@@ -138,7 +138,7 @@ async def _source(request: Request) -> tuple[str, Source]:
         body.refuse([("file", f"{len(fields)} files are there; send one, as the part 'file' or the text 'data'")])
     ((field, value),) = fields.items()
     try:
-        source = pictures.tell(field, value)
+        source = tell(field, value)
     except PictureError as error:
         body.refuse([(field, str(error))], "invalid_picture")
     if source is None or source.kind == "upload":

@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, text, update
 
 from fourview.service.store import events, ledger, webhooks
 from fourview.service.store.accounts import lock_account
@@ -194,31 +194,6 @@ def expire_due(tx: Connection, now: float) -> list[Job]:
     for job in late:
         _end_unpaid(tx, [jobs.c.id == job.id], "expired", now)
     return late
-
-
-def queue_position(tx: Connection, job_id: str) -> int | None:
-    """The place of a waiting job, 1 is next, if nothing new comes in; None where it does not wait."""
-    places = _places().subquery()
-    return tx.scalar(select(places.c.place).where(places.c.id == job_id))
-
-
-def queue_positions(tx: Connection) -> dict[str, int]:
-    """The places of all waiting jobs; of 5000 in about 15 ms."""
-    return {row.id: row.place for row in tx.execute(_places())}
-
-
-def _places() -> Select[tuple[str, int]]:
-    """Keys take turns, so the jobs of a key are numbered, and all first ones come before all second ones."""
-    age = jobs.c.created_at, jobs.c.id
-    number = func.row_number().over(partition_by=(jobs.c.key_id, jobs.c.priority), order_by=age).label("number")
-    waiting = (
-        select(jobs.c.id, jobs.c.key_id, jobs.c.priority, number, keys.c.turn, jobs.c.created_at)
-        .join(keys, keys.c.id == jobs.c.key_id)
-        .where(jobs.c.status == "queued")
-        .subquery()
-    ).c
-    order = waiting.priority.desc(), waiting.number, waiting.turn, waiting.created_at, waiting.key_id
-    return select(waiting.id, func.row_number().over(order_by=order).label("place"))
 
 
 UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None}

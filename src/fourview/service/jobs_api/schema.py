@@ -1,26 +1,25 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests of the jobs API in the OpenAPI document.
-
-Owns      the schema of a request for each kind of work.
-Not here  reading a request (`jobs_api.request`), the schema of a parameter (`http.recipe_schema`).
-"""
+"""Requests of the jobs API for the OpenAPI document."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from fourview.kinds import KINDS
-from fourview.recipe import parameters
 from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
+from fourview.service.jobs.job_view import JobObject
+from fourview.service.jobs_api.answers import Plan
+from fourview.service.jobs_api.fields import parameters_of
+from fourview.service.jobs_api.request import TAG, TAGS_MAX
 
-TAGS_MAX, TAG_LENGTH_MAX = 20, 64
-TAG = rf"[^\x00-\x1f\x7f,]{{1,{TAG_LENGTH_MAX}}}"  # pattern of a tag
 
-
-def parameters_of(kind: str) -> tuple[str, ...]:
-    """The flat names of the parameters that a kind of work reads."""
-    allowed = KINDS[kind].parameters
-    return tuple(parameter.name for parameter in parameters()) if allowed is None else allowed
+def route_of(kind: str) -> dict[str, Any]:
+    """What the OpenAPI document says of a route that makes such a job."""
+    return {
+        "status_code": 201,
+        "responses": {200: {"model": Plan}, 201: {"model": JobObject}},
+        "openapi_extra": {"requestBody": _body_of_job(kind)},
+    }
 
 
 def request_body(
@@ -49,11 +48,11 @@ def request_body(
     }
 
 
-def job_body(kind: str) -> dict[str, Any]:
+def _body_of_job(kind: str) -> dict[str, Any]:
     """The request of a kind of job."""
     options = {
         "tags": {"type": "array", "items": {"type": "string", "pattern": f"^{TAG}$"}, "maxItems": TAGS_MAX},
-        "webhook_url": {"type": ["string", "null"], "description": "is told of every change of state"},
+        "webhook_url": {"type": ["string", "null"], "description": "is called at every change of state"},
         "keep_h": {"type": ["number", "null"], "description": "how long the job is kept after its end, hours"},
     }
     return request_body(KINDS[kind].accepts, parameters_of(kind), options, KINDS[kind].needs)
