@@ -81,8 +81,8 @@ def running_pool(context: "AppContext", is_working: bool) -> Iterator["WorkerPoo
 def opened_pool(settings: Settings) -> Iterator["WorkerPool"]:
     """The workers of a process without HTTP, not started."""
     from fourview.server.workers import WorkerPool
-    from fourview.service.supervisor import Supervisor
     from fourview.service.files import open_files
+    from fourview.service.supervisor import Supervisor
     from fourview.service.wakeups import Wakeups
 
     with opened_store(settings.database) as store:

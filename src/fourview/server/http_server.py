@@ -14,6 +14,7 @@ import asyncio
 import errno
 import gc
 import socket
+from importlib.util import find_spec
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ from fourview.service.settings import Settings
 if TYPE_CHECKING:
     from fourview.server.workers import WorkerPool
     from fourview.service.context import AppContext
+
+if find_spec("fastapi") is None:  # else it is missed only after workers have started, which load while it is imported
+    raise ModuleNotFoundError("No module named 'fastapi'", name="fastapi")
 
 BACKLOG = 2048  # connections that wait to be accepted
 IDLE_S = 75  # seconds that a connection may be silent: longer than proxies keep theirs, so that they close it first

@@ -19,14 +19,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from fourview.server.workers import LOOK_S, WorkerPool
-from fourview.service.supervisor import Supervisor
-from fourview.service.health.port import HealthPort
-from fourview.service.health.probes import Probes
 from fourview.service.settings import Settings
+from fourview.service.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from fourview.service.health.probes import Probes
 
 OUR_FAULT = 1  # exit code where a thread died again and again
 INTERRUPTED = 130  # exit code after a second signal: 128 + SIGINT, as shells count
@@ -63,8 +65,10 @@ def exit_code(is_forced: bool, supervisor: Supervisor) -> int:
 
 
 @contextmanager
-def health_port(settings: Settings, probes: Callable[[], Probes]) -> Iterator[None]:
+def health_port(settings: Settings, probes: "Callable[[], Probes]") -> Iterator[None]:
     """Answer health and metrics at the setting `health_port`, where that is set."""
+    from fourview.service.health.port import HealthPort  # here, so that workers start before it is loaded
+
     if settings.health_port is None:
         yield
         return

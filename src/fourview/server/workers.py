@@ -16,11 +16,11 @@ from fourview.errors import DependencyAwayError, ServiceError
 from fourview.runners.local import LocalRunner
 from fourview.service.background.dispatcher import Dispatcher
 from fourview.service.background.janitor import Janitor
-from fourview.service.supervisor import Supervisor
 from fourview.service.files import Files
 from fourview.service.settings import Settings
 from fourview.service.store.database import Store
 from fourview.service.store.workers import present
+from fourview.service.supervisor import Supervisor
 from fourview.service.wakeups import Wakeups
 
 LOOK_S = 0.05  # seconds between two looks at a state that has no event: a worker is ready, a signal came
