@@ -3,8 +3,11 @@
 """Webhooks reach a real receiver on the loopback, which checks them with the reference library."""
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
+import hashlib
+import hmac
 import time
 
 import pytest
@@ -16,7 +19,7 @@ from service.store.test_webhooks import fill
 from standardwebhooks import Webhook
 
 from fourview.service.background import deliveries
-from fourview.service.background.deliveries import Deliverer, Places, account_secret, delay_s
+from fourview.service.background.deliveries import Deliverer, Places, account_secret, delay_s, sign
 from fourview.service.settings import Settings
 from fourview.service.store import jobs, queue, webhooks
 from fourview.service.store.database import open_store
@@ -89,6 +92,14 @@ def run(*desks, until):
 
 def nothing_pends(store, *of):
     return lambda: all(delivery.status != "pending" for job in of for delivery in told(store, job))
+
+
+@given(st.binary(min_size=24, max_size=64), st.integers(0, 2**33), st.text())
+def test_a_signature_is_the_hmac_that_the_standard_describes(key, timestamp, text):
+    secret, body = "whsec_" + base64.b64encode(key).decode(), text.encode()
+    expected = hmac.new(key, b"msg_1." + str(timestamp).encode() + b"." + body, hashlib.sha256).digest()
+
+    assert sign(secret, "msg_1", timestamp, body) == "v1," + base64.b64encode(expected).decode()
 
 
 def test_the_states_of_a_job_are_told_and_signed_so_that_the_reference_library_believes_them(

@@ -10,8 +10,9 @@ from decimal import Decimal, InvalidOperation
 
 import click
 
-from fourview.cli.state import account_of, account_option, changing, database_option
+from fourview.cli.state import account_of, account_option, changing
 from fourview.errors import ServiceError
+from fourview.server.options import database_option
 
 UNITS = 1000  # of one credit, as the ledger counts, whose file needs the extra
 MOST = 10**12  # credits of one grant

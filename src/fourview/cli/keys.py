@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fourview.cli.state import account_of, account_option, changing, database_option
+from fourview.cli.state import account_of, account_option, changing
 from fourview.errors import ServiceError
+from fourview.server.options import database_option
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How commands reach the service: its packages, and for `keys` and `credits` its database, opened, and the clock.
+"""What `keys` and `credits` share: a transaction on the service's database, and the account of a name.
 
-The extra [serve] brings the database's packages; they are imported when a command needs them.
+Owns      the option `--account`, the transaction, the error where there is no such account.
+Not here  opening the store (`server.compose`), the option `--database` (`server.options`).
 """
 
 import time
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fourview.errors import MissingExtraError, ServiceError
-from fourview.install import install_line
+from fourview.errors import ServiceError
+from fourview.server.options import serve_extra
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,38 +24,19 @@ if TYPE_CHECKING:
 DEFAULT_ACCOUNT = "default"
 
 
-def database_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    text = "sqlite:///FILE or postgresql://... (default: where a `fourview serve` without options has it)."
-    return click.option("--database", envvar="FOURVIEW_DATABASE_URL", help=text, show_envvar=True)(command)
-
-
 def account_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that names the account."""
     return click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Name of the account.")(command)
 
 
 @contextmanager
-def serve_extra() -> "Iterator[None]":
-    """For imports of the service: raises `MissingExtraError` where one of its packages is not there."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the service needs the module {error.name!r}, which is not installed; {install_line('serve')}"
-        ) from error
-
-
-@contextmanager
 def changing(database: str | None) -> "Iterator[tuple[Connection, float]]":
-    """A transaction on the service's database, and what time it is."""
+    """A transaction on the service's database, and the time now (unix seconds)."""
     with serve_extra():
+        from fourview.server.compose import opened_store
         from fourview.service.settings import load
-        from fourview.service.store.database import open_store
-    store = open_store(database or load().database)
-    try:
-        with store.begin() as tx:
-            yield tx, time.time()
-    finally:
-        store.close()
+    with opened_store(database or load().database) as store, store.begin() as tx:
+        yield tx, time.time()
 
 
 def account_of(tx: "Connection", name: str) -> "Account":

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many files and sockets this process may have open.
+"""Raise the limit of open files, and count how many connections fit under it.
 
-Owns      raising the soft limit at start, and how many connections follow from it.
-Not here  what happens at the limit (`protocol`).
+Owns      raising the soft limit at the start, the number of connections that follows from it.
+Not here  what happens when all connections are taken (`service.http.protocol`).
 
 Many systems start a service with a soft limit of 1,024 and a hard limit of half a million: the soft limit is for
 programs that use `select`, which this one does not.
@@ -12,14 +12,14 @@ programs that use `select`, which this one does not.
 import sys
 from contextlib import suppress
 
-WANTED = 65_536  # files: more than any installation needs
-RESERVED = 256  # files for everything that is no client: database, store, fetches, webhooks, pipes of runners
-CONNECTIONS_MAX = 16_384  # an open connection takes about 20 kB
+WANTED = 65_536  # open files; more than any installation needs
+RESERVED = 256  # open files kept for database, file store, fetches, webhooks and pipes of runners
+CONNECTIONS_MAX = 16_384  # open connections; each takes about 20 kB of memory
 
-if sys.platform == "win32":  # no such limit
+if sys.platform == "win32":  # Windows has no such limit
 
     def raise_limit() -> None:
-        """Do nothing."""
+        """Do nothing: there is no limit to raise."""
 
     def connections_max() -> int:
         """How many connections of clients this process keeps at once."""

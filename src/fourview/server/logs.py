@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is logged, and what never is.
+"""Configure the log, and keep secrets out of it.
 
-Owns      how a line looks, where lines of libraries go, taking secrets out of whatever is about to be written.
-Not here  what is worth a line (whoever logs it); the line of each request (`middleware`).
+Owns      how a line looks, where the lines of libraries go, removing secrets from each line.
+Not here  which events are logged (the module that logs them), the line of each request (`service.http.middleware`).
 
-Every line has the ids of the request and of the job that it belongs to, which whoever knows them binds:
+Every line has the ids of its request and its job. The code that knows an id binds it:
 `structlog.contextvars.bind_contextvars(job_id=..)`.
-No line has a key, a signature, a password, a webhook's secret or the bytes of a picture. Nobody logs these on purpose;
-they would come in the message of an error, so each line is searched for them once it is written out.
+No line has a key, a signature, a password, a webhook's secret or the bytes of a picture. No code logs these on purpose,
+but the message of an error may hold them, so each line is searched for them as its last step.
 """
 
 import logging
@@ -22,20 +22,20 @@ from structlog.typing import EventDict, Processor
 from fourview.service.settings import Settings
 
 LINE_MAX = 20_000  # characters; a long traceback has 5,000
-# What a secret looks like -> what is written instead. Each pattern is searched in time that grows with the line alone.
+# Pattern of a secret -> what is written instead. The search time of each grows with the line's length alone.
 SECRETS = (
     (re.compile(r"(fv_[\w-]{8})[\w-]+"), r"\1.."),
     (re.compile(r"(signature|password|secret|token|word)(['\"]?[=:] ?['\"]?)[^\s&'\",}]+", re.IGNORECASE), r"\1\2.."),
     (re.compile(r"whsec_[\w+/=-]+"), "whsec_.."),
     (re.compile(r"(://[^\s:@/]{0,100}:)[^\s@/]{1,1000}@"), r"\1..@"),
-    (re.compile(r"[\w+/=-]{120,}"), ".."),  # base64, nothing else is so long without a space
+    (re.compile(r"[\w+/=-]{120,}"), ".."),  # base64: nothing else is so long without a space
     (re.compile(r"\bb(['\"])[^\n]{16,}?\1"), "b'..'"),
 )
-QUIET = ("httpx", "httpcore", "asyncio", "alembic", "sqlalchemy", "PIL")  # warnings alone
+QUIET = ("httpx", "httpcore", "asyncio", "alembic", "sqlalchemy", "PIL")  # libraries that log warnings and errors only
 
 
 class _Stderr:
-    """Whatever stderr is when a line is written."""
+    """`sys.stderr` as it is when a line is written, also where it was replaced after the start."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -48,7 +48,7 @@ class _Stderr:
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
-    """Let this process log to `stream` (stderr), libraries included, as the settings say."""
+    """Let this process and its libraries log to `stream` (default stderr), as the settings say."""
     stream = stream or cast(TextIO, _Stderr())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [
@@ -75,7 +75,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
-    logging.getLogger("uvicorn.access").disabled = True  # requests have their line already
+    logging.getLogger("uvicorn.access").disabled = True  # `service.http.middleware` logs requests
 
 
 def _without_secrets(logger: Any, method: str, line: str | EventDict) -> str:

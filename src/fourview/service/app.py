@@ -3,7 +3,7 @@
 """The front desk: every surface, one schema of errors, one OpenAPI document.
 
 Owns      which routes there are and what every request passes on its way to them.
-Not here  making the desk, listening, starting and stopping the rest (`cli.serve`).
+Not here  making the desk, listening, starting and stopping the rest (`server.http_server`).
 
 Routes carry their whole path (native routers have the prefix /api/v1), so that one flat list is searched once.
 """

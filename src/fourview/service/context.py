@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every route reaches: the settings, the store, the files, and whoever helps.
 
-Owns      the one object that is made at start and handed to everything. Not here: making it (`cli.serve`).
+Owns      the one object that is made at start and handed to everything. Not here: making it (`server.compose`).
 
 The event loop never waits for the disk, the database or the file store: `look`, `change` and `with_files` work in
 threads, which each of the three has for itself, so that one that hangs holds up no other. Queries that read take turns:

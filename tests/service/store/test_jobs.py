@@ -30,12 +30,12 @@ def test_what_was_asked_for_comes_back_as_it_was(store):
         "deep": {"b": 1, "a": [None]},
     }
 
-    job = submit(store, key, recipe=recipe, tags=["b", "a", "b"], surface="v2", kind="simplify")
+    job = submit(store, key, recipe=recipe, tags=["b", "a", "b"], api="v2", kind="simplify")
 
     with store.read() as tx:
         assert jobs.find_job(tx, job.id) == job
     assert (job.recipe, list(job.recipe["deep"]), job.tags) == (recipe, ["b", "a"], ["b", "a", "b"])
-    assert (job.surface, job.kind, job.status, job.progress) == ("v2", "simplify", "queued", 0)
+    assert (job.api, job.kind, job.status, job.progress) == ("v2", "simplify", "queued", 0)
 
 
 def test_a_job_is_found_by_its_own_account_alone(store):

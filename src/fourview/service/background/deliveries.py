@@ -27,10 +27,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import httpx
 import structlog
 from sqlalchemy import Connection
+from standardwebhooks import Webhook
 from typing_extensions import TypedDict
 
 from fourview import __version__
@@ -72,10 +74,8 @@ def account_secret(root: bytes, account_id: str) -> str:
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The header `webhook-signature`."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, "sha256")
-    return "v1," + base64.b64encode(signed).decode()
+    """The header `webhook-signature`; `timestamp` in unix seconds."""
+    return Webhook(secret).sign(message_id, datetime.fromtimestamp(timestamp, UTC), body.decode())
 
 
 class Places:

@@ -21,7 +21,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
@@ -31,6 +30,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from fourview.errors import KeyInvalidError
+from fourview.service.caller import Caller
 from fourview.service.context import context_of
 from fourview.service.problems import Refused
 from fourview.service.signing import check
@@ -44,18 +44,6 @@ OPEN_ACCOUNT = "default"  # the account of everybody where there are no keys
 READS = ("GET", "HEAD")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Whose request this is."""
-
-    key: Key
-    pays: bool  # false where the service runs without keys and credits
-
-    @property
-    def account_id(self) -> str:
-        return self.key.account_id
 
 
 class ReadBuckets:

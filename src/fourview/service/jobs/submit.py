@@ -27,9 +27,9 @@ from fourview.errors import AddressError, CreditError
 from fourview.kinds import KINDS, MESH
 from fourview.notice import Notice
 from fourview.recipe import Recipe, flat
+from fourview.service.caller import Caller
 from fourview.service.context import AppContext
 from fourview.service.health.probes import free_mib
-from fourview.service.http.auth import Caller
 from fourview.service.inputs import load
 from fourview.service.inputs.sources import Source
 from fourview.service.outbound import addresses
@@ -37,7 +37,7 @@ from fourview.service.prices import price_of
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
 from fourview.service.store import accounts, idempotency, jobs, ledger, workers
-from fourview.service.store.jobs import NO_ENGINE, Job, NewJob, Surface
+from fourview.service.store.jobs import NO_ENGINE, Api, Job, NewJob
 
 PRESENT_S = 300  # how long after it was last seen a worker is expected to come back
 RETRY_S = 10  # when to ask again where too many jobs wait
@@ -47,7 +47,7 @@ RETRY_S = 10  # when to ask again where too many jobs wait
 class Asked:
     """A request that was read and checked as far as can be without fetching or decoding anything."""
 
-    surface: Surface
+    api: Api
     kind: str  # a key of `kinds.KINDS`
     recipe: Recipe
     sources: Mapping[str, Source]  # side, or `mesh` -> what the field holds
@@ -89,7 +89,7 @@ async def submit(context: AppContext, caller: Caller, asked: Asked) -> Submitted
     new = NewJob(
         caller.account_id, caller.key.id, asked.engine, price, recipe, kept,
         kind=asked.kind,
-        surface=asked.surface,
+        api=asked.api,
         tags=list(asked.tags),
         warnings=[asdict(notice) for notice in asked.warnings],
         keep_s=asked.keep_s or context.settings.job_keep_h * 3600,

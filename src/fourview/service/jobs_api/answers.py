@@ -17,8 +17,8 @@ from typing_extensions import TypedDict
 from fourview.engines import stages_of
 from fourview.kinds import KINDS
 from fourview.recipe import flat
+from fourview.service.caller import Caller
 from fourview.service.context import AppContext
-from fourview.service.http.auth import Caller
 from fourview.service.jobs import job_view
 from fourview.service.jobs.submit import Asked, check_addresses, price_of_request, submit
 from fourview.service.jobs.wait_for_job import preferences, wait_for_end

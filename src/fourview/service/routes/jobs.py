@@ -20,8 +20,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from typing_extensions import TypedDict
 
 from fourview.errors import DependencyAwayError
+from fourview.service.caller import Caller
 from fourview.service.context import AppContext, context_of
-from fourview.service.http.auth import Admitted, Caller, admit_signed, admit_with
+from fourview.service.http.auth import Admitted, admit_signed, admit_with
 from fourview.service.http.conditional import is_known
 from fourview.service.http.event_streams import CountedStream
 from fourview.service.jobs import job_view

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from fourview.service.background.deliveries import Entry, account_secret
+from fourview.service.caller import Caller
 from fourview.service.context import AppContext, context_of
-from fourview.service.http.auth import Admitted, Caller, admit_with
+from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.jobs.job_view import find
 from fourview.service.problems import Refused
 from fourview.service.store import webhooks

@@ -16,7 +16,7 @@ from fourview.errors import ServiceError
 from fourview.service.store import events, ledger
 from fourview.service.store.tables import job_tags, jobs
 
-Surface = Literal["v1", "v2", "native"]
+Api = Literal["v1", "v2", "native"]
 Status = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 NO_ENGINE = ""  # `Job.engine` of a kind of work that needs none: every worker can do it
 OPEN = ("queued", "running")
@@ -43,7 +43,7 @@ class NewJob:
     recipe: dict[str, Any]
     inputs: dict[str, str]  # side -> digest of the artifact
     kind: str = "generate"  # a key of `kinds.KINDS`
-    surface: Surface = "native"
+    api: Api = "native"
     priority: int = 0  # the higher goes first
     tags: list[str] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)  # what the door remarked upon
@@ -59,7 +59,7 @@ class Job:
     account_id: str
     key_id: str
     kind: str
-    surface: str
+    api: str
     engine: str
     status: str
     priority: int

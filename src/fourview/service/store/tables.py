@@ -69,7 +69,7 @@ jobs = Table(
     Column("account_id", Text, ForeignKey("accounts.id"), nullable=False),
     Column("key_id", Text, ForeignKey("keys.id"), nullable=False),
     Column("kind", Text, nullable=False),
-    Column("surface", Text, nullable=False),
+    Column("api", Text, nullable=False),
     Column("engine", Text, nullable=False),  # that a worker must have; "" where the kind needs none
     Column("status", Text, nullable=False),
     Column("priority", Integer, nullable=False),
@@ -99,7 +99,7 @@ jobs = Table(
     Column("webhook_url", Text),
     Column("last_event", Integer, nullable=False),
     CheckConstraint("kind IN ('generate', 'retexture', 'simplify', 'convert')", name="jobs_kind"),
-    CheckConstraint("surface IN ('v1', 'v2', 'native')", name="jobs_surface"),
+    CheckConstraint("api IN ('v1', 'v2', 'native')", name="jobs_surface"),
     CheckConstraint(
         "status IN ('queued', 'running', 'succeeded', 'failed', 'canceled', 'expired')", name="jobs_status"
     ),
