@@ -23,6 +23,7 @@ from fourview.service.http.auth import OPEN_ACCOUNT, ensure_open_account
 from fourview.service.routes.page import BUILT
 from fourview.service.store import accounts, keys, ledger, signin
 from fourview.service.store.instance import secret
+from fourview.sides import SIDES
 
 if TYPE_CHECKING:
     from fourview.service.settings import Settings
@@ -97,7 +98,7 @@ def _has_audience() -> bool:
 
 
 def _curl(settings: "Settings", headers: list[str]) -> str:
-    pictures = [f"{side}_image=@{EXAMPLE / side}.png" for side in ("front", "left", "back", "right")]
+    pictures = [f"{side}_image=@{EXAMPLE / side}.png" for side in SIDES]
     fields = [word for picture in pictures for word in ("-F", picture)]
     url = f"{settings.base_url}/v1/{SLUG}"
     return shlex.join(["curl", "-f", "-o", "robot.glb", *headers, *fields, url])

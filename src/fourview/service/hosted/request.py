@@ -20,6 +20,7 @@ from fourview.notice import Notice
 from fourview.recipe import Recipe
 from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
 from fourview.service.inputs import body
+from fourview.service.inputs.refusals import refuse, shorten
 from fourview.service.inputs.sources import Source, tell
 from fourview.service.jobs.submit import Asked
 from fourview.sides import FRONT, SIDES
@@ -49,9 +50,9 @@ async def read(request: Request, surface: Literal["v1", "v2"], defaults: Mapping
     if FRONT not in sources and "front_image" not in dict(wrong_pictures):
         wrong.append(("front_image", "front_image is missing; send a URL, base64, a data URI, an upload id or a file"))
     if wrong or wrong_pictures:
-        body.refuse([*wrong, *wrong_pictures], "invalid_field" if wrong else "invalid_picture")
+        refuse([*wrong, *wrong_pictures], "invalid_field" if wrong else "invalid_picture")
 
-    unknown = [body.shorten(name) for name in found.fields if name not in FIELDS]
+    unknown = [shorten(name) for name in found.fields if name not in FIELDS]
     notices = [Notice("field_unknown", f"there is no field '{name}'; it was ignored", name) for name in unknown]
     parameters = {**defaults, **values}
     if _is_random(fields) and parameters.get("seed", -1) != -1:

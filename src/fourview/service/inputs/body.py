@@ -1,51 +1,38 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in a request's body, whatever way it was written: fields by name, parameters.
+"""The body of a request becomes fields by name, in whatever way it was written.
 
-Owns      JSON, multipart/form-data, x-www-form-urlencoded; what no field may hold; the Idempotency-Key and the
-          fingerprint that goes with it; form text as the value of a parameter; which parameters cannot be.
-Not here  which fields a door has (`routes`), what a picture's field holds (`pictures`), how large and how
-          slow a body may be (`body_limits`).
+Owns      the media types, JSON, what no field may hold, the Idempotency-Key and its fingerprint, form text as the value
+          of a parameter, which values a parameter refuses.
+Not here  forms (`inputs.forms`), which fields a route has (`hosted.request`, `jobs_api.request`), what a file's field
+          holds (`inputs.sources`), how large and how slow a body may be (`http.body_limits`).
 
-A field is a JSON value, the text of a form, or bytes: a file. A part of a form is a file where it has a file name. Some
-clients send none: in a field that takes files, a part is also a file where its Content-Type or its bytes are no text's.
+A field is a JSON value, the text of a form, or bytes: a file.
 
-`multipart` parses forms, piece by piece. It notices that a form was cut off, which the framework's own parser does not:
-a form without its closing boundary is refused. A preamble and an epilogue are ignored (RFC 2046).
-
-Neither a database nor a log can hold NUL or half a surrogate pair, so no text here does. Large bodies are taken apart
-in a thread: the event loop goes on.
+Neither a database nor a log can hold NUL or half a surrogate pair, so no text here does. Large bodies are parsed in
+a thread, so the event loop goes on.
 """
 
-import asyncio
-import binascii
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, NoReturn
 
 from anyio import to_thread
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from starlette.requests import Request
 
 from fourview.errors import RecipeError
 from fourview.recipe import Recipe, parameters
+from fourview.service.inputs.forms import FIELDS_MAX, FORM, JSON, MULTIPART, field_of, multipart_parts, urlencoded
+from fourview.service.inputs.refusals import once, refuse_field, shorten
 from fourview.service.problems import Refused
 
-FIELDS_MAX = 100  # no door has half as many
 PIECES_MAX = 100_000  # brackets and commas: a large body of nothing else would be a gigabyte of empty lists
 LARGE = 1 << 16  # bytes: less is read faster than a thread is found
-PIECE = 1 << 13  # bytes of a form that are parsed at once
-SHOWN = 40  # characters of a value that an error repeats
 
-FILE_TYPE = re.compile(r"(image|model)/.+|application/(octet-stream|zip)")  # media types that only files have
 
-_JSON, _FORM, _MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
-_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
-_NOT_ENCODED = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^ -~]")
 _WORD = re.compile(r"[!-~]{1,255}", re.ASCII)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -66,17 +53,17 @@ async def read(request: Request, files: Collection[str] = ()) -> Body:
     """The body of a request whose fields `files` take files; raises `Refused` where it cannot be read."""
     kind, word, path = _media_type(request), _word(request), request.url.path
 
-    content = await (_parts(request) if kind == _MULTIPART else request.body())
+    content = await (multipart_parts(request) if kind == MULTIPART else request.body())
 
     def take_apart() -> Body:
         if isinstance(content, list):
-            fields = _once([_field(part, data, files) for part, data in content])
-        elif kind == _FORM:
-            fields = _urlencoded(content)
+            fields = once([field_of(part, data, files) for part, data in content])
+        elif kind == FORM:
+            fields = urlencoded(content)
         else:
             fields = _json(content)
         _check(fields)
-        return Body(fields, kind in (_FORM, _MULTIPART), word, _fingerprint(path, fields) if word else "")
+        return Body(fields, kind in (FORM, MULTIPART), word, _fingerprint(path, fields) if word else "")
 
     size = sum(len(data) for _, data in content) if isinstance(content, list) else len(content)
     return take_apart() if size < LARGE else await to_thread.run_sync(take_apart)
@@ -112,18 +99,6 @@ def wrong_parameters(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     return wrong
 
 
-def refuse(wrong: Iterable[tuple[str, str]], code: str = "invalid_field") -> NoReturn:
-    """Raises `Refused` with the name of a field and a sentence for each."""
-    found = tuple(wrong)
-    pointers = [("/" + name.replace("~", "~0").replace("/", "~1"), sentence) for name, sentence in found]
-    raise Refused(code, "; ".join(sentence for _, sentence in found), errors=pointers)
-
-
-def shorten(text: str) -> str:
-    """`text` as an error repeats it."""
-    return text if len(text) <= SHOWN else text[:SHOWN] + ".."
-
-
 def _media_type(request: Request) -> str:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused("media_type", "the body is compressed; send it as it is, without Content-Encoding")
@@ -132,11 +107,11 @@ def _media_type(request: Request) -> str:
     charset = next((p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
     if charset not in ("utf-8", "utf8", "us-ascii", "ascii"):
         raise Refused("media_type", f"the body's charset is '{shorten(charset)}'; only UTF-8 is read")
-    if kind in (_JSON, _FORM, _MULTIPART):
+    if kind in (JSON, FORM, MULTIPART):
         return kind
     if not kind and request.headers.get("content-length", "0") == "0":
-        return _JSON  # of no field, which is what its error will say
-    raise Refused("media_type", f"the Content-Type is '{shorten(header)}'; send {_JSON}, {_MULTIPART} or {_FORM}")
+        return JSON  # of no field, which is what its error will say
+    raise Refused("media_type", f"the Content-Type is '{shorten(header)}'; send {JSON}, {MULTIPART} or {FORM}")
 
 
 def _word(request: Request) -> str | None:
@@ -152,7 +127,7 @@ def _json(data: bytes) -> dict[str, Any]:
     if sum(map(data.count, (b"[", b"{", b","))) > PIECES_MAX:
         raise Refused("malformed_body", f"the JSON has more than {PIECES_MAX} pieces; send a flat object")
     try:
-        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_number)
+        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=once, parse_constant=_no_number)
     except RecursionError:
         raise Refused("malformed_body", "the JSON is nested too deeply; the fields of a request are flat") from None
     except ValueError as error:  # also of bytes that are no UTF-8, and of numbers with thousands of digits
@@ -161,96 +136,6 @@ def _json(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused("malformed_body", "the body is JSON but no object; send the fields by name: {...}")
     return value
-
-
-def _urlencoded(data: bytes) -> dict[str, Any]:
-    if data.lstrip()[:1] == b"{":
-        raise Refused("malformed_body", "the body looks like JSON; say so: Content-Type: application/json")
-    pairs = data.split(b"&", FIELDS_MAX)
-    if len(pairs) > FIELDS_MAX or _NOT_ENCODED.search(data):
-        raise Refused(
-            "malformed_body", f"the form cannot be read; it takes {FIELDS_MAX} fields in percent-encoded UTF-8"
-        )
-    return _once([_decoded_pair(pair) for pair in pairs if pair])
-
-
-def _decoded_pair(pair: bytes) -> tuple[str, str]:
-    name, _, value = pair.partition(b"=")
-    try:
-        return _decoded(name), _decoded(value)
-    except UnicodeDecodeError:
-        _refuse_field(name.decode(), "is not UTF-8; encode name and text so")
-
-
-def _decoded(data: bytes) -> str:
-    # Quoted-printable but for the sign; `urllib.parse.unquote` makes lists of millions of parts, gigabytes of them.
-    plain = data.replace(b"+", b" ").replace(b"=", b"%3D").replace(b"%", b"=")
-    return binascii.a2b_qp(plain).decode()
-
-
-async def _parts(request: Request) -> list[tuple[MultipartSegment, bytes]]:
-    """The parts of a form, each with its content."""
-    found = _BOUNDARY.search(request.headers["content-type"])
-    if found is None:
-        cure = f"let the library that writes the form set it: {_MULTIPART}; boundary=..."
-        raise Refused("malformed_body", f"the Content-Type names no boundary between the parts of the form; {cure}")
-    boundary = found[1] or found[2]
-    parser = PushMultipartParser(boundary, max_segment_count=FIELDS_MAX, header_charset="latin-1")
-    parts: list[tuple[MultipartSegment, bytes]] = []
-    try:
-        async for piece in _pieces(request):  # the last is empty, and the parser objects where the form is not over
-            for event in parser.parse(piece):
-                if isinstance(event, MultipartSegment):
-                    part, content = event, BytesIO()
-                elif event is None:
-                    parts.append((part, content.getvalue()))
-                else:
-                    content.write(event)
-    except MultipartError as error:
-        _refuse_form(str(error) if piece else f"it breaks off before its closing boundary, --{shorten(boundary)}--")
-    if not parts:
-        _refuse_form("there is no part in it")
-    return parts
-
-
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces between which other requests get their turn: heads may be slow to parse."""
-    async for received in request.stream():
-        for begin in range(0, len(received) or 1, PIECE):
-            yield received[begin : begin + PIECE]
-            await asyncio.sleep(0)
-
-
-def _refuse_form(why: str) -> NoReturn:
-    limits = f"a form has up to {FIELDS_MAX} parts with up to 8 lines of 4 KiB before the content, which end with CRLF"
-    raise Refused("malformed_body", f"the form cannot be read: {why}; {limits}, and ends with its closing boundary")
-
-
-def _field(part: MultipartSegment, data: bytes, files: Collection[str]) -> tuple[str, str | bytes]:
-    """Name and value of the field that is a part of a form."""
-    name = part.name.encode("latin-1").decode("utf-8", "replace")
-    if not name:
-        _refuse_form("a part of it has no name")
-    if part.filename is not None:
-        return name, data
-    if name in files and (FILE_TYPE.fullmatch(part.content_type or "") or b"\0" in data):
-        return name, data
-    try:
-        return name, data.decode()
-    except UnicodeDecodeError as error:
-        if name in files:
-            return name, data
-        _refuse_field(name, f"is not UTF-8 from byte {error.start} on; encode it so, or give the part a file name")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The fields by name, each of which is there once."""
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise Refused("malformed_body", f"the field '{shorten(name)}' is there twice; send it once")
-        fields[name] = value
-    return fields
 
 
 def _no_number(text: str) -> NoReturn:
@@ -265,7 +150,7 @@ def _check(fields: dict[str, Any]) -> None:
         raise Refused("malformed_body", f"the name of a field holds {fault}; send it without")
     for name, value in fields.items():
         if fault := next(filter(None, map(_fault_of, _texts(value))), None):
-            _refuse_field(name, f"holds {fault}, which no text may; send it without, or give a file its file name")
+            refuse_field(name, f"holds {fault}, which no text may; send it without, or give a file its file name")
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -290,10 +175,6 @@ def _fault_of(text: str) -> str | None:
     except UnicodeEncodeError as error:
         return f"half a surrogate pair (U+{ord(text[error.start]):04X})"
     return None
-
-
-def _refuse_field(name: str, why: str) -> NoReturn:
-    refuse([(name, f"the field '{shorten(name)}' {why}")], "malformed_body")
 
 
 def _fingerprint(path: str, fields: dict[str, Any]) -> str:

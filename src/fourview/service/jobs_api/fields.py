@@ -18,6 +18,7 @@ from fourview.kinds import KINDS
 from fourview.recipe import Recipe, parameters
 from fourview.service.inputs import body
 from fourview.service.inputs.body import Body
+from fourview.service.inputs.refusals import shorten
 from fourview.service.inputs.sources import Source, tell
 from fourview.service.nouns import noun_of
 from fourview.service.problems import Refused
@@ -104,12 +105,12 @@ def _inner(found: Body, wrong: Wrong) -> dict[str, Any]:
 
 def _value(name: str, value: Any, is_text: bool) -> Any:
     """A parameter's value as the recipe takes it; numbers may be text in forms alone."""
-    return body.shorten(value) if isinstance(value, str) and not is_text else body.as_parameter(name, value)
+    return shorten(value) if isinstance(value, str) and not is_text else body.as_parameter(name, value)
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:
-    return f"there is no field '{body.shorten(name)}' here; there is {', '.join(known)}"
+    return f"there is no field '{shorten(name)}' here; there is {', '.join(known)}"
 
 
 def _escaped(name: str) -> str:
-    return body.shorten(name).replace("~", "~0").replace("/", "~1")
+    return shorten(name).replace("~", "~0").replace("/", "~1")

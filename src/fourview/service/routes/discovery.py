@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from fourview import __version__
+from fourview.engines import ENGINES
 from fourview.recipe import Recipe, parameters
 from fourview.service.caller import Caller
 from fourview.service.context import AppContext, context_of
@@ -29,6 +30,7 @@ from fourview.service.problems import PROBLEMS, Refused
 from fourview.service.store import ledger, workers
 from fourview.service.store.workers import Worker
 from fourview.service.times import maybe_moment, moment
+from fourview.sides import SIDES
 
 router = APIRouter()
 
@@ -78,7 +80,7 @@ async def llms(request: Request) -> str:
     key = "Every request is let in." if settings.no_auth else "Send your key in the header `x-api-key`."
     return f"""# fourview
 
-> Four pictures of a thing (front, left, back, right) go in, one clean, textured 3D model comes out.
+> Pictures of a thing ({", ".join(SIDES)}) go in, one clean, textured 3D model comes out.
 
 {key} The OpenAPI document is at {base}/openapi.json, each error is explained at {base}/errors/CODE.
 
@@ -113,8 +115,7 @@ async def models(request: Request) -> dict[str, Any]:
     context = context_of(request)
     since = time.time() - BEATS * context.settings.heartbeat_s
     present = await admit_with(request, lambda tx, caller: workers.present(tx, since))
-    names = next(parameter.choices for parameter in parameters() if parameter.name == "engine")
-    return {"data": [_model(context, name, present) for name in names]}
+    return {"data": [_model(context, name, present) for name in ENGINES]}
 
 
 @router.get("/api/v1/limits", tags=["discovery"])

@@ -21,6 +21,8 @@ from fourview.service.context import AppContext, context_of
 from fourview.service.http.auth import Admitted, admit_with
 from fourview.service.http.recipe_schema import JSON
 from fourview.service.inputs import body, load
+from fourview.service.inputs.forms import FILE_TYPE
+from fourview.service.inputs.refusals import refuse, shorten
 from fourview.service.inputs.sources import Source, tell
 from fourview.service.jobs.submit import check_disk
 from fourview.service.problems import Refused
@@ -129,20 +131,20 @@ async def delete_upload(request: Request, upload_id: str, caller: Admitted) -> R
 async def _source(request: Request) -> tuple[str, Source]:
     """What the request holds, and the name of the field where it does."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if body.FILE_TYPE.fullmatch(media_type) and "content-encoding" not in request.headers:
+    if FILE_TYPE.fullmatch(media_type) and "content-encoding" not in request.headers:
         return "file", Source("file", await request.body())
     fields = (await body.read(request, _FIELDS)).fields
     if unknown := [name for name in fields if name not in _FIELDS]:
-        body.refuse((name, f"there is no field '{body.shorten(name)}'; send the one field 'file'") for name in unknown)
+        refuse((name, f"there is no field '{shorten(name)}'; send the one field 'file'") for name in unknown)
     if len(fields) != 1:
-        body.refuse([("file", f"{len(fields)} files are there; send one, as the part 'file' or the text 'data'")])
+        refuse([("file", f"{len(fields)} files are there; send one, as the part 'file' or the text 'data'")])
     ((field, value),) = fields.items()
     try:
         source = tell(field, value)
     except PictureError as error:
-        body.refuse([(field, str(error))], "invalid_picture")
+        refuse([(field, str(error))], "invalid_picture")
     if source is None or source.kind == "upload":
-        body.refuse([(field, f"the '{field}' is {'empty' if source is None else 'an upload already'}; send a file")])
+        refuse([(field, f"the '{field}' is {'empty' if source is None else 'an upload already'}; send a file")])
     return field, source
 
 
