@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who waits for something to happen is woken: at once for what this process did, soon for what others did.
+"""Wakes waiting requests when a job changes.
 
 Owns      waking. Not here: what happened (the store tells, and only the store).
 
