@@ -38,7 +38,7 @@ BROKEN = {  # rule -> what breaks it, what the audit says
     "an event that was not counted":
         ("UPDATE jobs SET last_event = 9 WHERE id = '{done}'", "counted 9 events, the last is 3"),
     "a final state that changed":
-        ("UPDATE jobs SET status = 'failed' WHERE id = '{done}'", "is failed, its events say"),
+        ("UPDATE jobs SET status = 'failed' WHERE id = '{done}'", "is failed, its events show"),
 }  # fmt: skip
 
 

@@ -38,6 +38,13 @@ def test_what_was_asked_for_comes_back_as_it_was(store):
     assert (job.api, job.kind, job.status, job.progress) == ("v2", "simplify", "queued", 0)
 
 
+def test_the_database_takes_a_job_of_a_kind_that_was_added_to_the_table_later(store):
+    job = submit(store, add_customer(store), kind="polish")
+
+    with store.read() as tx:
+        assert jobs.find_job(tx, job.id).kind == "polish"
+
+
 def test_a_job_is_found_by_its_own_account_alone(store):
     ada, bob = add_customer(store, "ada"), add_customer(store, "bob")
     job = submit(store, ada)
@@ -80,7 +87,7 @@ def test_jobs_are_listed_by_status_and_tag(store):
 
 @pytest.mark.parametrize("cursor", ["", "x", "x:job_1"])
 def test_a_cursor_of_no_page_is_refused(store, cursor):
-    with store.read() as tx, pytest.raises(ServiceError, match="is of no page"):
+    with store.read() as tx, pytest.raises(ServiceError, match="belongs to no page"):
         jobs.list_jobs(tx, "acc", 10, after=cursor)
 
 

@@ -103,6 +103,8 @@ def test_a_database_of_the_first_form_is_brought_to_the_newest_with_all_it_held(
     with store.read() as tx:
         assert audit(tx) == []
         assert ledger.balance(tx, "acc_1") == 7800
+        if tx.dialect.name == "sqlite":
+            assert tx.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
     store.close()
 
 

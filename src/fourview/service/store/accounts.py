@@ -36,5 +36,5 @@ def list_accounts(tx: Connection) -> list[Account]:
 
 
 def lock_account(tx: Connection, account_id: str) -> None:
-    """Wait until no other transaction moves this account's credits; held to the end of the transaction."""
+    """Lock the account's credits until the end of this transaction; waits for other transactions that hold the lock."""
     tx.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True))

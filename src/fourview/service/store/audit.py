@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The audit: what must always be true of jobs, credits and events, looked for in the whole database.
+"""The audit: checks rules about jobs, credits and events over the whole database.
 
-Needs     one state of everything, as `store.read()` shows it: rules look odd between two moments.
-Not here  what the tables refuse by themselves (a negative balance, a second hold, a second end of a hold).
+Needs     one transaction (`store.read()`), since rules do not hold between the states of two moments.
+Not here  what constraints of the tables refuse (a negative balance, a second hold, a second end of a hold).
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ ENDS = {  # status -> how its hold may have ended
 
 
 def audit(tx: Connection) -> list[str]:
-    """Every broken rule, a line each; nothing where all is well."""
+    """One line for each broken rule; an empty list where all rules hold."""
     return [*_balances(tx), *_holds(tx), *_orphans(tx), *_leases(tx), *_numbers(tx), *_last_states(tx)]
 
 
@@ -55,7 +55,7 @@ def _holds(tx: Connection) -> Iterator[str]:
 
 
 def _orphans(tx: Connection) -> Iterator[str]:
-    """What is held for a job that is gone was charged or released before."""
+    """The hold of a deleted job was charged or released before the job was deleted."""
     gone = (ledger.c.kind != "grant") & ledger.c.job_id.not_in(select(jobs.c.id))
     query = select(ledger.c.job_id, func.count().label("rows"), func.min(ledger.c.credits).label("least"),
                    func.max(ledger.c.credits).label("most"))  # fmt: skip
@@ -65,7 +65,7 @@ def _orphans(tx: Connection) -> Iterator[str]:
 
 
 def _leases(tx: Connection) -> Iterator[str]:
-    """A running job has a lease, a final one an end, and nobody is asked to stop one that waits."""
+    """A running job has a lease, a final job has an end, a queued job has no request to cancel it."""
     columns = jobs.c.id, jobs.c.status, jobs.c.lease_owner, jobs.c.lease_until, jobs.c.finished_at
     for row in tx.execute(select(*columns, jobs.c.cancel_requested_at)):
         running, final = row.status == "running", row.status in FINAL
@@ -78,7 +78,7 @@ def _leases(tx: Connection) -> Iterator[str]:
 
 
 def _numbers(tx: Connection) -> Iterator[str]:
-    """Events count from 1 to the job's last; only progress may be missing between."""
+    """Events are numbered from 1 to the job's last; only progress events may be missing."""
     steps = events.c.seq - func.lag(events.c.seq, 1, 0).over(partition_by=events.c.job_id, order_by=events.c.seq)
     rows = select(events.c.job_id, events.c.seq, steps.label("step")).subquery().c
     of_job = func.max(rows.seq).label("last"), func.max(rows.step).label("gap")
@@ -92,15 +92,15 @@ def _numbers(tx: Connection) -> Iterator[str]:
 
 
 def _last_states(tx: Connection) -> Iterator[str]:
-    """The last state among a job's events is the job's; a final one stands there once, as the last event of all."""
+    """The last state event is the job's state; a final state is there once, as the last event."""
     query = select(jobs.c.id, jobs.c.status, jobs.c.last_event, events.c.seq, events.c.data)
-    told: dict[str, list[tuple[int, str]]] = {}
+    events_of: dict[str, list[tuple[int, str]]] = {}
     states: dict[str, tuple[str, int]] = {}
     of_state = (events.c.job_id == jobs.c.id) & (events.c.type == "state")
     for row in tx.execute(query.outerjoin(events, of_state).order_by(jobs.c.id, events.c.seq)):
         states[row.id] = row.status, row.last_event
-        told.setdefault(row.id, []).append((row.seq, row.data["status"]) if row.data else (0, "none"))
+        events_of.setdefault(row.id, []).append((row.seq, row.data["status"]) if row.data else (0, "none"))
     for job_id, (status, last_event) in states.items():
-        finals = [seq for seq, said in told[job_id] if said in FINAL]
-        if told[job_id][-1][1] != status or finals not in ([], [last_event]):
-            yield f"job {job_id}: is {status}, its events say {[said for _, said in told[job_id]]}"
+        finals = [seq for seq, shown in events_of[job_id] if shown in FINAL]
+        if events_of[job_id][-1][1] != status or finals not in ([], [last_event]):
+            yield f"job {job_id}: is {status}, its events show {[shown for _, shown in events_of[job_id]]}"

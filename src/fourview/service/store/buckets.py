@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Buckets: how fast a key may ask. One holds `per_min` tokens and fills up in a minute; a request takes a token."""
+"""Token buckets limit the rate of a key: one holds `per_min` tokens and fills in a minute; a request takes one."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class Take:
 
 
 def take(tx: Connection, key_id: str, per_min: int, now: float) -> Take:
-    """Take a token of the key's bucket, in one statement; an empty one is left as it is."""
-    # A clock behind the last writer's fills nothing.
+    """Take a token from the key's bucket in one statement; an empty bucket does not change."""
+    # A clock that is behind the last writer's adds no tokens.
     elapsed_s = case((buckets.c.at < now, now - buckets.c.at), else_=0.0)
     filled = buckets.c.tokens + elapsed_s * (per_min / 60)
     full = case((filled > per_min, float(per_min)), else_=filled)

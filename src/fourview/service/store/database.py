@@ -32,7 +32,7 @@ READS: dict[str, dict[str, Any]] = {
     "sqlite": {"reads_only": True},  # read by `store.sqlite`
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
-# Errors that our own statements cause; every other one says that the database is away.
+# Errors that our own statements cause; every other error means that the database is away.
 OUR_FAULTS = ("21", "22", "23", "25P02", "42")  # SQLSTATE, or its class: data, integrity, a failed transaction, syntax
 OUR_FAULTS_SQLITE = {
     sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE,
@@ -66,7 +66,7 @@ class Store:
 
     @contextmanager
     def _begun(self, options: dict[str, Any]) -> Iterator[Connection]:
-        """A transaction that has begun. A kept connection that died meanwhile is replaced once, as a ping would do."""
+        """A transaction that has begun. A pooled connection that has died is replaced once, as a ping would do."""
         with ExitStack() as stack:
             for is_last in (False, True):
                 tx = stack.enter_context(self.engine.connect()).execution_options(**options)
@@ -80,7 +80,7 @@ class Store:
             yield tx
 
     def check_writes(self) -> None:
-        """Raises `DependencyAwayError` while PostgreSQL takes no writes, as a standby that answers what only reads."""
+        """Raises `DependencyAwayError` while PostgreSQL takes no writes, as a read-only standby."""
         if self.pulse is not None:
             with self.begin():
                 """It looks when it begins."""
@@ -90,7 +90,7 @@ class Store:
 
 
 def open_store(url: str) -> Store:
-    """The store at `url` (`sqlite:///state.db`, `postgresql://user@host/name`), migrated if it has to be."""
+    """The store at `url` (`sqlite:///state.db`, `postgresql://user@host/name`), migrated where its tables are older."""
     if url.partition("://")[0] in ("postgresql", "postgres", "postgresql+psycopg"):
         pulse = Pulse()
         store = Store(postgresql.engine(url, pulse), nullcontext(), pulse)
@@ -112,7 +112,7 @@ def open_store(url: str) -> Store:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What the driver and the pool raise because the database is away is raised as `DependencyAwayError`."""
+    """Turns errors of the driver and the pool that mean an unavailable database into `DependencyAwayError`."""
     try:
         yield
     except NoConnectionError as error:

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Events: what happened to a job, in order; what a reader of the stream missed can be read again.
+"""Events of a job, in order; a reader that missed some can read them again.
 
 Owns      numbering, resuming, compaction.
 
-Numbers of a job count from 1 without gaps: the job's row holds the last one, and its lock orders the writers. Of
-progress only what is younger than the last `KEPT` events stays: each append drops the progress event that is `KEPT`
-numbers older. So a job's events are bounded by `KEPT` and its few states, and a hole is only ever old progress.
+The events of a job are numbered from 1. The job's row holds the last number, and the lock on it orders the writers.
+Each append deletes the progress event that is `KEPT` numbers older. So a job keeps at most `KEPT` events and its few
+states, and only old progress is ever missing.
 """
 
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class Event:
 
 
 def append(tx: Connection, job_id: str, type: str, data: dict[str, Any], now: float) -> Event:
-    """Write the next event of a job, and drop the progress that is too old to matter."""
+    """Write the next event of a job, and delete progress that is too old."""
     return append_all(tx, job_id, type, [data], now)[0]
 
 
 def append_all(tx: Connection, job_id: str, type: str, datas: list[dict[str, Any]], now: float) -> list[Event]:
-    """The same for several of one moment, at the cost of one."""
+    """The same for several events of one moment, at the cost of one."""
     count = update(jobs).where(jobs.c.id == job_id).values(last_event=jobs.c.last_event + len(datas))
     last = tx.execute(count.returning(jobs.c.last_event)).scalar_one()
     new = [Event(job_id, seq, type, data, now) for seq, data in enumerate(datas, last - len(datas) + 1)]

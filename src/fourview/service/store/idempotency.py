@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Idempotency: the same request sent twice makes one job.
 
-Owns      which job an account's `Idempotency-Key` (here: its word) stands for.
-Not here  making the fingerprint of a body (the door).
+Owns      which job belongs to an account's `Idempotency-Key` (`word` in this file).
+Not here  the fingerprint of a body (`inputs.body`).
 
 `look_up` locks the account, so of many equal requests one is new and the others wait and find its job. The caller makes
-the job and calls `remember` in the same transaction. Deleting a job does not make its word free.
+the job and calls `remember` in the same transaction. The key of a deleted job cannot be used again.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class Seen:
 
 
 def look_up(tx: Connection, account_id: str, word: str, fingerprint: str, now: float, keep_s: float = KEEP_S) -> Seen:
-    """Whether this request is new, a replay of one that made a job, or another one under a word in use."""
+    """Whether this request is new, a replay of one that made a job, or a different request with the same key."""
     lock_account(tx, account_id)
     return peek(tx, account_id, word, fingerprint, now, keep_s)
 
 
 def peek(tx: Connection, account_id: str, word: str, fingerprint: str, now: float, keep_s: float = KEEP_S) -> Seen:
-    """The same without a lock: what is new may be so no longer when this returns."""
+    """The same without a lock: another request may use the key before this one does."""
     row = tx.execute(select(idempotency).where(*_this(account_id, word), idempotency.c.at > now - keep_s)).one_or_none()
     if row is None:
         return Seen("new")
@@ -41,14 +41,14 @@ def peek(tx: Connection, account_id: str, word: str, fingerprint: str, now: floa
 
 
 def remember(tx: Connection, account_id: str, word: str, fingerprint: str, job_id: str, now: float) -> None:
-    """Write down the job that a new request made."""
+    """Store the job that a new request made."""
     tx.execute(delete(idempotency).where(*_this(account_id, word)))
     row = {"account_id": account_id, "word": word, "fingerprint": fingerprint, "job_id": job_id, "at": now}
     tx.execute(insert(idempotency).values(row))
 
 
 def forget_old(tx: Connection, now: float, keep_s: float = KEEP_S) -> int:
-    """Drop the words that are older than `keep_s`; how many."""
+    """Delete keys that are older than `keep_s`; returns how many."""
     return tx.execute(delete(idempotency).where(idempotency.c.at <= now - keep_s)).rowcount
 
 

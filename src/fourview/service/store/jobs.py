@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs: what was asked for and what became of it.
+"""Jobs: requests and their results.
 
 Owns      accepting, finding, listing, counting and deleting jobs.
 Not here  how a job moves from state to state (`queue`).
@@ -25,7 +25,7 @@ FINAL = ("succeeded", "failed", "canceled", "expired")
 
 @dataclass(frozen=True)
 class Lease:
-    """A worker's claim on one attempt of a job; an older attempt's lease opens nothing."""
+    """A worker's claim on one attempt of a job; the lease of an older attempt is not valid."""
 
     job_id: str
     worker: str
@@ -34,7 +34,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a door hands in."""
+    """A job to be made."""
 
     account_id: str
     key_id: str
@@ -46,7 +46,7 @@ class NewJob:
     api: Api = "native"
     priority: int = 0  # the higher goes first
     tags: list[str] = field(default_factory=list)
-    warnings: list[dict[str, Any]] = field(default_factory=list)  # what the door remarked upon
+    warnings: list[dict[str, Any]] = field(default_factory=list)  # about the request
     not_before: float = 0.0
     deadline: float | None = None
     keep_s: float | None = None
@@ -95,17 +95,17 @@ class Job:
 
     @property
     def lease(self) -> Lease:
-        """What the worker shows that runs the present attempt."""
+        """The lease of the current attempt."""
         return Lease(self.id, self.lease_owner or "", self.attempts)
 
 
-# Made once: whoever polls asks for it, and making the statement takes longer than running it.
+# Made once: every poll runs it, and building the statement takes longer than running it.
 _BY_ID = select(*(jobs.c[name] for name in Job.__dataclass_fields__)).where(jobs.c.id == bindparam("job_id"))
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How long a job took that ran and ended."""
+    """The duration of a job that has ended."""
 
     kind: str
     engine: str
@@ -134,7 +134,7 @@ def add_job(tx: Connection, new: NewJob, now: float) -> Job:
 
 
 def find_job(tx: Connection, job_id: str, account_id: str | None = None) -> Job | None:
-    """The job of that id, if it is there and belongs to the account."""
+    """The job with this id, if it exists and belongs to the account."""
     row = tx.execute(_BY_ID, {"job_id": job_id}).one_or_none()
     return Job(*row) if row and account_id in (None, row.account_id) else None
 
@@ -158,7 +158,7 @@ def list_jobs(
 
 
 def count_jobs(tx: Connection, key_id: str | None = None) -> dict[str, int]:
-    """How many jobs are in each state, of a key or of all."""
+    """The number of jobs in each state, of one key or of all."""
     query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
     if key_id is not None:
         query = query.where(jobs.c.key_id == key_id)
@@ -166,7 +166,7 @@ def count_jobs(tx: Connection, key_id: str | None = None) -> dict[str, int]:
 
 
 def count_waiting(tx: Connection, key_id: str) -> tuple[int, int]:
-    """How many jobs wait in all, and how many of a key."""
+    """The number of queued jobs, in all and of one key."""
     of_key = func.count().filter(jobs.c.key_id == key_id)
     row = tx.execute(select(func.count(), of_key).where(jobs.c.status == "queued")).one()
     return row[0], row[1]
@@ -178,7 +178,7 @@ def delete_job(tx: Connection, job_id: str) -> bool:
 
 
 def outlived(tx: Connection, now: float, limit: int) -> list[str]:
-    """The ids of final jobs that were to be kept until now, oldest first."""
+    """The ids of final jobs whose time to be kept is over, oldest first."""
     past = select(jobs.c.id).where(jobs.c.expires_at <= now).order_by(jobs.c.expires_at, jobs.c.id).limit(limit)
     return list(tx.scalars(past))
 
@@ -200,4 +200,4 @@ def _place(cursor: str) -> tuple[float, str]:
     try:
         return float(created_at), job_id
     except ValueError:
-        raise ServiceError(f"the cursor '{cursor}' is of no page; send the `next` of the page before") from None
+        raise ServiceError(f"the cursor '{cursor}' belongs to no page; send the `next` of the page before") from None

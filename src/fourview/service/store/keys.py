@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keys: who is asking.
+"""Keys of the service's clients.
 
-Owns      making, checking, listing and revoking keys. The key itself is shown once and kept nowhere.
-Not here  how fast a key may ask (`buckets`), how many of its jobs run at once (`queue`).
+Owns      making, checking, listing and revoking keys. The key itself is shown once and not stored.
+Not here  the rate limit of a key (`buckets`), how many of its jobs run at once (`queue`).
 
 A key is `fv_` and 32 characters. Its first 11 are its id: they find the row and may be shown. A key is 192 random bits,
 so a plain salted SHA-256 keeps it safe where a password would need a slow one.
@@ -59,7 +59,7 @@ def add_key(
 
 
 def check_text(text: str | None) -> str:
-    """`text` where it may be a key; raises as `check_key` does, without a look into the database."""
+    """`text` where it has the form of a key; raises as `check_key` does, without a query."""
     if not text:
         raise KeyMissingError("the key is missing; send it in the header x-api-key")
     if not text.startswith(PREFIX):
@@ -68,7 +68,7 @@ def check_text(text: str | None) -> str:
 
 
 def check_key(tx: Connection, text: str | None, now: float) -> Key:
-    """The key that `text` is; raises `KeyMissingError` or `KeyInvalidError`, whose `why` is for the log alone."""
+    """The key with this text; raises `KeyMissingError` or `KeyInvalidError`, whose `why` is for the log alone."""
     text = check_text(text)
     row = tx.execute(_TO_CHECK, {"key_id": text[:ID_LENGTH]}).one_or_none()
     if row is None or not hmac.compare_digest(row.hash, _hash(row.salt, text)):
@@ -80,7 +80,7 @@ def check_key(tx: Connection, text: str | None, now: float) -> Key:
 
 
 def find_key(tx: Connection, key_id: str) -> Key | None:
-    """The key of that id, whatever its state."""
+    """The key with this id, in any state."""
     row = tx.execute(select(*PUBLIC).where(keys.c.id == key_id)).one_or_none()
     return _key(row) if row else None
 
@@ -94,7 +94,7 @@ def list_keys(tx: Connection, account_id: str | None = None) -> list[Key]:
 
 
 def revoke_key(tx: Connection, key_id: str, now: float) -> bool:
-    """Make a key invalid for ever; false where there is none or it was revoked before."""
+    """Revoke a key; False where there is none or it was revoked before."""
     change = update(keys).where(keys.c.id == key_id, keys.c.revoked_at.is_(None)).values(revoked_at=now)
     return tx.execute(change).rowcount == 1
 

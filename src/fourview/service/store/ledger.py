@@ -36,18 +36,18 @@ class LedgerRow:
     at: float
 
 
-_NEWEST = (  # made once: every request asks for it
+_NEWEST = (  # made once: every request runs it
     select(ledger.c.balance).where(ledger.c.account_id == bindparam("account")).order_by(ledger.c.id.desc()).limit(1)
 )
 
 
 def in_credits(units: int) -> str:
-    """A number of thousandths as a person reads it."""
+    """Thousandths of a credit as credits, in decimal digits."""
     return f"{Decimal(units) / CREDIT:f}"
 
 
 def grant(tx: Connection, account_id: str, credits: int, note: str, now: float) -> LedgerRow:
-    """Give credits to an account; a negative number takes back what is left of them."""
+    """Give credits to an account; a negative number takes some back."""
     return _add(tx, account_id, "grant", credits, credits, None, note, now)
 
 
@@ -57,13 +57,13 @@ def hold(tx: Connection, account_id: str, job_id: str, price: int, now: float) -
 
 
 def charge(tx: Connection, job_id: str, now: float) -> LedgerRow:
-    """Take what was held for a job."""
+    """Charge the credits that were held for a job."""
     held = _hold_of(tx, job_id)
     return _add(tx, held.account_id, "charge", held.credits, 0, job_id, "", now)
 
 
 def release(tx: Connection, job_id: str, now: float) -> LedgerRow:
-    """Give back what was held for a job."""
+    """Release the credits that were held for a job."""
     held = _hold_of(tx, job_id)
     return _add(tx, held.account_id, "release", held.credits, held.credits, job_id, "", now)
 
@@ -74,7 +74,7 @@ def balance(tx: Connection, account_id: str) -> int:
 
 
 def charged(tx: Connection, job_ids: Collection[str]) -> dict[str, int]:
-    """What was charged for each of these jobs; those that cost nothing in the end are not in it."""
+    """The charge of each of these jobs; jobs that were not charged are left out."""
     ends = select(ledger.c.job_id, ledger.c.credits).where(ledger.c.job_id.in_(job_ids), ledger.c.kind == "charge")
     return {row.job_id: row.credits for row in tx.execute(ends)}
 

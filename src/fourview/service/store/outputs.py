@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Outputs: the files that came out of a job, by name; the bytes lie elsewhere, under their digest."""
+"""Outputs: the files of a job by name. Their bytes are in the file store, under their digest."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Output:
 
 
 def add_outputs(tx: Connection, job_id: str, made: Iterable[Output]) -> None:
-    """Write down files of a job; a name is taken once."""
+    """Store the rows of a job's files; a name is stored once."""
     for output in made:
         tx.execute(insert(outputs).values(job_id=job_id, **vars(output)))
 
@@ -44,7 +44,7 @@ def outputs_of(tx: Connection, job_ids: Collection[str]) -> dict[str, list[Outpu
 
 
 def digests_in_use(tx: Connection) -> set[str]:
-    """Every artifact that a job or an upload still names; the others are nobody's."""
+    """The digests that a job or an upload still uses; all others can be deleted."""
     used = set(tx.scalars(select(outputs.c.digest)).all()) | set(tx.scalars(select(uploads.c.digest)).all())
     for inputs in tx.scalars(select(jobs.c.inputs)):
         used.update(inputs.values())

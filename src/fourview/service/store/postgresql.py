@@ -5,12 +5,12 @@
 Owns      connections, how long the server may stay silent, the options of its URL.
 Not here  transactions (`store.database`).
 
-The URL goes to libpq as it is, so several hosts and every option of libpq work. Nothing is bound to a session: settings
-and locks hold for one transaction, and statements are not prepared on the server unless the URL says
-`prepare_threshold=N`. So a pooler in transaction mode may stand in between.
+The URL goes to libpq unchanged, so several hosts and every option of libpq work. Nothing is bound to a session:
+settings and locks last for one transaction, and statements are not prepared on the server unless the URL has
+`prepare_threshold=N`. So a pooler in transaction mode works.
 
 A server that is stopped keeps its connections open and answers nothing, and none of its own time limits applies then.
-So `_Connection` stops waiting by itself. That is own code, because no driver has a time limit on the client's side.
+So `_Connection` stops waiting by itself. This is our own code, because no driver has a time limit in the client.
 """
 
 import threading
@@ -29,15 +29,15 @@ from fourview.errors import DependencyAwayError, ServiceError
 from fourview.service.masking import masked
 
 REQUEST_S = 2.0  # how long PostgreSQL may stay silent while a request waits for it
-OPEN_S = 10.0  # how long PostgreSQL may take to let us in at the start
-CLIENT_S = 0.2  # how much later than the server's own limit the client gives up: it is for servers that cannot answer
+OPEN_S = 10.0  # how long PostgreSQL may take to accept connections at the start
+CLIENT_S = 0.2  # how much later than the server's own limit the client gives up, for servers that cannot answer
 POOL = 15  # connections to PostgreSQL, at most
-FORGOTTEN_S = 60  # PostgreSQL ends a transaction whose owner was silent for so long, and frees its locks
-# Unless the URL says otherwise: a host that is gone without a word is noticed within half a minute.
+FORGOTTEN_S = 60  # PostgreSQL ends a transaction whose client was silent for so long, and frees its locks
+# Unless the URL says otherwise: a host that vanished is noticed within half a minute.
 KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "10000"}
-# What a server says that takes no writes, or is on its way up or down: such a connection is of no use any more.
+# Errors of a server that takes no writes, or is starting or stopping: such a connection is closed.
 UNUSABLE = ("25006", "0A000", "55000", "57P01", "57P02", "57P03")
-# For this transaction alone: a pooler gives the session to others after it.
+# For this transaction only: a pooler gives the session to others afterwards.
 LIMITS = text(
     "SELECT current_setting('transaction_read_only'), set_config('statement_timeout', CAST(:statement AS text), true), "
     "set_config('idle_in_transaction_session_timeout', CAST(:forgotten AS text), true)"
@@ -55,14 +55,14 @@ class Pulse:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it answered nothing since it was waited for in vain."""
+        """Whether it has not answered since a wait for it failed."""
         return self.missed_at > self.answered_at
 
 
 class Limit(threading.local):
-    """How long the server may be silent towards this thread now, and whether it was silent for longer already."""
+    """How long the server may be silent towards this thread, and whether it already was for longer."""
 
-    silent_s: float | None = None  # None: as long as it likes
+    silent_s: float | None = None  # None: no limit
     was_silent = False
 
 
@@ -86,7 +86,7 @@ class _Connection(psycopg.Connection[Any]):
     pulse = Pulse()  # replaced by that of the store
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """What the driver calls for every answer it waits for, and for changes of its own that wait for none."""
+        """The driver calls this for every answer that it waits for, and for changes of its own that need none."""
         if timeout is None and limit.silent_s is not None:
             timeout = limit.silent_s + CLIENT_S
         began = time.monotonic()
@@ -143,7 +143,7 @@ def engine(url: str, pulse: Pulse) -> Engine:
 
 
 def _options(url: str) -> tuple[dict[str, Any], int | None]:
-    """What libpq makes of the URL, ours where it says nothing; after how many uses a statement is prepared."""
+    """The options of the URL as libpq reads them, with our defaults; after how many uses a statement is prepared."""
     place, mark, query = url.partition("?")
     given = dict(parse_qsl(query))
     word = given.get("prepare_threshold", "none")

@@ -5,9 +5,9 @@
 Owns      claiming in fair order, leases, progress, every change of state with its event, ledger row and webhook.
 Not here  accepting a job (`jobs`), running it (the workers).
 
-The statement that moves a job names the states it may come from, so a final state never changes and of two who want to
-end a job one does: the functions say by their answer whether it was them. A worker shows its lease; once the lease is
-lost (it ran out, the deadline passed) nothing the worker says is heard.
+The statement that moves a job names the states that it may come from, so a final state never changes, and only one of
+two callers can end a job: the return value says which. A worker passes its lease; once the lease is lost (it expired,
+the deadline passed) the worker can change nothing.
 On PostgreSQL jobs are locked before accounts, and accounts in the order of their ids: so give each change, and each
 of the sweeps `reap_leases` and `expire_due`, a transaction of its own, or two of them can block each other.
 """
@@ -24,7 +24,7 @@ from fourview.service.store.jobs import FINAL, NO_ENGINE, OPEN, Job, Lease
 from fourview.service.store.outputs import Output, add_outputs
 from fourview.service.store.tables import jobs, keys
 
-DEATHS = 2  # workers that a job may kill before it fails
+DEATHS = 2  # workers that may die with a job before it fails
 WORKER_CRASH = {
     "code": "worker_crash",
     "message": f"the process that ran this job died {DEATHS} times; nothing was charged, please report it",
@@ -42,7 +42,7 @@ def claim(
 
     Order: priority, then the key whose last claim is longest ago, then age; keys at their limit are passed over.
     `concurrency` is the limit of keys that have none of their own.
-    Claims happen one at a time, which makes order and limits exact; a row that somebody else holds is not waited for.
+    Claims happen one at a time, which makes order and limits exact; a row that another transaction holds is skipped.
     """
     if tx.dialect.name == "postgresql":
         tx.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": CLAIM_LOCK})
@@ -83,24 +83,24 @@ def claim(
 
 
 def is_waiting(tx: Connection, engines: list[str], now: float) -> bool:
-    """Whether some job could be claimed, limits of keys aside: a look that locks nothing, for workers without work."""
+    """Whether a job could be claimed, limits of keys not counted: reads without locks, for idle workers."""
     ready = jobs.c.status == "queued", _can_be_run_with(engines), jobs.c.not_before <= now
     return tx.execute(select(jobs.c.id).where(*ready).limit(1)).one_or_none() is not None
 
 
 def held_by(tx: Connection, worker: str) -> list[Job]:
-    """The jobs that a worker holds: after a claim whose answer got lost, it may not know."""
+    """The jobs that a worker holds; it may not know of one whose claim was answered over a lost connection."""
     held = select(jobs).where(jobs.c.status == "running", jobs.c.lease_owner == worker).order_by(jobs.c.id)
     return [Job(**row._mapping) for row in tx.execute(held)]
 
 
 def told(tx: Connection, lease: Lease) -> Told:
-    """What `heartbeat` would tell, without a write: so a cancel is seen between two beats."""
+    """What `heartbeat` would return, without a write, so that a cancel is seen between two heartbeats."""
     return _told(tx.execute(select(jobs.c.cancel_requested_at).where(*_held(lease))).one_or_none())
 
 
 def heartbeat(tx: Connection, lease: Lease, now: float, lease_s: float) -> Told:
-    """Make the lease longer; tells the worker to go on, to stop (then it calls `stop`), or that the lease is lost."""
+    """Extend the lease; returns whether the worker goes on, must stop (it then calls `stop`), or has lost the lease."""
     beat = update(jobs).where(*_held(lease)).values(heartbeat_at=now, lease_until=now + lease_s)
     return _told(tx.execute(beat.returning(jobs.c.cancel_requested_at)).one_or_none())
 
@@ -124,7 +124,7 @@ def finish(
     tx: Connection, lease: Lease, result: dict[str, Any], outputs: list[Output], now: float,
     seed_used: int | None = None,
 ) -> bool:  # fmt: skip
-    """The job succeeded: its outputs stand, its price is charged. False where the lease is lost."""
+    """The job succeeded: its outputs are stored, its price is charged. False where the lease is lost."""
     job = _move(tx, _held(lease), "succeeded", now, progress=1.0, result=result, seed_used=seed_used)
     if job is None:
         return False
@@ -139,7 +139,7 @@ def fail(tx: Connection, lease: Lease, error: dict[str, Any], now: float) -> boo
 
 
 def stop(tx: Connection, lease: Lease, now: float) -> bool:
-    """The worker stopped a job whose cancel was asked for: it had begun, so it is charged. False where it was not."""
+    """The worker stopped a job after a request to cancel it: it had begun, so it is charged. False where it was not."""
     job = _move(tx, [*_held(lease), jobs.c.cancel_requested_at.is_not(None)], "canceled", now)
     if job is not None:
         ledger.charge(tx, job.id, now)
@@ -147,7 +147,7 @@ def stop(tx: Connection, lease: Lease, now: float) -> bool:
 
 
 def release_lease(tx: Connection, lease: Lease, now: float) -> bool:
-    """Put the job back, unharmed: its worker is shut down in good order. False where the lease is lost."""
+    """Put the job back into the queue, for a worker that shuts down. False where the lease is lost."""
     job = _locked(tx, lease)
     if job is not None:
         _put_back(tx, job, now)
@@ -155,7 +155,7 @@ def release_lease(tx: Connection, lease: Lease, now: float) -> bool:
 
 
 def report_death(tx: Connection, lease: Lease, now: float) -> bool:
-    """The worker died and somebody saw it: no need to wait until the lease runs out. False where it is lost."""
+    """The worker is known to have died: its job need not wait until the lease expires. False where it is lost."""
     job = _locked(tx, lease)
     if job is not None:
         _bury(tx, job, now)
@@ -163,7 +163,7 @@ def report_death(tx: Connection, lease: Lease, now: float) -> bool:
 
 
 def reap_leases(tx: Connection, now: float) -> list[Job]:
-    """The jobs whose lease ran out go back to the queue or, the second time, fail; as they were before."""
+    """Jobs whose lease expired return to the queue or, the second time, fail; returns them as they were before."""
     dead = _lock_all(tx, jobs.c.status == "running", jobs.c.lease_until <= now)
     for job in dead:
         _bury(tx, job, now)
@@ -171,7 +171,7 @@ def reap_leases(tx: Connection, now: float) -> list[Job]:
 
 
 def request_cancel(tx: Connection, job_id: str, now: float) -> Literal["canceled", "asked", "final"]:
-    """Cancel a job that waits, ask the worker of one that runs; a final one stays as it is."""
+    """Cancel a queued job, ask the worker of a running job to stop; a final job does not change."""
     tx.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
     if _end_unpaid(tx, [jobs.c.id == job_id, jobs.c.status == "queued"], "canceled", now):
         return "canceled"
@@ -181,7 +181,7 @@ def request_cancel(tx: Connection, job_id: str, now: float) -> Literal["canceled
 
 
 def is_overdue(tx: Connection, now: float) -> bool:
-    """Whether `reap_leases` or `expire_due` would find something: a look that locks nothing."""
+    """Whether `reap_leases` or `expire_due` would find a job: reads without locks."""
     late = (jobs.c.status == "running") & (jobs.c.lease_until <= now) | jobs.c.status.in_(OPEN) & (
         jobs.c.deadline <= now
     )
@@ -189,7 +189,7 @@ def is_overdue(tx: Connection, now: float) -> bool:
 
 
 def expire_due(tx: Connection, now: float) -> list[Job]:
-    """The jobs whose deadline passed expire, running or not, and cost nothing; as they were before."""
+    """Jobs whose deadline passed expire, running or not, at no cost; returns them as they were before."""
     late = _lock_all(tx, jobs.c.status.in_(OPEN), jobs.c.deadline <= now)
     for job in late:
         _end_unpaid(tx, [jobs.c.id == job.id], "expired", now)
@@ -200,7 +200,7 @@ UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
 
 def _can_be_run_with(engines: list[str]) -> ColumnElement[bool]:
-    """That a worker with these engines can do the job."""
+    """The condition that a worker with these engines can do the job."""
     return jobs.c.engine.in_([*engines, NO_ENGINE])
 
 
@@ -211,7 +211,7 @@ def _told(row: Row[Any] | None) -> Told:
 
 
 def _held(lease: Lease) -> list[ColumnElement[bool]]:
-    """That this very attempt still runs."""
+    """The condition that this attempt still runs."""
     return [
         jobs.c.id == lease.job_id,
         jobs.c.status == "running",
@@ -227,7 +227,7 @@ def _locked(tx: Connection, lease: Lease) -> Job | None:
 
 
 def _lock_all(tx: Connection, *which: ColumnElement[bool]) -> list[Job]:
-    """The jobs in question that nobody else is changing now, locked; then their accounts, in one order for all."""
+    """Lock these jobs, without those that another transaction changes, then their accounts in order of their ids."""
     query = select(jobs).where(*which).order_by(jobs.c.id).with_for_update(skip_locked=True)
     found = [Job(**row._mapping) for row in tx.execute(query)]
     for account_id in sorted({job.account_id for job in found}):
@@ -245,7 +245,7 @@ def _bury(tx: Connection, job: Job, now: float) -> None:
 
 
 def _put_back(tx: Connection, job: Job, now: float, **values: Any) -> None:
-    """A locked job has no worker any more: it waits again, unless somebody wants it canceled."""
+    """A locked job has no worker any more: it returns to the queue, unless its cancel was requested."""
     if job.cancel_requested_at is None:
         _move(tx, [jobs.c.id == job.id], "queued", now, started_at=None, **UNLEASED, **values)
     else:
@@ -253,7 +253,7 @@ def _put_back(tx: Connection, job: Job, now: float, **values: Any) -> None:
 
 
 def _end_unpaid(tx: Connection, which: list[ColumnElement[bool]], status: str, now: float, **values: Any) -> bool:
-    """A job ends and what was held for it is given back; whether it was this call that ended it."""
+    """End a job and release its hold; returns whether this call ended it."""
     job = _move(tx, which, status, now, **values)
     if job is not None:
         ledger.release(tx, job.id, now)
@@ -261,7 +261,7 @@ def _end_unpaid(tx: Connection, which: list[ColumnElement[bool]], status: str, n
 
 
 def _move(tx: Connection, which: list[ColumnElement[bool]], status: str, now: float, **values: Any) -> Job | None:
-    """Give an open job its next state, write the event, queue the webhook; None where no open one is such."""
+    """Give an open job its next state, write the event, queue the webhook; None where no open job matches."""
     if status in FINAL:
         values = {"finished_at": now, "expires_at": now + jobs.c.keep_s, **UNLEASED, **values}
     change = update(jobs).where(*which, jobs.c.status.in_(OPEN)).values(status=status, **values).returning(jobs)

@@ -6,7 +6,7 @@ Owns      columns, keys, checks, indexes.
 Not here  how a database gets them (`migrations`: a test holds the two together).
 
 Times are unix seconds in double precision, credits whole thousandths. JSON is plain text on both databases:
-it keeps the order of names and takes every string there is.
+it keeps the order of names and holds every string.
 """
 
 from typing import Any
@@ -59,7 +59,7 @@ keys = Table(
     Column("revoked_at", Double),
     Column("concurrency", Integer),  # jobs of this key that run at once
     Column("rate_per_min", Integer),
-    Column("turn", BigInteger, nullable=False),  # grows with every claim: the smallest waited longest
+    Column("turn", BigInteger, nullable=False),  # grows with every claim: the key with the smallest has waited longest
 )
 
 jobs = Table(
@@ -77,16 +77,16 @@ jobs = Table(
     _json("recipe"),
     _json("inputs"),  # side -> digest of the artifact
     _json("tags"),
-    Column("warnings", JSON(none_as_null=True), nullable=False, server_default="[]"),  # of the door that took it
+    Column("warnings", JSON(none_as_null=True), nullable=False, server_default="[]"),  # about the request
     Column("created_at", Double, nullable=False),
     Column("not_before", Double, nullable=False),
     Column("deadline", Double),
-    Column("keep_s", Double),  # how long it is kept once it is final
+    Column("keep_s", Double),  # how long the job is kept after its end
     Column("started_at", Double),  # of the last attempt; null while the job waits
     Column("finished_at", Double),
     Column("expires_at", Double),
     Column("attempts", Integer, nullable=False),
-    Column("deaths", Integer, nullable=False),  # of workers that held it
+    Column("deaths", Integer, nullable=False),  # of workers that held the job
     Column("lease_owner", Text),
     Column("lease_until", Double),
     Column("heartbeat_at", Double),
@@ -98,7 +98,6 @@ jobs = Table(
     _json("error", nullable=True),
     Column("webhook_url", Text),
     Column("last_event", Integer, nullable=False),
-    CheckConstraint("kind IN ('generate', 'retexture', 'simplify', 'convert')", name="jobs_kind"),
     CheckConstraint("api IN ('v1', 'v2', 'native')", name="jobs_surface"),
     CheckConstraint(
         "status IN ('queued', 'running', 'succeeded', 'failed', 'canceled', 'expired')", name="jobs_status"
@@ -111,7 +110,7 @@ jobs = Table(
     Index("jobs_by_expiry", "expires_at"),
 )
 
-job_tags = Table(  # `jobs.tags` once more, to be searched
+job_tags = Table(  # `jobs.tags` again, for searching
     "job_tags",
     metadata,
     Column("tag", Text, primary_key=True),
@@ -124,8 +123,8 @@ ledger = Table(
     Column("id", ROW_NUMBER, Identity(), primary_key=True),
     Column("account_id", Text, ForeignKey("accounts.id"), nullable=False),
     Column("kind", Text, nullable=False),
-    Column("credits", BigInteger, nullable=False),  # how much the row is about
-    Column("change", BigInteger, nullable=False),  # what it does to the balance
+    Column("credits", BigInteger, nullable=False),  # the amount of the row
+    Column("change", BigInteger, nullable=False),  # of the balance
     Column("balance", BigInteger, nullable=False),  # the sum of all changes up to this row
     Column("job_id", Text),  # no foreign key: what was paid outlives the job
     Column("note", Text, nullable=False),

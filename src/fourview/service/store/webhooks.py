@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Webhooks: what is still to be told to whom, and how it went.
+"""Webhooks: the queue of deliveries, and the log of their attempts.
 
-Owns      the queue of deliveries and their log. A delivery is written in the transaction that changes the job's state.
-Not here  the body, its signature, sending, how long to wait between attempts (the service decides, `next_at` says it).
+Owns      the events that are delivered (`TYPES`), the queue, the log. A delivery is written in the transaction that
+          changes the job's state.
+Not here  the body, its signature, sending, the delay between attempts (`background.deliveries`).
 
-Taking a delivery moves its time into the future, so one whose sender died comes up again by itself.
+Taking a delivery moves its time into the future, so that it becomes due again if its sender dies.
 Deliveries of one account to one host are a lane. Which lanes have something due is found by one step in an index for
 each lane, however many deliveries wait in it.
 """
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from fourview.service.store.tables import deliveries, jobs
 
-TYPES = {  # status -> what is told; a deadline is a cancel that was asked for in advance
+TYPES = {  # status of a job -> event; a deadline counts as a cancel
     "running": "job.running",
     "succeeded": "job.succeeded",
     "failed": "job.failed",
@@ -47,7 +48,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Due:
-    """A lane that has something to take, and since when."""
+    """A lane with a delivery that is due, and since when."""
 
     lane: str
     since: float
@@ -65,7 +66,7 @@ def _due_lanes() -> Select[tuple[str, float]]:
     return select(lanes).where(lanes.c.since <= bindparam("now")).order_by(lanes.c.since, lanes.c.lane)
 
 
-_DUE_LANES = _due_lanes()  # made once: making the statement takes longer than running it
+_DUE_LANES = _due_lanes()  # made once: building the statement takes longer than running it
 
 
 def lane_of(account_id: str, url: str) -> str:
@@ -74,7 +75,7 @@ def lane_of(account_id: str, url: str) -> str:
 
 
 def announce(tx: Connection, job_id: str, account_id: str, url: str, status: str, now: float) -> None:
-    """Queue what has to be told of a job's new state; nothing where nobody wants to know of it."""
+    """Queue the delivery of a job's new state; nothing where the job has no webhook."""
     if status in TYPES:
         lane = lane_of(account_id, url)
         new = Delivery("msg_" + secrets.token_hex(12), job_id, TYPES[status], url, "pending", 0, now, now, [], lane)
@@ -82,12 +83,12 @@ def announce(tx: Connection, job_id: str, account_id: str, url: str, status: str
 
 
 def due_lanes(tx: Connection, now: float) -> list[Due]:
-    """The lanes that have something to take, the one that waits longest first: a look that locks nothing."""
+    """The lanes with due deliveries, the longest waiting first: reads without locks."""
     return [Due(row.lane, row.since) for row in tx.execute(_DUE_LANES, {"now": now})]
 
 
 def take_delivery(tx: Connection, lane: str, now: float, lease_s: float) -> Delivery | None:
-    """The delivery of a lane that is due longest, out of others' reach for `lease_s`; its attempt is counted."""
+    """Take the oldest due delivery of a lane; no other process takes it for `lease_s`. Counts the attempt."""
     due = deliveries.c.status == "pending", deliveries.c.lane == lane, deliveries.c.next_at <= now
     query = select(deliveries.c.id).where(*due).order_by(deliveries.c.next_at, deliveries.c.id).limit(1)
     found = tx.execute(query.with_for_update(skip_locked=True)).one_or_none()
@@ -97,30 +98,30 @@ def take_delivery(tx: Connection, lane: str, now: float, lease_s: float) -> Deli
 
 
 def delivered(tx: Connection, delivery_id: str, entry: dict[str, Any]) -> Delivery | None:
-    """The receiver said yes; `entry` goes to the log."""
+    """The receiver accepted it; `entry` goes to the log."""
     return _change(tx, delivery_id, {"status": "delivered"}, entry)
 
 
 def not_delivered(tx: Connection, delivery_id: str, entry: dict[str, Any], next_at: float | None) -> Delivery | None:
-    """It did not work: again at `next_at`, or never where that is None; `entry` goes to the log."""
+    """The attempt failed: retry at `next_at`, or never where that is None; `entry` goes to the log."""
     values = {"status": "dropped"} if next_at is None else {"next_at": next_at}
     return _change(tx, delivery_id, values, entry)
 
 
 def stop(tx: Connection, job_id: str) -> None:
-    """Nobody wants to hear of this job any more: what is pending is dropped, and nothing more is announced."""
+    """The receiver refuses this job: pending deliveries are dropped, and no more are queued."""
     tx.execute(update(jobs).where(jobs.c.id == job_id).values(webhook_url=None))
     pending = deliveries.c.job_id == job_id, deliveries.c.status == "pending"
     tx.execute(update(deliveries).where(*pending).values(status="dropped"))
 
 
 def redeliver(tx: Connection, delivery_id: str, now: float) -> Delivery | None:
-    """Tell it once more, from the first attempt."""
+    """Deliver it again, from the first attempt."""
     return _change(tx, delivery_id, {"status": "pending", "attempts": 0, "next_at": now})
 
 
 def list_deliveries(tx: Connection, job_id: str) -> list[Delivery]:
-    """What was and will be told of a job, in order."""
+    """All deliveries of a job, in order."""
     query = select(deliveries).where(deliveries.c.job_id == job_id).order_by(deliveries.c.created_at, deliveries.c.id)
     return [Delivery(**row._mapping) for row in tx.execute(query)]
 
