@@ -9,7 +9,7 @@ The first level asks at every node of a coarse grid. Each further level halves t
 edge whose ends differ, and so knows smaller edges whose ends differ; from the cells around those it *follows the
 surface*: where the signs on a side of a cell differ, the surface enters the neighbour, until nothing is left. So a
 surface is known completely as soon as one coarse edge shows it, however thin it gets; docs/how/surface.md says what can
-be missed. Following a surface from a seed is as old as Wyvill, McPheeters and Wyvill, "Data structure for soft objects",
+be missed. Following a surface from a seed is due to Wyvill, McPheeters and Wyvill, "Data structure for soft objects",
 1986. Almost all points that are asked for are corners of cells that the surface passes through.
 """
 
