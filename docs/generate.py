@@ -174,10 +174,9 @@ def main(is_check: bool) -> int:
     stale = [
         (page, text) for page in sorted(PAGES.glob("*.md")) if (text := written(page.read_text())) != page.read_text()
     ]
+    state = "stale: run python docs/generate.py" if is_check else "written"
     for page, text in stale:
-        print(
-            f"{page.relative_to(PAGES.parent.parent)} is {'stale: run python docs/generate.py' if is_check else 'written'}"
-        )
+        print(f"{page.relative_to(PAGES.parent.parent)} is {state}")
         if not is_check:
             page.write_text(text)
     return int(is_check and bool(stale))
