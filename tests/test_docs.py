@@ -5,6 +5,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +132,76 @@ def test_every_command_in_the_docs_has_these_options(path):
 def test_a_command_that_does_not_exist_is_found(words):
     with pytest.raises(click.UsageError):
         parsed(words)
+
+
+BLOCK = re.compile(r"^<!-- runs -->\n```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if BLOCK.search(path.read_text())], ids=named)
+def test_the_marked_blocks_run(path, tmp_path):
+    for picture in (ROOT / "src" / "fourview" / "examples" / "robot").iterdir():
+        shutil.copy(picture, tmp_path)
+    script = tmp_path / "bin" / "fourview"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fourview "$@"\n')
+    script.chmod(0o755)
+    paths = f"{script.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": paths, "PYTHONPATH": SRC}
+
+    for language, block in BLOCK.findall(path.read_text()):
+        start = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
+        ran = subprocess.run(
+            [*start, block], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert ran.returncode == 0, f"{block}\n{ran.stderr}"
+
+
+# Numbers that the code knows
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ("guides/pictures.md", f"At least {load.SIDE_MIN} pixels are needed; pictures above {load.SIDE_MAX_KEPT}"),
+    ],
+)
+def test_the_limits_in_the_text_are_those_of_the_code(page, sentence):
+    assert sentence in " ".join((ROOT / "docs" / page).read_text().split())
+
+
+def test_one_number_is_the_same_on_every_page():
+    """The engine `hull` on the twelve objects: one line of `benchmarks/quality.py`, named on four pages."""
+    for page in ("README.md", "docs/how/quality.md", "docs/how/mini.md", "docs/how/hull.md"):
+        text = (ROOT / page).read_text()
+        assert "0.749" in text, page
+        assert "0.751" not in text, page
+
+
+# Words
+
+
+def words_to_avoid():
+    rows = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+    cells = [row.split("|")[3] for row in rows if row.count("|") == 4]
+    return sorted({word.strip() for cell in cells[2:] for word in cell.split(",") if word.strip()})
+
+
+def test_the_glossary_is_short_enough_to_be_read():
+    rows = [row for row in (ROOT / "docs" / "glossary.md").read_text().splitlines() if row.startswith("| ")]
+
+    assert len(rows) - 1 < 30
+    assert "door" in words_to_avoid()
+
+
+def test_no_word_to_avoid_comes_back():
+    word = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(words_to_avoid())})(?![a-z0-9])", re.IGNORECASE)
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "web" / "src").glob("*.ts"), *(ROOT / "web" / "src").glob("*.tsx")]
+    found = [
+        f"{named(path)}:{number}: {line.strip()[:100]}"
+        for path in [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONVENTIONS.md", *sorted(sources)]
+        if path.name != "glossary.md"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if word.search(re.sub(r"[a-z](?=[A-Z])", r"\g<0> ", re.sub(r"tests?/[\w./-]+", "", line)))
+    ]
+
+    assert not found, "\n".join(found)
