@@ -15,7 +15,9 @@ import pytest
 
 from fourview import errors
 from fourview.cli.app import app
+from fourview.formats import read
 from fourview.formats.readers.scene import MESSAGES
+from fourview.views import load
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -162,7 +164,7 @@ def test_the_marked_blocks_run(path, tmp_path):
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        ("guides/pictures.md", f"At least {load.SIDE_MIN} pixels are needed; pictures above {load.SIDE_MAX_KEPT}"),
+        ("guides/pictures.md", f"At least {load.SIDE_MIN_PX} pixels are needed; pictures above {load.LONG_SIDE_PX}"),
     ],
 )
 def test_the_limits_in_the_text_are_those_of_the_code(page, sentence):
