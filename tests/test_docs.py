@@ -136,6 +136,22 @@ def test_a_command_that_does_not_exist_is_found(words):
         parsed(words)
 
 
+BENCHMARK = re.compile(r"python (?:(benchmarks/\w+\.py)|-m (training\.\w+))([^`\n]*)")
+TARGET = re.compile(r"^make ([a-z-]+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "training" / "README.md"], ids=named)
+def test_every_benchmark_and_target_in_the_docs_exists(path):
+    text = path.read_text()
+    for script, module, words in BENCHMARK.findall(text):
+        source = ROOT / (script or f"{module.replace('.', '/')}.py")
+        assert source.exists(), source
+        options = re.findall(r"(?<= )--[a-z-]+", words.partition("#")[0])
+        assert not [option for option in options if f'"{option}"' not in source.read_text()], (source, options)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(TARGET.findall("\n".join(SHELL.findall(text)))) <= targets
+
+
 BLOCK = re.compile(r"^<!-- runs -->\n```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
