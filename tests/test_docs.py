@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The docs name what there is, their links lead somewhere, and their commands and numbers are those of the code."""
 
+import ast
+import importlib
 import os
 import re
 import shlex
@@ -152,6 +154,14 @@ def test_every_benchmark_and_target_in_the_docs_exists(path):
     assert set(TARGET.findall("\n".join(SHELL.findall(text)))) <= targets
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=named)
+def test_the_examples_import_what_there_is(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fourview"):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names)
+
+
 BLOCK = re.compile(r"^<!-- runs -->\n```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -181,10 +191,20 @@ def test_the_marked_blocks_run(path, tmp_path):
     ("page", "sentence"),
     [
         ("guides/pictures.md", f"At least {load.SIDE_MIN_PX} pixels are needed; pictures above {load.LONG_SIDE_PX}"),
+        ("how/views.md", f"less than {load.SIDE_MIN_PX} pixels a side, more than {load.SIDE_MAX_PX:,}"),
+        ("how/views.md", f"more than {load.PIXELS_MAX // 10**6} megapixels (WebP: {load.WEBP_PIXELS_MAX // 10**6})"),
+        (
+            "reference/mesh-files.md",
+            f"more than {read.FACES_MAX:,} faces (instances included), {read.PARTS_MAX:,} parts",
+        ),
+        ("reference/mesh-files.md", f"{read.FILES_MAX:,} files or {read.UNZIPPED_MAX >> 30} GiB in a zip"),
+        ("first-steps/first-model.md", "You need Python 3.11, 3.12 or 3.13."),
     ],
 )
 def test_the_limits_in_the_text_are_those_of_the_code(page, sentence):
-    assert sentence in " ".join((ROOT / "docs" / page).read_text().split())
+    text = " ".join((ROOT / "docs" / page).read_text().split())
+
+    assert sentence in text
 
 
 def test_one_number_is_the_same_on_every_page():
@@ -213,7 +233,11 @@ def test_the_glossary_is_short_enough_to_be_read():
 
 def test_no_word_to_avoid_comes_back():
     word = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(words_to_avoid())})(?![a-z0-9])", re.IGNORECASE)
-    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "web" / "src").glob("*.ts"), *(ROOT / "web" / "src").glob("*.tsx")]
+    sources = [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "web" / "src").glob("*.ts"),
+        *(ROOT / "web" / "src").glob("*.tsx"),
+    ]
     found = [
         f"{named(path)}:{number}: {line.strip()[:100]}"
         for path in [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONVENTIONS.md", *sorted(sources)]
