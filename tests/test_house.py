@@ -4,11 +4,8 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import fourview
-
-ROOT = Path(__file__).parent.parent
 
 
 def loaded_after(statement):
