@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How near the embedded engines come to known solids, by kind of object: the tables of docs/hull.md and docs/mini.md.
+"""How near the embedded engines come to known solids, by kind of object: the tables of docs/how/hull.md and mini.md.
 
     python benchmarks/hull.py --pack DIR                     every kind, at most 30 objects each
     python benchmarks/hull.py --pack DIR --shape slices      rows of super-ellipses (`--exponent 99`: boxes)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make every case of a folder and score it: the tables behind docs/quality.md.
+"""Make every case of a folder and score it: the tables behind docs/how/quality.md.
 
     python benchmarks/quality.py --cases CASES --out OUT --scorer CASES/score.py
     python benchmarks/quality.py --cases CASES --engine hull mini --views 1 2 3 4 --out OUT

@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from fourview.export.sheet import preview
 from PIL import Image
 
 import fourview
+from fourview.render.sheet import preview
 
 PICTURES = Path(fourview.__path__[0]) / "examples" / "robot_photo"
 SIDES = ("front", "left", "back", "right")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Good and bad models of objects that the network never saw, chosen by a rule and not by hand.
 
-    python -m training.gallery --pack ../shared/train --out docs/mini.png
+    python -m training.gallery --pack ../shared/train --out docs/how/mini.png
 
 Owns      the validation objects of which the engine `mini` makes more than `hull` does, and those of which it makes
           less: the largest differences in volume IoU, one of a family, as one PNG: front and left picture, `hull`,

@@ -147,7 +147,7 @@ def test_without_the_extra_the_install_line_is_told(tmp_path, command, package):
 
 
 def test_the_settings_file_in_the_docs_starts(cli, tmp_path):
-    text = (ROOT / "docs" / "operate.md").read_text()
+    text = (ROOT / "docs" / "guides" / "operate.md").read_text()
     (tmp_path / "fourview.toml").write_text(re.search(r"```toml\n(.*?)```", text, re.S)[1])
 
     settings = shown(cli("serve", "--show-settings", "--settings", tmp_path / "fourview.toml"))

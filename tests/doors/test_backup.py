@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of docs/backup.md, as they stand there, on a service that is at work."""
+"""The commands of docs/guides/backup.md, as they stand there, on a service that is at work."""
 
 import hashlib
 import itertools
@@ -20,7 +20,7 @@ from require import require
 from fourview.service.store.audit import audit
 from fourview.service.store.jobs import OPEN
 
-PAGE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "backup.md").read_text()
 JOBS = "/api/v1/jobs"
 PARAMETERS = {"devices": "instant:0.2", "lease_s": 3, "heartbeat_s": 0.5}
 

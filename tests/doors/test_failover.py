@@ -23,7 +23,7 @@ from require import require
 PARAMETERS = {"devices": "instant:0.3", "workers_per_device": 2, "lease_s": 6, "heartbeat_s": 1, "health_port": 0}
 CUSTOMERS, EACH = 3, 12
 PATIENCE_S = 90.0
-OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
+OPERATE = Path(__file__).parents[2] / "docs" / "guides" / "operate.md"
 
 
 class Hall:
@@ -100,7 +100,7 @@ def pair(stack):
 
 
 def two_hosts():
-    """The URL for two hosts that docs/operate.md shows."""
+    """The URL for two hosts that docs/guides/operate.md shows."""
     line = next(line for line in OPERATE.read_text().splitlines() if "db1.example.com" in line)
     return line.partition("FOURVIEW_DATABASE_URL=")[2].strip("\"' ")
 

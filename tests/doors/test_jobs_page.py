@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of docs/jobs.md and of llms.txt run as they stand."""
+"""The lines of docs/reference/jobs-api.md and of llms.txt run as they stand."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import httpx
 from require import require
 from service.acts import png
 
-PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "jobs-api.md"
 
 
 def test_the_lines_of_the_page_run(standing, tmp_path):

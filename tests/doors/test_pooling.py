@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A pooler in transaction mode stands before PostgreSQL: Debian's PgBouncer, as docs/operate.md sets it up."""
+"""A pooler in transaction mode stands before PostgreSQL: Debian's PgBouncer, as docs/guides/operate.md sets it up."""
 
 import re
 import signal
@@ -17,14 +17,14 @@ from doors.customers import Customer, check_credits, jobs_of
 from doors.server import Server
 from require import require
 
-OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
+OPERATE = Path(__file__).parents[2] / "docs" / "guides" / "operate.md"
 PARAMETERS = {"devices": "instant:0.05", "workers_per_device": 3, "heartbeat_s": 0.5}
 CUSTOMERS, EACH = 4, 12
 PATIENCE_S = 30
 
 
 def shown(kind, sign):
-    """The block of docs/operate.md of that kind in which `sign` stands."""
+    """The block of docs/guides/operate.md of that kind in which `sign` stands."""
     blocks = re.findall(rf"```{kind}\n(.*?)```", OPERATE.read_text(), re.DOTALL)
     return next(block for block in blocks if sign in block)
 

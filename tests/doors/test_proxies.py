@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Caddy, nginx and HAProxy in front, as docs/operate.md configures them: every answer reaches its own client.
+"""Caddy, nginx and HAProxy in front, as docs/guides/operate.md configures them: every answer reaches its own client.
 
 Two keys send requests of many shapes over kept connections at the same time. Each request holds a mark that only its
 own answer repeats. The bodies hold what looks like requests with the other's key.
@@ -25,7 +25,7 @@ from doors.pictures import text
 from require import require
 from service.acts import png
 
-PAGE = Path(__file__).parents[2] / "docs/operate.md"
+PAGE = Path(__file__).parents[2] / "docs/guides/operate.md"
 ROUNDS = 500  # of each of two keys
 V2 = "/v2/hunyuan3d-2mv"
 WEBSOCKETS = (  # what most pages about nginx recommend

@@ -21,7 +21,7 @@ class Thing(BaseModel):
     count: int
 
 
-DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 
 
 @pytest.fixture

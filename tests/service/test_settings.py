@@ -15,7 +15,7 @@ from fourview.errors import SettingsError
 from fourview.service.prices import PRICES
 from fourview.service.settings import Settings, describe, load
 
-DOCS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
+DOCS = (Path(__file__).parents[2] / "docs/reference/settings.md").read_text()
 HOME = "~/.local/share/fourview"
 
 

@@ -92,7 +92,7 @@ def plate_distance(p, half, centre):
 
 
 def test_a_lone_speck_that_shows_at_no_coarse_node_is_missed_beside_a_body_but_not_alone():
-    """What docs/surface.md says of features thinner than the coarsest cell."""
+    """What docs/how/surface.md says of features thinner than the coarsest cell."""
     speck = occupancy(sphere(0.04, (0.55, 0.56, 0.54)))
     body = occupancy(sphere(0.3, (-0.5, -0.5, -0.5)))
 

@@ -32,7 +32,7 @@ MACHINE_OPTIONS = (
     ("precision", ("auto", "float16", "bfloat16", "float32"), "Of weights and rows; auto: float16 on a GPU."),
     ("memory", ("auto", "full", "offload", "low"), "What stays on the device; auto: the fastest that fits."),
     ("noise", ("cpu", "device"), "Where the first noise is drawn; cpu draws the same everywhere."),
-    ("approximate", (), "Shortcuts that change the result a little, by comma (docs/hunyuan2mv_memory.md)."),
+    ("approximate", (), "Shortcuts that change the result a little, by comma (docs/how/hunyuan2mv_memory.md)."),
 )
 
 MODEL = f"The model: {', '.join(f'.{name}' for name in FILE_TYPES)}, or .zip for OBJ.  [required]"  # help of -o

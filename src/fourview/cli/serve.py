@@ -26,7 +26,7 @@ def serve(no_runners: bool, show_settings: bool, **given: Any) -> int:
     """Run the HTTP service: keys, credits, a queue, and workers on this machine.
 
     Every setting can be given as --set NAME=VALUE, as FOURVIEW_NAME in the environment, or in a file (--settings);
-    docs/settings.md has them all.
+    docs/reference/settings.md has them all.
     """
     settings = settings_of(**given)
     if show_settings:

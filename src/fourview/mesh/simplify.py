@@ -6,7 +6,7 @@ Owns      the promise about the count, and the way there: a fast start, a repair
 Not here  which edges go at the end (`collapse`), how pinches are undone (`repair`), proof (`measure`).
 
 `fast-simplification` takes the first steps: about a microsecond a face, but it pinches a few dozen edges of a real hull
-and cannot promise a count. `docs/simplify.md` compares it with its rivals.
+and cannot promise a count. `docs/how/simplify.md` compares it with its rivals.
 """
 
 import fast_simplification

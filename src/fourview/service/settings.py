@@ -240,7 +240,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
     for found in error.errors():
         name = ".".join(str(step) for step in found["loc"] if str(step).isidentifier() or isinstance(step, int))
         if found["type"] == "extra_forbidden":
-            yield f"there is no setting '{name}': docs/settings.md has them all"
+            yield f"there is no setting '{name}': docs/reference/settings.md has them all"
         else:
             is_shown = found["type"] != "missing" and found["loc"][0] not in _SECRET
             value = f" {str(found['input'])[:60]!r}" if is_shown else ""

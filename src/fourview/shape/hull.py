@@ -19,7 +19,7 @@ For k = 1 an ellipsoid's outlines give the ellipsoid, exactly. The outlines are 
 each map somewhere reaches 1. Smaller k is squarer (A. Barr, "Superquadrics and angle-preserving transformations",
 1981), k = 0 the visual hull; `_Build` tells how k is chosen.
 A missing side is inflated from the front outline (T. Igarashi et al., "Teddy", SIGGRAPH 1999). The numbers are in
-docs/hull.md.
+docs/how/hull.md.
 
 Opposite views show one outline, so each pair becomes one `_Plate`: maps over (across, up) with across = x for
 front and back, z for left and right.
@@ -69,7 +69,7 @@ class _Build:
 GROWN = _Build(power=1.0, tie=1.0)
 BOX = _Build(power=0.25, tie=1.0)
 TURNED = _Build(power=1.0, tie=0.05)
-# From which value of a cue to which its answer goes from no to yes; chosen on the training pack (docs/hull.md).
+# From which value of a cue to which its answer goes from no to yes; chosen on the training pack (docs/how/hull.md).
 MADE = (0.3, 0.6)  # share of the outline that runs level or upright
 ALIKE = (0.7, 0.85)  # overlap of widths and depths, summed over the rows
 SHADED = (0.05, 0.12)  # how much light changes from the middle of a row to its ends, natural logarithm

@@ -8,8 +8,8 @@ Not here  the geometry of the grid (`grid`), triangles (`extract`).
 The first level asks at every node of a coarse grid. Each further level halves the cells, asks in the middle of every
 edge whose ends differ, and so knows smaller edges whose ends differ; from the cells around those it *follows the
 surface*: where the signs on a side of a cell differ, the surface enters the neighbour, until nothing is left. So a
-surface is known completely as soon as one coarse edge shows it, however thin it gets; docs/surface.md tells what can be
-missed. Following a surface from a seed is as old as Wyvill, McPheeters and Wyvill, "Data structure for soft objects",
+surface is known completely as soon as one coarse edge shows it, however thin it gets; docs/how/surface.md says what can
+be missed. Following a surface from a seed is due to Wyvill, McPheeters and Wyvill, "Data structure for soft objects",
 1986. Almost all points that are asked for are corners of cells that the surface passes through.
 """
 
@@ -68,7 +68,7 @@ def sample(
         edges = _crossed_edges(asking, cells, cases, step)
         asking.ask_around(edges + doubtful, step, start, start)
         seeds = _around(asking, edges, step)
-        if step == 1 or field.tile > 1:  # docs/surface.md tells why not always
+        if step == 1 or field.tile > 1:  # docs/how/surface.md tells why not always
             seeds += _crossed(asking, doubtful, step)
         cells, cases = follow(asking, seeds, step, start, end)
     if asking.has_positive and len(cells):

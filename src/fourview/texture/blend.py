@@ -7,7 +7,7 @@ Owns      how much each view counts, and how sure the result is. Not here: what 
 The view that faces a point best decides. Others join in as their facing comes near to the best one's, so two views
 cross-fade around the line where they face the surface alike, and a view that is clearly best is alone. Weights that
 are plain cosines would repeat the given pictures best in the mean of squares, since a texel fills pixels by its cosine;
-high powers of it keep lettering sharpest. The measure in docs/texture.md lies between the two. No gains, no levelling:
+high powers of it keep lettering sharpest. That of docs/how/texture.md lies between the two. No gains, no levelling:
 a colour that a picture shows straight on is kept as it is.
 """
 

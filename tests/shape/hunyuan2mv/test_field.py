@@ -69,7 +69,7 @@ def test_coarse_to_fine_finds_what_asking_everywhere_finds(random_vae, solid, eu
     assert mesh.faces.tolist() == plain.faces.tolist()
     assert np.allclose(mesh.vertices, plain.vertices, atol=1e-5)
     assert (measure(mesh).watertight, measure(mesh).euler) == (True, euler)
-    assert sparse.asked < 0.6 * dense.asked  # 24 cells are few: docs/surface.md has the share at 256
+    assert sparse.asked < 0.6 * dense.asked  # 24 cells are few: docs/how/surface.md has the share at 256
 
 
 @pytest.mark.bits

@@ -16,7 +16,7 @@ Not here  fewer keys for a point (`key_selection`), coarser weights (`int8`); wh
     turbo-vae          the official smaller decoder instead of the checkpoint's own, as official FlashVDM takes it
     int8               `int8`
 
-docs/hunyuan2mv_memory.md has what each costs and saves.
+docs/how/hunyuan2mv_memory.md has what each costs and saves.
 """
 
 import dataclasses

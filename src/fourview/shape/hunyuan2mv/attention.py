@@ -12,7 +12,7 @@ their sum (T. Dao et al., "FlashAttention", 2022), and with it one more row is a
     the first row:           logit z = q . k0 / sqrt(d) + ln n
     together:                out + sigmoid(z - lse) * (v0 - out)
 
-docs/hunyuan2mv_speed.md has the times of this and of what lost to it.
+docs/how/hunyuan2mv_speed.md has the times of this and of what lost to it.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ Not here  how much of the network lies on the device (`memory`), threads (`fourv
 
 "auto" is the first CUDA device, else Apple's GPU, else the CPU; float16 on a GPU, which is what the official weights
 are stored and run in, and float32 on a CPU. A CPU takes the halves as well and needs half the memory for them:
-docs/hunyuan2mv_memory.md has times and errors.
+docs/how/hunyuan2mv_memory.md has times and errors.
 """
 
 import torch

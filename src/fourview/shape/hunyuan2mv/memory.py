@@ -11,7 +11,7 @@ Not here  which device (`device`), what the networks compute.
     low       besides, blocks take turns in two slots of the device's memory (`Relay`), pictures are encoded one at a
               time, and points are decoded in smaller passes
 
-What a plan needs is counted: weights from the modules, rows from the sizes. docs/hunyuan2mv_memory.md has the formula
+What a plan needs is counted: weights from the modules, rows from the sizes. docs/how/hunyuan2mv_memory.md says how,
 and what was measured.
 """
 

@@ -6,7 +6,7 @@ Owns      the official framing of one picture. Not here: mattes and the house's 
 
 Each picture is framed by itself: what is not quite transparent is cut out, grown to 85 % of a square and set on
 white. The house's framing brings all pictures to one scale instead; here that would be a change of the input that the
-weights do not know (docs/hunyuan2mv.md). Every truncation below is the official one, and so is the last row and
+weights do not know (docs/how/hunyuan2mv.md). Every truncation below is the official one, and so is the last row and
 column of the subject, which the cut leaves out; OpenCV's resizers are part of the definition.
 """
 
