@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every route reaches: the settings, the store, the files, and whoever helps.
+"""What every route reaches: the settings, the store, the files, the quick lane.
 
 Owns      the one object that is made at start and handed to everything. Not here: making it (`server.compose`).
 
@@ -117,6 +117,6 @@ def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> "asyncio.Fu
 
 
 def context_of(connection: HTTPConnection) -> AppContext:
-    """The desk of the application that got this request."""
+    """The context of the application that got this request."""
     context: AppContext = connection.app.state.context
     return context
