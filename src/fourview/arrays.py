@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names for the array types that cross functions, so that signatures stay short.
+"""Names of array types in signatures.
 
 The shape of an array is written beside it, in a comment or a docstring; the letters are those of CONVENTIONS.md.
 """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How much of the machine a run may use, chosen once.
+"""Threads, device and memory plan of a run.
 
 Owns      the number of threads; device, weights and memory plan of a learned engine.
 Not here  whether the machine has that device (the engine, which may load torch).

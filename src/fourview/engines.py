@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The engines: one entry each. Recipe, prices, progress, discovery, documentation and page read this table.
+"""The engines: one entry each. Recipe, prices, progress, discovery, docs and page read this table.
 
 Owns      name, summary, licence, extra, parameters, stage shares, prices and module of each engine.
 Not here  how an engine works (`shape.NAME`), what every engine promises (`shape.engine.Engine`).

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The line that installs this package again, or an extra of it, where it is printed.
+"""The shell line that installs this package again, or an extra of it.
 
 Owns      who installs (pip of this Python, or uv where it has none), and from where: the folder, the archive or the
           repository that this package came from, else an index by name and version. Standard library alone.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Native calls that cannot be asked to stop, run where they can be killed.
+"""Native calls that run in a process of their own, so that they can be stopped.
 
 Owns      a process of its own for one call, its cancel, its death. Not here: deciding what runs there (each step).
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of work: one entry each. Runners, prices, HTTP routes, progress and documentation read this table.
+"""The kinds of work: one entry each. Runners, prices, routes, progress and docs read this table.
 
 Owns      name, operation, inputs, parameters, stages and price of each kind.
 Not here  the work itself (`operations`, `pipeline`), the engines (`engines`).

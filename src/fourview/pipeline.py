@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline on one page: pictures -> views -> field -> mesh -> texture -> file.
+"""`generate`, on one page: pictures -> views -> field -> mesh -> texture -> file.
 
 Owns      the order of the steps of `generate`. Not here: the work of any step, what else can be done (`operations`).
 """

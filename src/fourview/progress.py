@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far a run is, and how it is canceled: stages, events, the cancel token.
+"""Stages, progress events and the cancel token of a run.
 
 Owns      the order of the stages, the events a caller receives, the cancel token.
 Not here  the share of each stage (`engines`, `kinds`), drawing a bar (`cli.bar`), killing native code that cannot be

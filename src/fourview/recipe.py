@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of one run, defined once; each interface derives its own form from here.
+"""The parameters of a run: one table; each interface derives its form from it.
 
 Owns      name, type, range, default and explanation of each parameter.
 Not here  what a parameter does (the step that reads it), which engines read it (`engines`), how a value is written on

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a finished piece of work reports: the same form for every kind of work.
+"""What every kind of work reports, with its JSON form.
 
 Owns      `Report`, `Health`, and their JSON form.
 Not here  measuring a mesh (`mesh.measure`), which notices there are (the steps).

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the service hands to a runner, and what comes back.
+"""The messages between the service and a runner.
 
 Owns      the messages: `Work`, `Step`, `Outcome`, `Ability`. All of them are plain data and hold no open file.
 Not here  who hands work out (`service.background.dispatcher`, `service.quick_lane`), who does it (`runners`), jobs and

@@ -55,7 +55,7 @@ def test_no_spelling_of_a_path_leads_out_of_the_files(standing, job, client):
 
 
 def test_every_format_comes_over_the_wire(client, job):
-    heads = {"obj": b"# fourview", "ply": b"ply\n", "stl": b"fourview ", "glb": b"glTF"}
+    heads = {"obj": b"# fourview ", "ply": b"ply\n", "stl": b"fourview ", "glb": b"glTF"}
 
     for file_type, head in heads.items():
         answer = client.get(f"{JOBS}/{job['id']}/files/model.{file_type}")

@@ -59,7 +59,7 @@ def test_four_files_become_a_model_that_is_seen_saved_and_still_there_after_a_re
     head, kind = struct.unpack_from("<4sII", glb), glb[16:20]
     assert (head, kind) == ((b"glTF", 2, len(glb)), b"JSON")
     assert "meshes" in json.loads(glb[20 : 20 + struct.unpack_from("<I", glb, 12)[0]])
-    assert save(page, "OBJ").startswith(b"v ")
+    assert save(page, "OBJ").startswith(b"# fourview ")
     assert save(page, "PLY").startswith(b"ply")
     stl = save(page, "STL")
     assert len(stl) == 84 + 50 * struct.unpack_from("<I", stl, 80)[0]

@@ -12,7 +12,7 @@ from doors.server import Server
 
 from fourview.service.store import accounts, jobs, keys
 
-HEADS = {"glb": b"glTF", "obj": b"# fourview", "ply": b"ply\n", "stl": b"fourview "}
+HEADS = {"glb": b"glTF", "obj": b"# fourview ", "ply": b"ply\n", "stl": b"fourview "}
 JSON = {"content-type": "application/json"}
 MEDIA_TYPES = {
     "glb": "model/gltf-binary", "obj": "model/obj", "ply": "application/octet-stream", "stl": "model/stl",

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: it parses arguments, calls the package, and prints the result.
+"""The command line: it parses arguments, calls the package, prints the result.
 
 `doctor` must work on a broken installation, so only the standard library is imported before it runs.
 """

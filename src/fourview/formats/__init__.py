@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The mesh leaves the house (`write`, one format a file), foreign meshes come in (`read`), both are shown (`sheet`)."""
+"""Mesh files are written and read: GLB, OBJ, PLY, STL."""

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A mesh becomes clean."""
+"""A mesh is measured, cleaned, repaired and simplified."""

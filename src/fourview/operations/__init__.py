@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be done besides `generate`: one operation a file, with one signature, for Python, command line and HTTP.
+"""The other operations, one file each: retexture, simplify, convert, preview.
 
     operation(mesh and pictures, recipe, *, progress=None, cancel=None) -> Result
 

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runners: processes that do the work of the service. `fourview.work` defines what they exchange."""
+"""The child processes that compute for the service. `fourview.work` defines what they exchange."""

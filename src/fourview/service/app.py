@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The application: every API, one schema of errors, one OpenAPI document.
+"""The application: its routes and middleware, in one list.
 
 Owns      which routes there are and what every request passes on its way to them.
 Not here  making the context, listening, starting and stopping the rest (`server.http_server`).

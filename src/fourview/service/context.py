@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every route reaches: the settings, the store, the files, the quick lane.
+"""What routes reach: settings, store, files and helpers, without blocking the loop.
 
 Owns      the one object that is made at start and handed to everything. Not here: making it (`server.compose`).
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets in URLs are replaced before a URL is shown or logged."""
+"""Masks secrets in URLs that are shown or logged."""
 
 import re
 

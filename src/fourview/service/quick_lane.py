@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Small free work that no queue holds up: previews of mattes, a finished model in another format.
+"""Runs free, short work (previews, conversions) at once, on its own runner.
 
 Owns      one runner for it, one piece of work at a time, how many may wait and how long one may take, its folder.
 Not here  doing it (`runners`), jobs (`dispatcher`), folders of processes that were killed (`janitor`).

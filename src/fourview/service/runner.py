@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the service asks of whoever does the work.
+"""What the service needs of a runner: the interface.
 
 Owns      the protocol. Its double for tests is a real one: the device `instant` (`runners.instant`).
 Not here  processes and engines (`runners`), claiming jobs (`dispatcher`).

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every setting of the service, in one typed place.
+"""Every setting of the service: one typed table.
 
 Owns      names, types, ranges, defaults and the sentence that explains each; where they come from; which do not go
           together; showing them without secrets.

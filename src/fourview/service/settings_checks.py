@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which settings do not go together.
+"""Which settings contradict each other.
 
 Owns      the reasons not to start. Not here: the settings themselves, and the range of each (`settings`).
 """

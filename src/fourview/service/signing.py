@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sign and check URLs that open one path, for one purpose, until they expire, without a key.
+"""Signs and checks URLs that open one path for one purpose until they expire.
 
 Owns      writing and checking the three parameters of a signed URL: `purpose`, `expires`, `signature`.
 Not here  keys (`service.http.auth`), making and keeping the secrets (`service.store.instance`), webhooks

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a process that must live: each is looked at, and started again where it died.
+"""Restarts the parts of a process that died.
 
 Owns      looking once a second, starting again, giving up where that does not help.
 Not here  the parts themselves (`dispatcher`, `janitor`, `deliver`), ending the process (`cli`).

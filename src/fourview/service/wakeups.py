@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wakes waiting requests when a job changes: at once for changes made here, within `POLL_S` for other processes.
+"""Wakes waiting requests when a job changes.
 
 Owns      waking. Not here: what happened (the store tells, and only the store).
 

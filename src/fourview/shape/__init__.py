@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Views become a field."""
+"""The engines: views become a field."""

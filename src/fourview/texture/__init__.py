@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Views are painted on the mesh."""
+"""The pictures of the views become the texture of the mesh."""

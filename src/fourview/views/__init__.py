@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures become views: decoded, matted, framed together."""
+"""Pictures become views: decoded, cut out, framed together."""

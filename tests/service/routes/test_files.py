@@ -292,7 +292,7 @@ def test_a_client_that_goes_away_leaves_no_open_file():
 # Other formats
 
 HEADS = {
-    "model.obj": (b"# fourview", "model/obj"),
+    "model.obj": (b"# fourview ", "model/obj"),
     "model.ply": (b"ply\n", "application/octet-stream"),
     "model.stl": (b"fourview ", "model/stl"),
 }

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the bytes lie: artifacts under the SHA-256 of their content, in a folder or in a bucket.
+"""File contents under their SHA-256, in a folder or in a bucket.
 
 Owns      the protocol of the two places, and which one a URL means.
 Not here  who an artifact belongs to (`store`), how it is handed out (`routes.files`), when it goes (`janitor`).

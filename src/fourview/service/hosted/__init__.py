@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The hosted service's API: its fields, states and words."""
+"""The hosted API (v1, v2): its request fields, its answers."""

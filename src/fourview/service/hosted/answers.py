@@ -7,10 +7,12 @@ Not here  the routes (`routes.hosted_v1`, `routes.hosted_v2`), the fields of a r
           object of the jobs API (`jobs.job_view`).
 """
 
-from typing import Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
+from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads that of the standard library from 3.12 on
 
+from fourview.file_types import FILE_TYPES
 from fourview.service.jobs.job_view import Seen
 from fourview.service.links import FILE, Links
 from fourview.service.store.jobs import Job
@@ -80,7 +82,7 @@ class Credits(TypedDict):
 
 class Location(TypedDict):
     url: str
-    file_type: Literal["glb", "obj", "ply", "stl"]
+    file_type: Annotated[str, Field(json_schema_extra={"enum": [*FILE_TYPES]})]
 
 
 class Made(TypedDict):

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every request meets on its way to a route: the connection, limits, keys, conditions, the OpenAPI document."""
+"""What every request passes: connection, limits, keys, problems, OpenAPI."""

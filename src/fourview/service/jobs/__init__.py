@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs: a request becomes one, is shown, is waited for."""
+"""A request becomes a job; the job is shown; a request waits for its end."""

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The routes, a file for each surface; each file has a `router`."""
+"""The routes, one file for each group of paths; each file has a `router`."""

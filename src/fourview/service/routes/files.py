@@ -26,6 +26,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from fourview.errors import OutputError
+from fourview.file_types import FILE_TYPES
 from fourview.service.context import AppContext, context_of
 from fourview.service.http.auth import admit_signed
 from fourview.service.http.conditional import is_known
@@ -40,12 +41,8 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
 SOURCE = "model.glb"  # what the other formats are made of
 ZIP = "model.zip"  # an OBJ with its texture
-FORMATS = {"model.glb": "glb", "model.obj": "obj", "model.ply": "ply", "model.stl": "stl"}
-MEDIA_TYPES = {
-    "glb": "model/gltf-binary",
-    "obj": "model/obj",
-    "ply": "application/octet-stream",
-    "stl": "model/stl",
+FORMATS = {f"model.{name}": name for name in FILE_TYPES}
+MEDIA_TYPES = {file_type.name: file_type.media_type for file_type in FILE_TYPES.values()} | {
     "zip": "application/zip",
     "png": "image/png",
 }

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from fourview.file_types import FILE_TYPES
 from fourview.service.context import AppContext, context_of
 from fourview.service.hosted import answers
 from fourview.service.hosted import request as fields
@@ -24,12 +25,11 @@ from fourview.service.jobs.submit import submit
 from fourview.service.jobs.wait_for_job import wait_for_end
 from fourview.service.links import FILE
 from fourview.service.problems import Refused
-from fourview.service.routes.files import MEDIA_TYPES, Pieces
+from fourview.service.routes.files import Pieces
 from fourview.service.store import ledger
 
 router = APIRouter(tags=["compatible"])
 
-FILE_TYPES = ("glb", "obj", "ply", "stl")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 HEADERS = {
     "x-cost": "credits that the job cost",
@@ -48,7 +48,7 @@ RETRY_S = 10  # when to ask again for a job that takes longer than a request may
         200: {
             "model": Made,
             "description": "The model's file; JSON where nothing else is accepted",
-            "content": dict.fromkeys(sorted({MEDIA_TYPES[kind] for kind in FILE_TYPES}), BINARY),
+            "content": dict.fromkeys(sorted({file_type.media_type for file_type in FILE_TYPES.values()}), BINARY),
             "headers": {name: {"description": says, "schema": {"type": "string"}} for name, says in HEADERS.items()},
         }
     },
@@ -128,7 +128,7 @@ async def _file(context: AppContext, seen: Seen, headers: dict[str, str], is_hea
     output, file_type = answers.output_of(seen), answers.file_type(seen.job)
     headers |= {
         "content-disposition": f'attachment; filename="model.{file_type}"',
-        "content-type": MEDIA_TYPES[file_type],
+        "content-type": FILE_TYPES[file_type].media_type,
     }
     if output.format == "zip":
         return Response(await context.with_files(lambda files: _obj_alone(files.read(output.digest))), headers=headers)
