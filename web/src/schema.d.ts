@@ -329,7 +329,7 @@ export interface paths {
         put?: never;
         /**
          * Retexture
-         * @description Paint one to four pictures on a mesh; its shape stays as it is.
+         * @description Pictures are painted on a mesh.
          */
         post: operations["retexture_api_v1_meshes_retexture_post"];
         delete?: never;
@@ -349,7 +349,7 @@ export interface paths {
         put?: never;
         /**
          * Simplify
-         * @description Give a mesh fewer faces.
+         * @description A mesh gets fewer faces and keeps its colours.
          */
         post: operations["simplify_api_v1_meshes_simplify_post"];
         delete?: never;
@@ -369,7 +369,7 @@ export interface paths {
         put?: never;
         /**
          * Convert
-         * @description Write a mesh as another type of file.
+         * @description A mesh becomes another file type.
          */
         post: operations["convert_api_v1_meshes_convert_post"];
         delete?: never;
@@ -702,11 +702,11 @@ export interface components {
         };
         /**
          * EngineObject
-         * @description All but the name are known once the job has run.
+         * @description All but the name are known once the job has run; all are null for a kind of work without an engine.
          */
         EngineObject: {
             /** Name */
-            name: string;
+            name: string | null;
             /** Version */
             version: string | null;
             /** Device */
@@ -941,7 +941,7 @@ export interface components {
              */
             kind: "generate" | "retexture" | "simplify" | "convert";
             /** Engine */
-            engine: string;
+            engine: string | null;
             /** Cost */
             cost: number;
             /** Recipe */
@@ -1147,7 +1147,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description This is no HTTP request */
+        /** @description The request is not valid HTTP */
         malformed_request: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1158,7 +1158,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/malformed_request",
-                 *       "title": "This is no HTTP request",
+                 *       "title": "The request is not valid HTTP",
                  *       "status": 400,
                  *       "detail": "Send HTTP/1.1 with a method, a URL and headers of 64 KiB at most.",
                  *       "code": "malformed_request",
@@ -1184,7 +1184,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/malformed_body",
                  *       "title": "The body cannot be read",
                  *       "status": 400,
-                 *       "detail": "Send the body in the media type that Content-Type names; detail says where it went wrong.",
+                 *       "detail": "Send the body in the media type that Content-Type names; detail says where the fault is.",
                  *       "code": "malformed_body",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1232,7 +1232,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/invalid_picture",
                  *       "title": "A picture cannot be used",
                  *       "status": 400,
-                 *       "detail": "Send a PNG, JPEG or WebP that detail does not object to; /api/v1/limits has the largest size.",
+                 *       "detail": "Send a PNG, JPEG or WebP without the fault that detail names; /api/v1/limits has the largest size.",
                  *       "code": "invalid_picture",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1280,7 +1280,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/no_surface",
                  *       "title": "The pictures give no surface",
                  *       "status": 400,
-                 *       "detail": "Look at the mattes with /api/v1/views/preview: each must show the whole subject.",
+                 *       "detail": "Check the mattes with /api/v1/views/preview: each must show the whole subject.",
                  *       "code": "no_surface",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1291,7 +1291,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A URL leads where the service does not go */
+        /** @description A URL leads to an address that must not be requested */
         invalid_address: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1302,7 +1302,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/invalid_address",
-                 *       "title": "A URL leads where the service does not go",
+                 *       "title": "A URL leads to an address that must not be requested",
                  *       "status": 400,
                  *       "detail": "Give a public http or https URL, or send the bytes.",
                  *       "code": "invalid_address",
@@ -1328,7 +1328,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/host_refused",
                  *       "title": "The Host header names another host",
                  *       "status": 400,
-                 *       "detail": "Call the service by its own name; whoever runs it can add names with the setting allowed_hosts.",
+                 *       "detail": "Call the service by its own name; the operator can add names with the setting allowed_hosts.",
                  *       "code": "host_refused",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1376,7 +1376,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/key_invalid",
                  *       "title": "The key is not valid",
                  *       "status": 401,
-                 *       "detail": "The key is unknown, revoked or expired; ask whoever runs the service for another.",
+                 *       "detail": "The key is unknown, revoked or expired; ask the operator for another.",
                  *       "code": "key_invalid",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1400,7 +1400,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/signature_invalid",
                  *       "title": "The signed URL is not valid",
                  *       "status": 401,
-                 *       "detail": "Ask for the job again: every answer holds its URLs signed anew.",
+                 *       "detail": "Get the job again: its answer holds newly signed URLs.",
                  *       "code": "signature_invalid",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1424,7 +1424,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/credits_short",
                  *       "title": "Not enough credits",
                  *       "status": 402,
-                 *       "detail": "Ask whoever runs the service for credits, or for less: dry_run=true tells a price beforehand.",
+                 *       "detail": "Ask the operator for credits, or ask for less: dry_run=true shows a price beforehand.",
                  *       "code": "credits_short",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1448,7 +1448,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/origin_refused",
                  *       "title": "Pages of other origins may not call this",
                  *       "status": 403,
-                 *       "detail": "Whoever runs the service can name the page's origin in the setting allowed_origins.",
+                 *       "detail": "The operator can allow the page's origin with the setting allowed_origins.",
                  *       "code": "origin_refused",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1459,7 +1459,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such thing */
+        /** @description Not found */
         not_found: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1470,9 +1470,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/not_found",
-                 *       "title": "There is no such thing",
+                 *       "title": "Not found",
                  *       "status": 404,
-                 *       "detail": "Look at the address; what was kept for its time is gone, and others' things are not shown.",
+                 *       "detail": "Check the address. What was kept for its time is deleted, and things of other accounts are not shown.",
                  *       "code": "not_found",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1520,7 +1520,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/too_slow",
                  *       "title": "The body came too slowly",
                  *       "status": 408,
-                 *       "detail": "Send the body in one go, or pictures as URLs; over a slow line one by one to /api/v1/uploads.",
+                 *       "detail": "Send the body in one go, or pictures as URLs; over a slow line upload one by one to /api/v1/uploads.",
                  *       "code": "too_slow",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1544,7 +1544,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/job_final",
                  *       "title": "The job has ended",
                  *       "status": 409,
-                 *       "detail": "A job that has ended stays as it is; make a new one.",
+                 *       "detail": "A job that has ended cannot change; make a new one.",
                  *       "code": "job_final",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1651,7 +1651,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The media type is not read here */
+        /** @description The media type is not supported */
         media_type: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1662,7 +1662,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/media_type",
-                 *       "title": "The media type is not read here",
+                 *       "title": "The media type is not supported",
                  *       "status": 415,
                  *       "detail": "Send application/json, multipart/form-data or application/x-www-form-urlencoded.",
                  *       "code": "media_type",
@@ -1688,7 +1688,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/range",
                  *       "title": "The range lies outside of the file",
                  *       "status": 416,
-                 *       "detail": "Ask for a range inside of the file; Content-Range says how long it is.",
+                 *       "detail": "Ask for a range inside the file; Content-Range gives its length.",
                  *       "code": "range",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1747,7 +1747,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too many jobs of this key wait */
+        /** @description Too many jobs of this key are waiting */
         too_many_jobs: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1758,7 +1758,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/too_many_jobs",
-                 *       "title": "Too many jobs of this key wait",
+                 *       "title": "Too many jobs of this key are waiting",
                  *       "status": 429,
                  *       "detail": "Wait until some of your jobs have ended.",
                  *       "code": "too_many_jobs",
@@ -1771,7 +1771,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The uploads of this account hold too much */
+        /** @description The uploads of this account exceed their limit */
         uploads_full: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1782,9 +1782,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/uploads_full",
-                 *       "title": "The uploads of this account hold too much",
+                 *       "title": "The uploads of this account exceed their limit",
                  *       "status": 429,
-                 *       "detail": "Delete uploads that are not needed any more, or wait until some expire.",
+                 *       "detail": "Delete uploads that you no longer need, or wait until some expire.",
                  *       "code": "uploads_full",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1795,7 +1795,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Something went wrong on our side */
+        /** @description Internal error */
         internal: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1806,9 +1806,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/internal",
-                 *       "title": "Something went wrong on our side",
+                 *       "title": "Internal error",
                  *       "status": 500,
-                 *       "detail": "Nothing was charged. Try again; if it happens again, report request_id to whoever runs the service.",
+                 *       "detail": "Nothing was charged. Try again; if it happens again, report request_id to the operator.",
                  *       "code": "internal",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1832,7 +1832,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/worker_crash",
                  *       "title": "The process that ran the job died twice",
                  *       "status": 500,
-                 *       "detail": "Nothing was charged. Ask for less, and report the job's id to whoever runs the service.",
+                 *       "detail": "Nothing was charged. Ask for less, and report the job's id to the operator.",
                  *       "code": "worker_crash",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1843,7 +1843,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The work took longer than it may here */
+        /** @description The work exceeded its time limit */
         time_limit: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1854,7 +1854,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/time_limit",
-                 *       "title": "The work took longer than it may here",
+                 *       "title": "The work exceeded its time limit",
                  *       "status": 500,
                  *       "detail": "Nothing was charged. Ask for less: a smaller octree_resolution or fewer steps.",
                  *       "code": "time_limit",
@@ -1891,7 +1891,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too many jobs wait */
+        /** @description Too many jobs are waiting */
         queue_full: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1902,7 +1902,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/queue_full",
-                 *       "title": "Too many jobs wait",
+                 *       "title": "Too many jobs are waiting",
                  *       "status": 503,
                  *       "detail": "Try again as Retry-After says.",
                  *       "code": "queue_full",
@@ -1928,7 +1928,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/disk_full",
                  *       "title": "The disk is nearly full",
                  *       "status": 503,
-                 *       "detail": "Try again later; whoever runs the service has to make room.",
+                 *       "detail": "Try again later; the operator must free space.",
                  *       "code": "disk_full",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -1939,7 +1939,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too many of these at once */
+        /** @description Too many of these requests at once */
         busy: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -1950,7 +1950,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/busy",
-                 *       "title": "Too many of these at once",
+                 *       "title": "Too many of these requests at once",
                  *       "status": 503,
                  *       "detail": "Try again as Retry-After says.",
                  *       "code": "busy",
@@ -2000,7 +2000,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/still_running",
                  *       "title": "The job takes longer than a request may wait",
                  *       "status": 503,
-                 *       "detail": "The job goes on: ask for it at response_url.",
+                 *       "detail": "The job continues: get it at response_url.",
                  *       "code": "still_running",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -2024,7 +2024,7 @@ export interface components {
                  *       "type": "http://127.0.0.1:8000/errors/credits_short",
                  *       "title": "Not enough credits",
                  *       "status": 406,
-                 *       "detail": "Ask whoever runs the service for credits, or for less: dry_run=true tells a price beforehand.",
+                 *       "detail": "Ask the operator for credits, or ask for less: dry_run=true shows a price beforehand.",
                  *       "code": "credits_short",
                  *       "errors": [],
                  *       "request_id": "req_0123456789abcdef",
@@ -2035,7 +2035,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The media type is not read here */
+        /** @description The media type is not supported */
         media_type_here: {
             headers: {
                 "x-request-id": components["headers"]["x-request-id"];
@@ -2046,7 +2046,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "http://127.0.0.1:8000/errors/media_type",
-                 *       "title": "The media type is not read here",
+                 *       "title": "The media type is not supported",
                  *       "status": 400,
                  *       "detail": "Send application/json, multipart/form-data or application/x-www-form-urlencoded.",
                  *       "code": "media_type",
@@ -2134,7 +2134,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2144,7 +2144,7 @@ export interface operations {
                      */
                     target_face_num?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -2190,7 +2190,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2200,7 +2200,7 @@ export interface operations {
                      */
                     target_face_num?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -2246,7 +2246,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2256,7 +2256,7 @@ export interface operations {
                      */
                     target_face_num?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -2450,7 +2450,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2460,7 +2460,7 @@ export interface operations {
                      */
                     target_face_num?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -2506,7 +2506,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2516,7 +2516,7 @@ export interface operations {
                      */
                     target_face_num?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -2562,7 +2562,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2572,7 +2572,7 @@ export interface operations {
                      */
                     target_face_num?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -2851,7 +2851,7 @@ export interface operations {
                      */
                     matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
                     /**
-                     * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which rounds outlines and knows nothing else; hunyuan2mv, the official network
+                     * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, rounds the outlines and uses nothing else; hunyuan2mv, the official network; needs its weights and the extra hunyuan
                      * @default mini
                      * @enum {string}
                      */
@@ -2882,7 +2882,7 @@ export interface operations {
                      */
                     octree_resolution?: number;
                     /**
-                     * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                     * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                      * @default 200000
                      */
                     num_chunks?: number;
@@ -2913,7 +2913,7 @@ export interface operations {
                      */
                     texture_size?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -2939,7 +2939,7 @@ export interface operations {
                     up?: "y" | "z";
                     /** @description texts with commas between them */
                     tags?: string;
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number;
@@ -2967,7 +2967,7 @@ export interface operations {
                          */
                         matting_network?: "u2netp" | "u2net" | "isnet-general-use" | "birefnet-general";
                         /**
-                         * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, which rounds outlines and knows nothing else; hunyuan2mv, the official network
+                         * @description what turns the views into a shape: mini, a small network that looks at outlines and colours; hull, rounds the outlines and uses nothing else; hunyuan2mv, the official network; needs its weights and the extra hunyuan
                          * @default mini
                          * @enum {string}
                          */
@@ -2998,7 +2998,7 @@ export interface operations {
                          */
                         octree_resolution?: number;
                         /**
-                         * @description points a decoding pass takes: a memory parameter, it never changes the result (engine mini, hull)
+                         * @description points a decoding pass takes: it bounds memory and never changes the result (engine mini, hull)
                          * @default 200000
                          */
                         num_chunks?: number;
@@ -3029,7 +3029,7 @@ export interface operations {
                          */
                         texture_size?: number;
                         /**
-                         * @description format of the model's file
+                         * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                          * @default glb
                          * @enum {string}
                          */
@@ -3055,7 +3055,7 @@ export interface operations {
                         up?: "y" | "z" | null;
                     };
                     tags?: string[];
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string | null;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number | null;
@@ -3666,7 +3666,7 @@ export interface operations {
                      */
                     texture_size?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -3692,7 +3692,7 @@ export interface operations {
                     up?: "y" | "z";
                     /** @description texts with commas between them */
                     tags?: string;
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number;
@@ -3727,7 +3727,7 @@ export interface operations {
                          */
                         texture_size?: number;
                         /**
-                         * @description format of the model's file
+                         * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                          * @default glb
                          * @enum {string}
                          */
@@ -3753,7 +3753,7 @@ export interface operations {
                         up?: "y" | "z" | null;
                     };
                     tags?: string[];
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string | null;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number | null;
@@ -3843,7 +3843,7 @@ export interface operations {
                      */
                     texture_size?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -3869,7 +3869,7 @@ export interface operations {
                     up?: "y" | "z";
                     /** @description texts with commas between them */
                     tags?: string;
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number;
@@ -3895,7 +3895,7 @@ export interface operations {
                          */
                         texture_size?: number;
                         /**
-                         * @description format of the model's file
+                         * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                          * @default glb
                          * @enum {string}
                          */
@@ -3921,7 +3921,7 @@ export interface operations {
                         up?: "y" | "z" | null;
                     };
                     tags?: string[];
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string | null;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number | null;
@@ -4006,7 +4006,7 @@ export interface operations {
                      */
                     texture_size?: number;
                     /**
-                     * @description format of the model's file
+                     * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                      * @default glb
                      * @enum {string}
                      */
@@ -4032,7 +4032,7 @@ export interface operations {
                     up?: "y" | "z";
                     /** @description texts with commas between them */
                     tags?: string;
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number;
@@ -4053,7 +4053,7 @@ export interface operations {
                          */
                         texture_size?: number;
                         /**
-                         * @description format of the model's file
+                         * @description format of the model's file: glb, Blender and game engines; obj, older programs, a zip with its texture; ply, research, colours at the vertices; stl, 3D printing, no colours
                          * @default glb
                          * @enum {string}
                          */
@@ -4079,7 +4079,7 @@ export interface operations {
                         up?: "y" | "z" | null;
                     };
                     tags?: string[];
-                    /** @description is told of every change of state */
+                    /** @description is called at every change of state */
                     webhook_url?: string | null;
                     /** @description how long the job is kept after its end, hours */
                     keep_h?: number | null;

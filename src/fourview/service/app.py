@@ -3,9 +3,9 @@
 """The application: its routes and middleware, in one list.
 
 Owns      which routes there are and what every request passes on its way to them.
-Not here  making the desk, listening, starting and stopping the rest (`server.http_server`).
+Not here  making the context, listening, starting and stopping the rest (`server.http_server`).
 
-Routes carry their whole path (native routers have the prefix /api/v1), so that one flat list is searched once.
+Routes carry their whole path (routers of the jobs API have the prefix /api/v1), so that one flat list is searched once.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ def create_app(context: AppContext) -> FastAPI:
     app.state.streams = Streams(context.settings)
     app.state.probes = Probes(context.settings, context.store, context.files, app.state.metrics, context.supervisor)
     app.state.checking = asyncio.Lock()
-    app.state.openapi = None  # the document, once somebody has asked for it
+    app.state.openapi = None  # the document, once it was requested
     for part in (
         hosted_v1,
         hosted_v2,

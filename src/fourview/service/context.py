@@ -117,6 +117,6 @@ def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> "asyncio.Fu
 
 
 def context_of(connection: HTTPConnection) -> AppContext:
-    """The desk of the application that got this request."""
+    """The context of the application that got this request."""
     context: AppContext = connection.app.state.context
     return context

@@ -4,8 +4,8 @@
 
 Owns      waking. Not here: what happened (the store tells, and only the store).
 
-A process hears only itself here, so whoever waits looks into the store again after `POLL_S` in any case. When the
-service ends all are woken, and nobody is to wait any more: `while not job.is_final and not desk.news.is_closing`.
+A process hears only itself here, so a waiting request reads the store again after `POLL_S` in any case. When the
+service ends all are woken and must not wait again: `while not job.is_final and not context.wakeups.is_closing`.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ MANY = 200  # who wait: with more of them each looks less often, so that togethe
 
 
 class Subscription:
-    """Rings for one job, and keeps a ring that nobody waited for."""
+    """Rings for one job, and keeps a ring that came before the wait."""
 
     def __init__(self, wakeups: "Wakeups") -> None:
         self._rung, self._wakeups = asyncio.Event(), wakeups
@@ -38,7 +38,7 @@ class Subscription:
 
 
 class Wakeups:
-    """One a process. `told` and `job_came` may be called from any thread, after the commit."""
+    """One a process. `job_changed` and `job_queued` may be called from any thread, after the commit."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,7 +66,7 @@ class Wakeups:
     def job_changed(self, job_id: str) -> None:
         """Something happened to a job."""
         if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            with suppress(RuntimeError):  # the loop is closed: no request waits any more
                 self._loop.call_soon_threadsafe(self._ring, job_id)
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Claims jobs for one runner, in a thread of its own, until it is told to stop.
+    """Claims jobs for one runner, in a thread of its own, until `stop`.
 
     `name` is the worker's in the store: no other process may have it, not even after this one's death.
     """
@@ -74,7 +74,7 @@ class Dispatcher:
         """
         self._writer.grace_until = min(self._writer.grace_until, time.monotonic() + grace_s)
         self._stopping.set()
-        self._wakeups.job_queued()  # so that nobody waits for a job any more
+        self._wakeups.job_queued()  # wakes the thread if it waits for a job
         if self._ability is None:
             self._runner.kill()  # it is not up yet, and loading may take minutes
 
@@ -136,7 +136,7 @@ class Dispatcher:
         workers.register(tx, self.name, list(ability.engines), ability.about, now)
 
     def _idle(self, ability: Ability) -> None:
-        """Wait for a job, and let the store know that somebody does."""
+        """Wait for a job, and show the store that this worker lives."""
         self._show_presence(ability)
         self._jobs_came = self._wakeups.wait_for_job(self._jobs_came, POLL_S)
 

@@ -46,7 +46,7 @@ from fourview.service.store.outputs import Output
 from fourview.service.wakeups import Wakeups
 from fourview.work import Failure, Outcome, Work
 
-LOOK_S = 0.2  # how often the store is asked whether somebody wants the running job to stop
+LOOK_S = 0.2  # how often the store is asked whether the running job is to be canceled, seconds
 PATIENCE_S = {"cancel": 60.0, "limit": 10.0, "lost": 10.0, "shutdown": 2.0}  # a step, before a runner is killed
 FILES_S = 600.0  # how long a job waits for a file store that is away, before it goes back into the queue
 
@@ -106,9 +106,9 @@ class JobRun:
             ending = self._end("died", lambda tx, now: queue.report_death(tx, job.lease, now))
         except Exception:
             self._log.exception("job_broke")
-            is_spent = True  # nobody knows what it is at
-            said = _error("internal", public_message("internal", ""))
-            ending = self._end("failed", lambda tx, now: queue.fail(tx, job.lease, said, now))
+            is_spent = True  # its state is unknown
+            failure = _error("internal", public_message("internal", ""))
+            ending = self._end("failed", lambda tx, now: queue.fail(tx, job.lease, failure, now))
         finally:
             if is_spent:
                 self._end_runner()
@@ -204,21 +204,21 @@ class JobRun:
             if progress.is_due(now) or now - self._writer.seen_at >= self._settings.heartbeat_s:
                 with self._writer.store.begin() as tx:
                     report(tx, lease, progress.unwritten or [progress.last], time.time())
-                    told = queue.heartbeat(tx, lease, time.time(), self._settings.lease_s)
+                    answer = queue.heartbeat(tx, lease, time.time(), self._settings.lease_s)
                     workers.seen(tx, self._worker, time.time())
                 progress.was_written(now)
                 self._writer.seen_at = now
                 self._wakeups.job_changed(lease.job_id)
             else:
                 with self._writer.store.read() as tx:
-                    told = queue.told(tx, lease)
+                    answer = queue.told(tx, lease)
         except DependencyAwayError as error:
             self._writer.complain(error)
             self._writer.quiet_until = time.monotonic() + next(progress.waits)
             return None
         progress.waits = pauses()
         reasons: dict[queue.Told, Reason | None] = {"go on": None, "stop": "cancel", "lost": "lost"}
-        return reasons[told]
+        return reasons[answer]
 
     def _settle(self, folder: Path, outcome: Outcome | None, reason: Reason | None) -> str:
         """Write down the end of the work."""

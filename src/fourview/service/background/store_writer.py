@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker writes to the store, also where the database is away for a while.
 
-Owns      writing again until the database is back, logging that it is away, what the worker last told the store.
+Owns      writing again until the database is back, logging that it is away, when the worker last showed that it lives.
 Not here  what is written (`dispatcher`, `job_run`).
 """
 

@@ -26,7 +26,7 @@ from fourview.service.inputs.refusals import once, refuse_field, shorten
 from fourview.service.problems import Refused
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
-FIELDS_MAX = 100  # no door has half as many
+FIELDS_MAX = 100  # no route has half as many
 PIECE = 1 << 13  # bytes of a form that are parsed at once
 
 FILE_TYPE = re.compile(r"(image|model)/.+|application/(octet-stream|zip)")  # media types that only files have

@@ -43,7 +43,7 @@ def read(field: str, data: bytes, limits: Limits) -> Still:
             scans += 1
             if scans > SCANS_MAX:
                 raise PictureError(
-                    f"the '{field}' picture is a JPEG of more than {SCANS_MAX} scans; save it anew, not progressive"
+                    f"the '{field}' picture is a JPEG of more than {SCANS_MAX} scans; save it again, not progressive"
                 )
             stop = _JPEG_SCAN_END.search(data, end)
             end = stop.start() if stop else len(data)

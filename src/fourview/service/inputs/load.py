@@ -65,7 +65,7 @@ async def gather(
 
 
 def check_addresses(context: AppContext, given: Mapping[str, Source], fields: Mapping[str, str]) -> None:
-    """Raises `Refused`, as `gather` would, for URLs that nobody needs to be asked about."""
+    """Raises `Refused`, as `gather` would, for URLs that are refused without a name server."""
     wrong: dict[str, FourviewError] = {}
     for side, source in given.items():
         if source.kind == "url":

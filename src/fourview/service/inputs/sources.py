@@ -5,7 +5,7 @@
 Owns      recognizing what a field holds, decoding base64 and data URIs, the largest size.
 Not here  fetching (`outbound.fetch`), where uploads lie (`load`), what the file is (`pictures`, `meshes`).
 
-The beginning of a field decides, outer white space aside; no text can be two of these:
+The beginning of a field decides, after outer white space is dropped; no text can be two of these:
 
     null, "", "1", an empty file part    absent
     http:// or https://                  a URL
@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Source:
-    """What a field holds, told apart and not yet read: `value` is bytes for a file, else text."""
+    """What a field holds, recognized and not yet read: `value` is bytes for a file, else text."""
 
     kind: Literal["url", "data", "upload", "base64", "file"]
     value: str | bytes

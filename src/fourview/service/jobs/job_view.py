@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A job as the native surface shows it.
+"""A job as the jobs API shows it.
 
-Owns      the job object, its signed URLs, its `ETag`; what has to be read for it.
-Not here  v2's status (`routes.v2`), the states of a job (`store`).
+Owns      the job object, its `ETag`, what has to be read for it.
+Not here  signed URLs (`links`), the status of the hosted API (`hosted.answers`), the states of a job (`store`).
 """
 
 import re
@@ -105,7 +105,7 @@ class JobObject(TypedDict):
 
 @dataclass(frozen=True)
 class Seen:
-    """A job and what is told of it besides its row, all of one moment."""
+    """A job, and what the job object needs besides its row, all of one moment."""
 
     job: Job
     outputs: list[Output]
@@ -114,7 +114,7 @@ class Seen:
 
 
 def find(tx: Connection, places: QueuePlaces, job_id: str, account_id: str | None) -> Seen:
-    """A job (of the account) and what is told of it; raises `Refused` where there is none of that id."""
+    """A job (of the account) with what its object needs; raises `Refused` where there is none of that id."""
     job = find_job(tx, job_id, account_id) if _JOB_ID.fullmatch(job_id) else None
     if job is None:
         raise Refused("not_found", f"there is no job '{job_id[:40]}' of this account; GET {JOBS} names those there are")
@@ -122,7 +122,7 @@ def find(tx: Connection, places: QueuePlaces, job_id: str, account_id: str | Non
 
 
 def see(tx: Connection, places: QueuePlaces, jobs: Sequence[Job]) -> list[Seen]:
-    """What is told of these jobs besides their rows."""
+    """These jobs with what their objects need."""
     outputs = outputs_of(tx, [job.id for job in jobs if job.status == "succeeded"])
     stopped = [job.id for job in jobs if job.status == "canceled"]  # before it ran for nothing, later for its price
     charged = ledger.charged(tx, stopped) if stopped else {}
@@ -134,7 +134,7 @@ def see(tx: Connection, places: QueuePlaces, jobs: Sequence[Job]) -> list[Seen]:
 
 
 def job_object(links: Links, seen: Seen, now: float) -> JobObject:
-    """The job object of the contract; every URL in it is absolute and signed anew."""
+    """The job object of the contract; every URL in it is absolute and newly signed."""
     job = seen.job
     report = report_of(job)
     recipe = _DEFAULTS | {name: value for name, value in job.recipe.items() if name in _DEFAULTS}
@@ -165,7 +165,7 @@ def job_object(links: Links, seen: Seen, now: float) -> JobObject:
 
 
 def etag(links: Links, seen: Seen, now: float) -> str:
-    """Changes with whatever is told of the job, and twice while its URLs are good: so nobody is left with dead ones."""
+    """Changes with the job object, and twice while its URLs are valid: no client keeps an answer with expired ones."""
     signed = int(now / (links.signed_url_s / 2))
     return f'W/"{seen.job.last_event}-{seen.position or 0}-{len(seen.outputs)}-{signed}"'
 

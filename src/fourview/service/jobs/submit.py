@@ -1,17 +1,16 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A request becomes a job, once: the same steps at every door.
+"""A request becomes a job, once: the same steps for every API.
 
-Owns      the order: price, replay, limits, inputs, then job, hold and key of idempotency in one transaction.
-Not here  reading the request (`body`, `routes`), what an answer looks like (`present`, `routes`).
+Owns      the order: price, replay, limits, inputs, then job, hold and idempotency key in one transaction.
+Not here  reading the request (`hosted.request`, `jobs_api.request`), the answer (`hosted.answers`, `jobs_api.answers`).
 
-Whoever may not have a job is refused before anything is fetched or decoded for them; the limits are looked at again in
-the transaction that makes the job. The limit of a key is exact. That of all may be passed by as many requests as are
-accepted in the same moment on PostgreSQL.
+Limits are checked before anything is fetched or decoded, and again in the transaction that makes the job. The limit of
+a key is exact. On PostgreSQL, simultaneous requests can exceed the global limit.
 
-A job is taken where a worker that can do it was seen within `PRESENT_S`: one that is started anew keeps its queue.
-Where nobody was seen at all the service is starting (503 `not_ready`, ask again); where only others were, nobody here
-can do it (503 `engine_not_ready`).
+A job is accepted where a worker that can do it was seen within `PRESENT_S`, so a worker that restarts keeps its queue.
+If no worker was seen at all, the service is starting (503 `not_ready`, try again). If only others were seen, no worker
+here can do it (503 `engine_not_ready`).
 """
 
 import asyncio
@@ -51,7 +50,7 @@ class Asked:
     kind: str  # a key of `kinds.KINDS`
     recipe: Recipe
     sources: Mapping[str, Source]  # side, or `mesh` -> what the field holds
-    fields: Mapping[str, str]  # side, or `mesh` -> the field's own name at this door
+    fields: Mapping[str, str]  # side, or `mesh` -> the field's name in this API
     warnings: tuple[Notice, ...] = ()
     tags: tuple[str, ...] = ()
     webhook_url: str | None = None
@@ -109,7 +108,7 @@ def set_parameters(recipe: Recipe) -> dict[str, Any]:
 
 
 def check_addresses(context: AppContext, asked: Asked) -> None:
-    """Raises `Refused` for pictures, meshes and webhooks whose address says by itself that nobody goes there."""
+    """Raises `Refused` for files and webhooks whose address is refused without a name server."""
     load.check_addresses(context, asked.sources, asked.fields)
     if asked.webhook_url is not None:
         try:
@@ -189,9 +188,7 @@ def _check_queue(tx: Connection, settings: Settings, key_id: str) -> None:
 def _check_workers(tx: Connection, engine: str) -> None:
     there = workers.present(tx, time.time() - PRESENT_S)
     if not there:
-        raise Refused(
-            "not_ready", "nobody is there yet who runs jobs; send it again soon", headers={"retry-after": str(RETRY_S)}
-        )
+        raise Refused("not_ready", "no worker is ready yet; send it again soon", headers={"retry-after": str(RETRY_S)})
     if engine != NO_ENGINE and not any(engine in worker.engines for worker in there):
         able = ", ".join(sorted({able for worker in there for able in worker.engines})) or "nothing"
         raise Refused("engine_not_ready", f"no worker here can do '{engine}'; there is {able}")

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A request waits for the end of its job.
 
-Owns      how long, what a request prefers (RFC 7240), and what happens where the client goes away: nothing, unless it
-          said `Prefer: cancel-on-disconnect`.
-Not here  what wakes those who wait (`news`), what a door answers (`routes`).
+Owns      how long, what a request prefers (RFC 7240), and what happens where the client disconnects: nothing, unless it
+          sent `Prefer: cancel-on-disconnect`.
+Not here  what wakes a waiting request (`wakeups`), the answer (`routes`).
 """
 
 import time
@@ -23,7 +23,7 @@ async def wait_for_end(context: AppContext, request: Request, job_id: str, limit
     """The job when it has ended, or as it is where the time is over or the service ends.
 
     A database that is away is waited for as well. Raises `ClientDisconnect` where the client is gone, `Refused` where
-    somebody deleted the job meanwhile.
+    the job was deleted meanwhile.
     """
     until = time.monotonic() + limit_s
     request.state.job_id = job_id
