@@ -80,14 +80,6 @@ def file_type_of(path: str | os.PathLike[str]) -> str:
     return TYPE_OF_SUFFIX[suffix]
 
 
-def check_writable(path: str | os.PathLike[str], file_type: str) -> None:
-    """Raise `OutputError` where a model of `file_type` could not be saved as `path`. Call it before heavy work."""
-    named = file_type_of(path)
-    if named != file_type:
-        raise OutputError(f"{path} names the format {named}, but file_type is {file_type}: make them agree")
-    check_place(path)
-
-
 def check_place(path: str | os.PathLike[str]) -> None:
     """Raise `OutputError` where no file of any kind could be put at `path`; its folder need not be there yet."""
     if is_url(path):
