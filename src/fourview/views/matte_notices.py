@@ -10,7 +10,6 @@ import numpy as np
 from fourview.arrays import Float
 from fourview.notice import Notice
 from fourview.views import edges, saliency
-from fourview.views.beliefs import Answer
 
 CLEAR = 0.1  # alpha up to which a pixel counts as clear
 _RIM_SHARE = 0.006  # of the picture's longer side: soft rims are no wider
@@ -34,11 +33,12 @@ def glass_notices(name: str, alpha: Float) -> list[Notice]:
     return [Notice("half_transparent_left_out", message, name)]
 
 
-def unsure_notices(name: str, answer: Answer | None) -> list[Notice]:
-    if answer is None or answer.agreement >= saliency.SURE_AGREEMENT:
+def unsure_notices(name: str, agreement: float | None) -> list[Notice]:
+    """A notice where the network's looks agree less than usual; `agreement` 0..1, None where it was not asked."""
+    if agreement is None or agreement >= saliency.SURE_AGREEMENT:
         return []
     message = (
-        f"the '{name}' picture's subject is uncertain: looks at it agree over {answer.agreement:.0%}, "
+        f"the '{name}' picture's subject is uncertain: looks at it agree over {agreement:.0%}, "
         f"{saliency.SURE_AGREEMENT:.0%} is usual; a plain or transparent background would settle it"
     )
     return [Notice("matte_unsure", message, name)]

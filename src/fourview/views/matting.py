@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What belongs to the subject: a matte for every picture.
 
-Owns      choosing between the picture's own alpha, a plain backdrop and the network; cleaning; what is refused.
-Not here  keying (`backdrop`), the network (`saliency`), its quarrels between views (`agreement`), edges (`edges`).
+Owns      choosing between the picture's own alpha, a plain backdrop and the network; which pictures are refused.
+Not here  keying (`backdrop`), the network (`saliency`, `beliefs`), edges (`edges`), which parts are kept (`subject`).
 
 Colours under alpha 0 have no meaning, so a picture with alpha is laid on a plain grey before anything looks at it.
 """
@@ -18,15 +18,14 @@ from fourview.errors import PictureError
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
 from fourview.views import agreement, backdrop, edges, saliency
-from fourview.views.beliefs import Answer, ask_network
+from fourview.views.beliefs import Answer, Case, ask_network
 from fourview.views.fringe import without_fringe
 from fourview.views.matte_notices import CLEAR, border_notices, glass_notices, unsure_notices
 from fourview.views.subject import check_body, one_subject
 from fourview.views.view import Picture
 
-# An alpha channel that somebody cut, as opposed to one that is merely there.
-_HAZE = 0.02  # fainter alpha is a remnant of somebody's cutting
-_CLEAR_LEAST_SHARE = 0.01  # of the picture; rounded corners of a screenshot are less
+_CLEAR_LEAST_SHARE = 0.01  # of the picture must be clear in a cut-out; rounded corners of a screenshot are less
+_HAZE = 0.02  # alpha below this is a remnant of the cutting and counts as 0
 
 
 def cut_out(
@@ -35,59 +34,61 @@ def cut_out(
     tick: Tick = no_tick,
     network: str = saliency.OWN_NETWORK,
 ) -> tuple[list[Float], list[Notice]]:
-    """A matte `(h, w) float32` 0..1 for each picture, and what the caller should know.
+    """A matte `(h, w) float32` 0..1 for each picture, and notices about them. Raises `PictureError`.
 
-    auto: the picture's alpha if somebody cut it, else a plain backdrop is keyed, else the network decides;
-    always: the same without the picture's alpha; never: the picture's alpha as it is; whole: the same, and an opaque
-    picture is subject all over.
+    auto: a cut-out keeps its alpha, a plain backdrop is keyed, all else is decided by the network;
+    always: the same, but alpha is ignored; never: the picture's alpha as it is; whole: the same, and an opaque picture
+    is subject all over.
     """
     for picture in pictures:
         _check_alpha(picture, remove_background)
     if remove_background in ("never", "whole"):
         taken = [_as_it_is(picture) for picture in pictures]
         return [matte for matte, _ in taken], [notice for _, notices in taken for notice in notices]
-    shown = [_over_grey(p) for p in pictures]
-    cut = [p.alpha if remove_background == "auto" and _is_cut_out(p.alpha) else None for p in pictures]
-    keyed = [backdrop.key(i) if alpha is None else None for i, alpha in zip(shown, cut, strict=True)]
-    known = [alpha if k is None else k.silhouette.astype(np.float32) for alpha, k in zip(cut, keyed, strict=True)]
-    asked = [alpha is None and (k is None or bool(k.doubtful.any())) for alpha, k in zip(cut, keyed, strict=True)]
-    answers = ask_network(pictures, shown, known, asked, network, tick) if any(asked) else [None] * len(pictures)
+    cases = [_case(picture, remove_background == "always") for picture in pictures]
+    asked = {case.name for case in cases if case.is_doubtful}
+    answers = ask_network(cases, asked, network, tick) if asked else {}
     mattes, notices = [], []
-    for k, picture in enumerate(pictures):
-        alone = [n == k for n in range(len(pictures))]
+    for case in cases:
 
-        def ask(alone: list[bool] = alone, k: int = k) -> Answer | None:
-            return answers[k] or ask_network(pictures, shown, known, alone, network, no_tick)[k]
+        def ask(case: Case = case) -> Answer:
+            return answers.get(case.name) or ask_network(cases, {case.name}, network, no_tick)[case.name]
 
-        matte, findings = _matte(picture, shown[k], cut[k], keyed[k], answers[k], ask)
+        matte, findings = _matte(case, answers.get(case.name), ask)
         mattes.append(matte)
-        notices += [*findings, *border_notices(picture.name, matte)]
+        notices += [*findings, *border_notices(case.name, matte)]
     tick(1.0)
     return mattes, notices
 
 
-def _matte(
-    picture: Picture,
-    image: Byte,
-    alpha: Float | None,
-    key: backdrop.Keyed | None,
-    answer: Answer | None,
-    ask: Callable[[], Answer | None],
-) -> tuple[Float, list[Notice]]:
-    """The matte of one picture: its `alpha`, or the `key` and the network's `answer`; where keying leaves no single
-    subject and the network, which `ask` calls, is sure of one, the network's."""
+def _case(picture: Picture, ignores_alpha: bool) -> Case:
+    """What is known of the picture without the network."""
+    image = _over_grey(picture)
+    if _is_cut_out(picture.alpha) and not ignores_alpha:
+        return Case(picture, image, picture.alpha, None)
+    return Case(picture, image, None, backdrop.key(image))
+
+
+def _matte(case: Case, answer: Answer | None, ask: Callable[[], Answer]) -> tuple[Float, list[Notice]]:
+    """The matte `(h, w)` of one picture: its alpha, or its key and the network's `answer`.
+
+    Where keying leaves no single subject, `ask` calls the network, and its silhouette is taken if it is sure.
+    """
+    picture, alpha = case.picture, case.alpha
     if alpha is not None:
         clean, fringe = without_fringe(picture.name, picture.image, np.where(alpha < _HAZE, 0, alpha))
         matte, dropped = one_subject(picture.name, clean, np.ones_like(alpha), is_cut=True)
         return matte, [*dropped, *fringe, *glass_notices(picture.name, alpha)]
     try:
-        return _cut(picture, image, key, answer)
+        return _cut(case, case.key, answer)
     except PictureError as failed:
-        answer = ask() if key is not None else None
-        if answer is None or answer.agreement < saliency.SURE_AGREEMENT:
+        if case.key is None:
+            raise
+        answer = ask()
+        if answer.agreement < saliency.SURE_AGREEMENT:
             raise
         try:
-            matte, dropped = _cut(picture, image, None, answer)
+            matte, dropped = _cut(case, None, answer)
         except PictureError:
             raise failed from None
     message = (
@@ -97,17 +98,33 @@ def _matte(
     return matte, [*dropped, Notice("matte_from_network", message, picture.name)]
 
 
-def _cut(
-    picture: Picture, image: Byte, key: backdrop.Keyed | None, answer: Answer | None
-) -> tuple[Float, list[Notice]]:
-    """The matte by `key`, and the network's `answer` where that is in doubt; raises where there is no one subject."""
-    matte = _edged(image, key, answer)
+def _cut(case: Case, key: backdrop.Keyed | None, answer: Answer | None) -> tuple[Float, list[Notice]]:
+    """The matte `(h, w)` by `key`, with the network's `answer` where the key is in doubt; by the answer without a key.
+
+    Raises `PictureError` where there is no single subject.
+    """
+    matte = _edged(case, key, answer)
     if key is None and answer is not None and answer.agreement < saliency.SURE_AGREEMENT:
-        check_body(picture.name, matte >= 0.5)
-    matte = matte if picture.alpha is None else np.minimum(matte, picture.alpha)
+        check_body(case.name, matte >= 0.5)
+    alpha = case.picture.alpha
+    matte = matte if alpha is None else np.minimum(matte, alpha)
     weight = answer.belief if answer is not None and key is None else np.ones_like(matte)
-    matte, dropped = one_subject(picture.name, matte, weight, is_cut=False)
-    return matte, [*unsure_notices(picture.name, answer), *dropped]
+    matte, dropped = one_subject(case.name, matte, weight, is_cut=False)
+    agreed = None if answer is None else answer.agreement
+    return matte, [*unsure_notices(case.name, agreed), *dropped]
+
+
+def _edged(case: Case, key: backdrop.Keyed | None, answer: Answer | None) -> Float:
+    """The matte `(h, w)` with soft edges, before parts are dropped."""
+    pixels = case.image.astype(np.float32)
+    scale = float(np.max(case.image.shape)) / agreement.WORKING_SIDE_PX
+    if key is None:
+        assert answer is not None, "without a plain backdrop the network is always asked"
+        return edges.soften(pixels, answer.settled >= 0.5, max(1.0, 1.5 * scale))
+    silhouette = key.silhouette
+    if answer is not None:
+        silhouette = np.where(key.doubtful, (answer.settled + answer.belief) / 2 >= 0.5, silhouette)
+    return edges.soften(pixels, silhouette, max(2.0, 0.75 * scale), key.backdrop)
 
 
 def _check_alpha(picture: Picture, remove_background: str) -> None:
@@ -156,18 +173,3 @@ def _over_grey(picture: Picture) -> Byte:
     alpha = picture.alpha[..., None]
     laid = np.where(alpha > 0, picture.image, 0) * alpha + grey * (1 - alpha)
     return np.round(laid).astype(np.uint8)
-
-
-def _edged(image: Byte, key: backdrop.Keyed | None, answer: Answer | None) -> Float:
-    """The matte `(h, w)` with soft edges, from what keying said and, where it is in doubt, the network."""
-    pixels = image.astype(np.float32)
-    scale = float(np.max(image.shape)) / agreement.WORKING_SIDE_PX
-    if key is None:
-        assert answer is not None, "without a plain backdrop the network is always asked"
-        return edges.soften(pixels, answer.settled >= 0.5, max(1.0, 1.5 * scale))
-    silhouette = (
-        key.silhouette
-        if answer is None
-        else np.where(key.doubtful, (answer.settled + answer.belief) / 2 >= 0.5, key.silhouette)
-    )
-    return edges.soften(pixels, silhouette, max(2.0, 0.75 * scale), key.backdrop)
