@@ -33,11 +33,11 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
+from batcher import Batcher
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fourview.shape.hunyuan2mv.attention import KERNELS, attend_and_merge, attend_with_mask, kernel_with_sum
-from fourview.shape.hunyuan2mv.batcher import Batcher
 from fourview.shape.hunyuan2mv.conditioner import Conditioner, DinoParams
 from fourview.shape.hunyuan2mv.sampler import (
     Schedule,

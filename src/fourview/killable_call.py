@@ -25,7 +25,6 @@ from fourview.progress import Tick, no_tick
 T = TypeVar("T")
 
 POLL_S = 0.05
-START_COST_S = 0.25  # a fresh Python with numpy: calls that are surely shorter than this are better made in place
 
 
 def call(function: Callable[..., T], *args: Any, tick: Tick = no_tick, budget_s: float | None = None) -> T:

@@ -4,6 +4,7 @@
 
 import pytest
 import torch
+from parity import oracle
 from parity.golden import Recording, agree, recorded_vae, recordings
 from skimage.measure import marching_cubes
 
@@ -60,9 +61,10 @@ def decoded(kind, decoder, memory, resolution, said):
     if kind == "vanilla":
         return official.vanilla(*common)
     if kind == "hierarchical":
-        return official.hierarchical(*common, said["mc_level"], said["min_resolution"])
+        return oracle.hierarchical(*common, said["mc_level"], said["min_resolution"])
     assert kind in ("flash_mean", "flash_merge"), f"a recording of the unknown decoder {kind}"
-    return official.flashvdm(*common, said["mc_level"], said["min_resolution"], kind.removeprefix("flash_"))
+    selection = kind.removeprefix("flash_")
+    return oracle.flash(*common, said["mc_level"], said["min_resolution"], selection=selection)
 
 
 def grouped(cells, num_chunks):
@@ -87,7 +89,7 @@ def check_mesh(recording, key):
     said = recording.said(start.rstrip("."))
 
     vertices, faces, _, _ = marching_cubes(grid[0].numpy(), said.get("mc_level", LEVEL))
-    mapped = official.mapped(vertices, int(name.split(".")[1]), said.get("bounds", BOUNDS))
+    mapped = oracle.mapped(vertices, int(name.split(".")[1]), said.get("bounds", BOUNDS))
 
     agree(faces, recording[f"{start}faces"], 0, f"{recording.path.name} {start}faces")
     recording.agree(key, mapped, TOLERANCE)

@@ -7,6 +7,7 @@ import json
 import pytest
 import trimesh
 from parity.golden import Recording, recordings
+from parity.oracle import mapped
 from skimage.measure import marching_cubes
 
 from fourview.shape.hunyuan2mv import official
@@ -34,7 +35,7 @@ def check_surface(recording, name):
     bounds = json.loads(recording.words.get(f"{name}.bounds", recording.words.get("bounds", str(BOUNDS))))
 
     cells, faces, _, _ = marching_cubes(given[0].numpy(), level)
-    vertices = official.mapped(cells, int(recording.words["octree_resolution"]), bounds)
+    vertices = mapped(cells, int(recording.words["octree_resolution"]), bounds)
     if "trimesh" in kind:
         mesh = trimesh.Trimesh(vertices, faces[:, ::-1])
         vertices, faces = mesh.vertices, mesh.faces

@@ -9,6 +9,7 @@ import pytest
 import torch
 import trimesh
 from parity.golden import Recording, agree, distance, recordings
+from parity.oracle import mapped
 from skimage.measure import marching_cubes
 
 from fourview.shape.hunyuan2mv import official
@@ -60,8 +61,8 @@ def test_the_whole_way_ends_at_the_official_mesh(path):
         grid = official.vanilla(points, points.memory(tokens), *where, said["num_chunks"])
         recording.agree("out.grid", grid[None], LATENTS)
         cells, faces, _, _ = marching_cubes(grid.numpy(), said["mc_level"])
-        check_surface(recording, "out.raw", official.mapped(cells, *where), faces)
-        mesh = trimesh.Trimesh(official.mapped(cells, *where), faces[:, ::-1])
+        check_surface(recording, "out.raw", mapped(cells, *where), faces)
+        mesh = trimesh.Trimesh(mapped(cells, *where), faces[:, ::-1])
         check_surface(recording, "out.trimesh", mesh.vertices, mesh.faces)
 
 

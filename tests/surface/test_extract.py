@@ -159,7 +159,7 @@ def test_any_field_gives_a_closed_manifold_with_its_samples_on_the_right_side_or
     assert faults(mesh) == []
     assert faults(merge_vertices(mesh)[0]) == []
     nodes = np.indices(values.shape).reshape(3, -1)
-    wound = windings(mesh, samples.grid.points(nodes + 1, samples.home))
+    wound = windings(mesh, samples.grid.points(nodes + 1, samples.backend))
     assert np.allclose(wound, (values >= 0).ravel(), atol=1e-3)
     assert faults(extract(sample(field, r))) == []
 

@@ -67,8 +67,8 @@ def test_torch_finds_the_cells_and_the_mesh_that_numpy_finds(name, find, device)
     plain, there = find(FIELDS[name], 48), find(on_torch(FIELDS[name], device), 48)
     mesh, mesh_there = extract(plain), extract(there)
 
-    assert np.array_equal(plain.cells, there.home.host(there.cells))
-    assert np.array_equal(plain.cases, there.home.host(there.cases))
+    assert np.array_equal(plain.cells, there.backend.host(there.cells))
+    assert np.array_equal(plain.cases, there.backend.host(there.cases))
     assert (plain.asked, plain.share) == (there.asked, there.share)
     assert np.array_equal(mesh.faces, mesh_there.faces)
     assert np.abs(mesh.vertices - mesh_there.vertices).max() <= STEP[device]

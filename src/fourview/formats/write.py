@@ -10,12 +10,12 @@ An OBJ with a picture is three files. Asked for as bytes it is a zip of them; sa
 """
 
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fourview.atomic import temporary_path, write_files
 from fourview.errors import OutputError
 from fourview.file_types import FILE_TYPES
 from fourview.formats import glb, obj, ply, stl
@@ -80,14 +80,6 @@ def file_type_of(path: str | os.PathLike[str]) -> str:
     return TYPE_OF_SUFFIX[suffix]
 
 
-def check_writable(path: str | os.PathLike[str], file_type: str) -> None:
-    """Raise `OutputError` where a model of `file_type` could not be saved as `path`. Call it before heavy work."""
-    named = file_type_of(path)
-    if named != file_type:
-        raise OutputError(f"{path} names the format {named}, but file_type is {file_type}: make them agree")
-    check_place(path)
-
-
 def check_place(path: str | os.PathLike[str]) -> None:
     """Raise `OutputError` where no file of any kind could be put at `path`; its folder need not be there yet."""
     if is_url(path):
@@ -116,7 +108,7 @@ def _try_folder(folder: Path, name: str) -> None:
     there = next(part for part in (folder, *folder.parents) if os.path.lexists(part))
     if not there.is_dir():
         raise OutputError(f"{there} is a file; a folder is to be there: name another")
-    temporary = _temporary(there / name)
+    temporary = temporary_path(there / name)
     temporary.touch(exist_ok=False)  # asking for permissions is not enough: root, ACLs, read-only disks
     temporary.unlink()
 
@@ -130,22 +122,10 @@ def save(path: str | os.PathLike[str], data: bytes) -> list[Path]:
     files = _files(path, data)
     for target in files:
         check_place(target)
-    waiting: dict[Path, Path] = {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for target, content in files.items():
-            waiting[target] = _temporary(target)
-            with open(waiting[target], "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # a power cut must not leave the new name with nothing behind it
-        for target, temporary in waiting.items():
-            os.replace(temporary, target)
+        write_files(files)
     except OSError as error:
         raise _not_writable(path, error) from error
-    finally:
-        for temporary in waiting.values():
-            temporary.unlink(missing_ok=True)
     return list(files)
 
 
@@ -156,10 +136,6 @@ def _files(path: Path, data: bytes) -> dict[Path, bytes]:
     if suffix == ".zip" and not obj.is_zip(data):
         return {path: obj.pack({"model.obj": data})}
     return {path: data}
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".fourview-{os.getpid()}-{secrets.token_hex(6)}.part")
 
 
 def _not_writable(path: Path, error: OSError) -> OutputError:

@@ -14,8 +14,8 @@ import numpy as np
 
 from fourview.arrays import Float
 from fourview.mesh.mesh import Mesh
+from fourview.sides import SIDES
 from fourview.views.camera import project
-from fourview.views.framing import SIDEWAYS
 from fourview.views.view import View
 
 UP = 1
@@ -37,7 +37,8 @@ def _bounds(views: Sequence[View]) -> Float:
     """Least and greatest corner of the object by its outlines, `(2, 3)`; NaN along an axis that no view shows."""
     found: list[list[Float]] = [[], [], []]
     for view in views:
-        axis, sign = SIDEWAYS[view.name]
+        side = SIDES[view.name]
+        axis, sign = side.right_axis, side.right_sign
         height, width = view.matte.shape
         rows, columns = (np.flatnonzero((view.matte >= 0.5).any(axis=a)) for a in (1, 0))
         middle, _ = project(view.camera, np.zeros((1, 3)), (width, height))  # the pixel that looks at the origin

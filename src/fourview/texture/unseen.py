@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from fourview.arrays import Float
 from fourview.mesh.mesh import Mesh, face_normals
 from fourview.notice import Notice
-from fourview.views.camera import AZIMUTH_DEG, OPPOSITE, side_camera
+from fourview.sides import SIDES
+from fourview.views.camera import side_camera
 from fourview.views.view import View
 
 
@@ -23,10 +24,10 @@ def sides_not_shown(mesh: Mesh, views: Sequence[View], unseen: Float, mirrored: 
     given = {view.name for view in views}
     normal = face_normals(mesh)
     notices = []
-    for name in (side for side in AZIMUTH_DEG if side not in given):
-        toward = side_camera(AZIMUTH_DEG[name], (1.0, 1.0)).view_from_world[2, :3]
+    for name, side in ((n, s) for n, s in SIDES.items() if n not in given):
+        toward = side_camera(side.azimuth_deg, (1.0, 1.0)).view_from_world[2, :3]
         turned = unseen[normal @ toward >= abs(normal).max(axis=1)].sum()
-        other = OPPOSITE[name]
+        other = side.opposite
         ways = [f"its outline is the mirrored {other} one" if other in given else "its shape is guessed"]
         if other in mirrored:
             ways.append(f"its colours are the mirrored {other} ones, lettering runs backwards")
@@ -41,7 +42,7 @@ def sides_not_shown(mesh: Mesh, views: Sequence[View], unseen: Float, mirrored: 
 
 def much_unseen(seen: float, views: Sequence[View]) -> Notice:
     """The notice that more of the surface was made up than usual; `seen` is the share that a picture shows."""
-    missing = [name for name in AZIMUTH_DEG if name not in {view.name for view in views}]
+    missing = [name for name in SIDES if name not in {view.name for view in views}]
     cure = f"add the {missing[0]} picture" if missing else "it faces up or down, or lies behind other parts"
     message = f"{1 - seen:.0%} of the surface is in no picture and took colours from beside or from the other side"
     return Notice("unseen_surface_filled", f"{message}; {cure}")

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fourview.arrays import Bool, Byte, Float, Int
-from fourview.views.camera import OPPOSITE
+from fourview.sides import SIDES
 from fourview.views.edges import flood
 from fourview.views.saliency import resized
 
@@ -56,7 +56,8 @@ def settle(
     ]
     like = _BilateralGrid(np.concatenate(colours) / _LIKE_LEVELS)
     cells = np.split(like.cell, np.cumsum([len(c) for c in colours])[:-1])  # per view (n,)
-    opposite = [names.index(OPPOSITE[name]) if OPPOSITE[name] in names else None for name in names]
+    opposite_names = [SIDES[name].opposite for name in names]
+    opposite = [names.index(name) if name in names else None for name in opposite_names]
     given = [_log_odds(b.astype(np.float64)) for b in beliefs]  # per view (h, w), as all beliefs here
     now = [_sigmoid(g) for g in given]
     weights = np.asarray(trust, float) + 1e-3  # (views,)

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a picture was taken from: an orthographic camera a side of the object.
+"""Where a picture was taken from: one orthographic camera for each side of the object.
 
-Owns      the four named sides and the map between box units and pixels. CONVENTIONS.md draws both.
+Owns      the map between box units and pixels; CONVENTIONS.md draws it.
+Not here  the sides and their azimuths (`fourview.sides`).
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourview.arrays import Float
+from fourview.sides import SIDES
 
-# Sides of the *object*, in the order used everywhere; azimuth of the camera around +Y, degrees, 0 at +Z, 90 at +X.
-AZIMUTH_DEG: dict[str, float] = {"front": 0.0, "left": 90.0, "back": 180.0, "right": 270.0}
-OPPOSITE = {"front": "back", "back": "front", "left": "right", "right": "left"}
+# By side, in the order of `SIDES`: azimuth of the camera around +Y, degrees, 0 at +Z, 90 at +X.
+AZIMUTH_DEG: dict[str, float] = {name: side.azimuth_deg for name, side in SIDES.items()}
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,14 @@ import numpy as np
 from fourview.arrays import Float, Int
 from fourview.errors import PictureError
 from fourview.notice import Notice
-from fourview.views.camera import AZIMUTH_DEG, side_camera
-from fourview.views.camera import OPPOSITE as OPPOSITE_OF
+from fourview.sides import FRONT, SIDES
+from fourview.views.camera import side_camera
 from fourview.views.holes import fill_holes
 from fourview.views.outline import Outline, averages, main_parts, outline, without_strokes
 from fourview.views.swaps import find_swaps
 from fourview.views.view import Picture, View
 
-OPPOSITE = (("front", "back"), ("left", "right"))
-# The world axis along a picture's rows, and whether it grows to the picture's right.
-SIDEWAYS = {"front": (0, 1), "left": (2, -1), "back": (0, -1), "right": (2, 1)}
+OPPOSITE_PAIRS = tuple((n, s.opposite) for n, s in SIDES.items() if s.azimuth_deg < 180)  # front, back; left, right
 
 SAME_SCALE = 0.012  # heights within this are one scale: half the error of a careful drawing, ten times a rendering's
 SAME_SCALE_PX = 2.0  # and so are heights that differ by this little
@@ -65,10 +63,10 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
     object is centred at the origin and its longest known side reaches from -1 to 1.
     """
     parts = {p.name: main_parts(p.name, m) for p, m in zip(pictures, mattes, strict=True)}
-    if "front" not in parts:
+    if FRONT not in parts:
         raise PictureError(f"the pictures are {', '.join(parts) or 'none'}; a front picture is needed: add one")
     places, notices = place_heights(parts)
-    overlap = {p: lay_on_each_other(parts, places, p) for p in OPPOSITE if p[0] in parts and p[1] in parts}
+    overlap = {p: lay_on_each_other(parts, places, p) for p in OPPOSITE_PAIRS if p[0] in parts and p[1] in parts}
     whole, whole_mattes, filled = _without_holes(pictures, mattes, places)
     if filled:  # the places were found with the holes in: find them again
         views, found = frame(whole, whole_mattes)
@@ -81,7 +79,7 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
         place, (h, w) = places[picture.name], matte.shape
         half_extent = (w / 2 * place.across, h / 2 * place.down)
         centre = ((w / 2 - place.column) * place.across, (place.row - h / 2) * place.down)
-        camera = side_camera(AZIMUTH_DEG[picture.name], half_extent, centre)
+        camera = side_camera(SIDES[picture.name].azimuth_deg, half_extent, centre)
         views.append(View(picture.name, picture.image, matte, camera))
     images = {p.name: p.image for p in pictures}
     return views, [*notices, *find_swaps(images, parts, min(overlap.values(), default=1.0))]
@@ -94,7 +92,7 @@ def _without_holes(
     given = {p.name: (p, m) for p, m in zip(pictures, mattes, strict=True)}
     found = []
     for picture, matte in given.values():
-        other = OPPOSITE_OF[picture.name]
+        other = SIDES[picture.name].opposite
         if other in given:
             here, there = places[picture.name], places[other]
 
@@ -144,7 +142,7 @@ def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notic
 def _common_unit(ends: dict[str, Outline], picture_h: dict[str, int]) -> tuple[dict[str, float], float, bool]:
     """What the heights are told in, pixels or shares of the picture; how far they differ; whether that is nothing."""
     answers = []
-    for unit in (dict.fromkeys(ends, 1.0), {n: h / picture_h["front"] for n, h in picture_h.items()}):
+    for unit in (dict.fromkeys(ends, 1.0), {n: h / picture_h[FRONT] for n, h in picture_h.items()}):
         heights = [o.height / unit[n] for n, o in ends.items()]
         spread = max(heights) / min(heights) - 1
         answers.append((unit, spread, spread <= max(SAME_SCALE, SAME_SCALE_PX / min(o.height for o in ends.values()))))
@@ -202,7 +200,7 @@ def centre_box(parts: dict[str, Float], places: dict[str, Place]) -> dict[str, P
     low, high = np.full(3, -np.inf), np.full(3, np.inf)
     for n, place in places.items():
         o = outline(parts[n])
-        axis, sign = SIDEWAYS[n]
+        axis, sign = SIDES[n].right_axis, SIDES[n].right_sign
         span = sorted(sign * (c - place.column) * place.across for c in (o.left, o.right))
         low[axis], high[axis] = max(low[axis], span[0]), min(high[axis], span[1])
         low[1] = max(low[1], (place.row - o.bottom) * place.down)
@@ -213,7 +211,7 @@ def centre_box(parts: dict[str, Float], places: dict[str, Place]) -> dict[str, P
     middle[known] = (low[known] + high[known]) / 2
     centred = {}
     for n, p in places.items():
-        axis, sign = SIDEWAYS[n]
+        axis, sign = SIDES[n].right_axis, SIDES[n].right_sign
         column, row = p.column + sign * middle[axis] / p.across, p.row - middle[1] / p.down
         centred[n] = Place(p.across * scale, p.down * scale, float(column), float(row))
     return centred

@@ -12,7 +12,6 @@ large headers by a limit that is global to the process, and would take the extra
 import contextlib
 import io
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -28,8 +27,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from fourview.arrays import Byte
+from fourview.atomic import write_files
 from fourview.errors import OutputError, PictureError
-from fourview.views.camera import AZIMUTH_DEG
+from fourview.sides import FRONT, SIDES
 from fourview.views.png import honoured
 from fourview.views.view import Picture, View
 
@@ -57,11 +57,11 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, 
 
 def read_pictures(sources: Mapping[str, Source | None]) -> list[Picture]:
     """The pictures in the order front, left, back, right; sides that are None are left out, front is required."""
-    unknown = [name for name in sources if name not in AZIMUTH_DEG]
+    unknown = [name for name in sources if name not in SIDES]
     if unknown:
-        raise PictureError(f"there is no view '{unknown[0]}'; the views are {', '.join(AZIMUTH_DEG)}")
-    given = {name: source for name in AZIMUTH_DEG if (source := sources.get(name)) is not None}
-    if "front" not in given:
+        raise PictureError(f"there is no view '{unknown[0]}'; the views are {', '.join(SIDES)}")
+    given = {name: source for name in SIDES if (source := sources.get(name)) is not None}
+    if FRONT not in given:
         others = f"only {', '.join(given)}" if given else "no picture"
         raise PictureError(f"the 'front' picture is missing ({others} given); it is required: give the object's front")
     return [read_picture(name, source) for name, source in given.items()]
@@ -99,15 +99,11 @@ def save_mattes(folder: str | os.PathLike[str], views: Sequence[View]) -> list[P
 
 
 def _write_png(path: Path, pixels: Byte) -> None:
-    scratch = path.with_name(f".{path.stem}-{secrets.token_hex(6)}.part")
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(scratch, "xb") as file:
-            Image.fromarray(pixels).save(file, "PNG")
-        os.replace(scratch, path)
+        write_files({path: out.getvalue()})
     except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
         reason = error.strerror or error
         raise OutputError(f"cannot write {path} ({reason}); choose a folder you can write to") from error
 

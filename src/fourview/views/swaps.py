@@ -20,6 +20,7 @@ import numpy as np
 
 from fourview.arrays import Bool, Byte, Float
 from fourview.notice import Notice
+from fourview.sides import SIDES
 from fourview.views.outline import outline, resampled, without_strokes
 
 # Which pictures show each other's mirror image: as named, and where a front or back changed places with a side.
@@ -79,13 +80,13 @@ def _unmatched_outlines(mattes: Mapping[str, Float], given: float) -> list[Notic
     others = [min(_mirrored_overlap(solid[a], solid[b]) for a, b in pairing) for pairing in pairings[1:]]
     if max(others) < MATCHED:
         return []
-    said, found = pairings[0], pairings[1 + others.index(max(others))]
-    words = [" and ".join(f"'{a}' / '{b}'" for a, b in pairs) for pairs in (found, said)]
+    named, found = pairings[0], pairings[1 + others.index(max(others))]
+    words = [" and ".join(f"'{a}' / '{b}'" for a, b in pairs) for pairs in (found, named)]
     message = (
         f"the outlines of {words[0]} are mirror images ({max(others):.0%} overlap), those of {words[1]} are not"
         f" ({given:.0%}): check which picture shows which side"
     )
-    return [Notice("views_probably_swapped", message, said[0][0])]
+    return [Notice("views_probably_swapped", message, named[0][0])]
 
 
 def _mirrored_overlap(one: Float, other: Float) -> float:
@@ -192,7 +193,7 @@ def _cells(name: str, image: Byte, matte: Float) -> _Cells:
     red, green, blue = np.moveaxis(colour / 255, -1, 0)
     total = red + green + blue + DARK
     hue = np.stack([(red - green) * 2 / total, (red + green - 2 * blue) * 2 / 1.7 / total], axis=-1).astype(np.float32)
-    if name in ("left", "back"):  # their right is -z, -x
+    if SIDES[name].right_sign < 0:  # columns run along the axis, ascending
         hue, filled = hue[:, ::-1], filled[:, ::-1]
     full = filled >= FILLED
     first, last = full.argmax(axis=1), CELLS - full[:, ::-1].argmax(axis=1)

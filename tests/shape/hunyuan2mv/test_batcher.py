@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from benchmarks.batcher import Batcher
 from shape.hunyuan2mv.small import LATENTS, PLAIN, ROWS_A_VIEW, difference, drawn, small
 
-from fourview.shape.hunyuan2mv.batcher import Batcher
 from fourview.shape.hunyuan2mv.sampler import Schedule, denoise, flow_schedule, turbo_schedule
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from parity import oracle
 from safetensors.torch import load_file, save_file
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
@@ -123,7 +124,7 @@ def test_a_higher_level_is_a_thinner_shape_and_a_wider_box_the_same_one(tiny):
         fourview.generate(pictures("front"), recipe, engine=Engine("hunyuan2mv", "1", "", keep))
         field = seen[0].field
         assert field.bounds.tolist() == [[-recipe.surface.box_v] * 3, [recipe.surface.box_v] * 3]
-        points = field.home.array(GRID)
+        points = field.backend.array(GRID)
         inside[name] = field(points).numpy()
 
     assert (inside["plain"] - inside["thin"]).tolist() == pytest.approx([0.2] * len(GRID), abs=1e-6)
@@ -169,7 +170,7 @@ def test_an_official_grid_becomes_the_official_surface_in_the_official_place(is_
 
     mesh = extract(sample(official.as_field(grid, 32, 1.01), 32))
 
-    expected = official.mapped(marching_cubes(values.numpy(), 0.0)[0], 32, 1.01)
+    expected = oracle.mapped(marching_cubes(values.numpy(), 0.0)[0], 32, 1.01)
     cell = 2.02 / 33
     assert measure(mesh).watertight
     assert len(mesh.vertices) == len(expected)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from parity import oracle
 
 from fourview.errors import CanceledError, SurfaceError
 from fourview.shape.hunyuan2mv import official
@@ -57,8 +58,8 @@ def test_a_lattice_reaches_from_end_to_end_of_a_box():
 def test_mapping_divides_by_one_more_than_the_resolution():
     ends = np.array([[0, 0, 0], [9, 9, 9]])
 
-    assert np.allclose(official.mapped(ends, 9, 1.0), [[-1, -1, -1], [0.8, 0.8, 0.8]])
-    assert np.allclose(official.mapped(ends, 9, (0.0, 0, 0, 1, 2, 10)), [[0, 0, 0], [0.9, 1.8, 9]])
+    assert np.allclose(oracle.mapped(ends, 9, 1.0), [[-1, -1, -1], [0.8, 0.8, 0.8]])
+    assert np.allclose(oracle.mapped(ends, 9, (0.0, 0, 0, 1, 2, 10)), [[0, 0, 0], [0.9, 1.8, 9]])
 
 
 def test_the_plain_grid_is_the_decoder_at_every_point_whatever_the_chunk():
@@ -74,7 +75,7 @@ def test_the_plain_grid_is_the_decoder_at_every_point_whatever_the_chunk():
 def test_one_level_is_the_plain_grid():
     decoder, memory = shape()
 
-    assert official.hierarchical(decoder, memory, 12, BOUNDS, 500).equal(
+    assert oracle.hierarchical(decoder, memory, 12, BOUNDS, 500).equal(
         official.vanilla(decoder, memory, 12, BOUNDS, 500)
     )
 
@@ -84,7 +85,7 @@ def test_what_several_levels_ask_is_what_the_plain_grid_has(resolution):
     decoder, memory = shape()
     plain = official.vanilla(decoder, memory, resolution, BOUNDS, 5000)
 
-    grid = official.hierarchical(decoder, memory, resolution, BOUNDS, 5000, min_resolution=6)
+    grid = oracle.hierarchical(decoder, memory, resolution, BOUNDS, 5000, min_resolution=6)
 
     asked = ~grid.isnan()
     assert 0.05 < asked.float().mean() < 0.95
@@ -95,7 +96,7 @@ def test_points_on_both_sides_of_the_surface_are_asked():
     decoder, memory = shape()
     plain = official.vanilla(decoder, memory, 24, BOUNDS, 5000)
 
-    grid = official.hierarchical(decoder, memory, 24, BOUNDS, 5000, min_resolution=12)
+    grid = oracle.hierarchical(decoder, memory, 24, BOUNDS, 5000, min_resolution=12)
 
     crossed = official.near_surface(plain, torch.ones_like(plain, dtype=torch.bool), 0)
     assert crossed.any()
@@ -106,9 +107,9 @@ def test_points_on_both_sides_of_the_surface_are_asked():
 def test_with_all_keys_selection_is_the_plain_grid(selection, coarsest, monkeypatch):
     decoder, memory = shape()
     monkeypatch.setattr(official, "keys_kept", lambda count: count)
-    monkeypatch.setattr(official, "NOTICED", -1.0)
+    monkeypatch.setattr(oracle, "NOTICED", -1.0)
 
-    grid = official.flashvdm(decoder, memory, 32, BOUNDS, 300, min_resolution=coarsest, selection=selection)
+    grid = oracle.flash(decoder, memory, 32, BOUNDS, 300, min_resolution=coarsest, selection=selection)
 
     cells = official.flash_halvings(32, coarsest)[-1]
     asked = ~grid.isnan()
@@ -122,8 +123,7 @@ def test_selection_does_not_depend_on_the_chunk_even_if_a_block_is_larger(select
     decoder, memory = shape()
 
     small, large = (
-        official.flashvdm(decoder, memory, 32, BOUNDS, chunk, min_resolution=16, selection=selection)
-        for chunk in (10, 4000)
+        oracle.flash(decoder, memory, 32, BOUNDS, chunk, min_resolution=16, selection=selection) for chunk in (10, 4000)
     )
 
     assert torch.allclose(small, large, atol=ATOL, equal_nan=True)
@@ -152,7 +152,7 @@ class Plane:
 def test_around_a_plane_so_many_layers_are_asked():
     plane = Plane(slope=1000)
 
-    grid = official.hierarchical(plane, plane.memory, 30, BOUNDS, 10**6, min_resolution=7)
+    grid = oracle.hierarchical(plane, plane.memory, 30, BOUNDS, 10**6, min_resolution=7)
 
     # Halves of 30: 15 and 7. Two layers of the first are near; grown by one each side they are 4 of every second of the
     # next, between and beside them 9. Of those two are near, 2 of every second of the last, grown twice 7.
@@ -163,7 +163,7 @@ def test_around_a_plane_so_many_layers_are_asked():
 def test_points_with_small_logits_are_looked_at_again():
     plane = Plane(slope=0.9)
 
-    grid = official.hierarchical(plane, plane.memory, 30, BOUNDS, 10**6, min_resolution=7)
+    grid = oracle.hierarchical(plane, plane.memory, 30, BOUNDS, 10**6, min_resolution=7)
 
     assert not grid.isnan().any()
 
@@ -172,7 +172,7 @@ def test_a_field_without_a_surface_is_a_clear_error():
     decoder, memory = shape(has_surface=False)
 
     with pytest.raises(SurfaceError, match=r"of 343 points on a grid of 6 cells a side none has a neighbour"):
-        official.hierarchical(decoder, memory, 12, BOUNDS, 500, min_resolution=6)
+        oracle.hierarchical(decoder, memory, 12, BOUNDS, 500, min_resolution=6)
 
 
 def test_a_grid_can_be_cancelled_between_two_chunks():
@@ -233,7 +233,7 @@ def test_keys_that_nobody_notices_are_left_out_and_not_missed():
     keys[:, :, 3:] = -40  # far from every query
     memory = Memory(keys, torch.randn(1, 2, 9, 4))
 
-    kept = official.noticed(queries, memory)
+    kept = oracle.noticed(queries, memory)
 
     assert kept.keys.equal(keys[:, :, :3])
     assert torch.allclose(

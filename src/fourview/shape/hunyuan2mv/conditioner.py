@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures become the context that steers the transformer.
 
-Owns      the vision transformer, and how it is told which side of the object it looks at.
+Owns      the vision transformer, and how the side of each picture enters its rows.
 Not here  how the pictures were framed (`preprocess`).
 
 DINOv2 (M. Oquab et al., 2023) with a gated MLP, SwiGLU (N. Shazeer, 2020), the giant one in the official files. It sees
@@ -20,8 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fourview.shape.hunyuan2mv.attention import attend
+from fourview.sides import SIDES as SIDE_TABLE
 
-SIDES = ("front", "left", "back", "right")  # a side's number is its place here
+SIDES = tuple(SIDE_TABLE)  # a side's number is its place here, as in training
 SIDE_WAVE = 10_000.0
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pictures that DINOv2 was trained on, sRGB 0..1
 

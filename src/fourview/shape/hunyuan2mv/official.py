@@ -1,22 +1,21 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The grids of the official code: at which points a shape is asked, of which tokens, and where its vertices go.
+"""The grids of the official code, for comparisons: which points they evaluate, and where they place the surface.
 
-Owns      the three official volume decoders and the official way from grid to box, for `compat="official"` and parity.
-Not here  the house's own grid, which keeps the resolution it was asked for (`surface/`), and the answers (`vae`).
+Owns      the two grids of `Hunyuan2mv(compat=...)`, `vanilla` and `flashvdm`, and the field that one of them becomes.
+Not here  our own grid, which keeps the resolution that was asked for (`surface/`); logits at points (`vae`).
 
-    vanilla       every point
-    hierarchical  every point of a coarse grid; of each finer one, twice as fine, only points near a change of sign
-    flashvdm      the same; and points that lie together attend to those keys only that a few of them look at most
+    vanilla   every point of the grid
+    flashvdm  every point of a coarse grid; of each finer one, twice as fine, only points near a change of sign. Points
+              that lie together attend only to the keys that a few of them agree with most
 
-The last one is that of Z. Lai et al., "Unleashing vecset diffusion model for fast shape generation" (FlashVDM), 2025.
-Its blocks need a number of points that 4 divides, so its grid often has fewer cells than were asked for: 252 for 256.
-All grids are `float32`, NaN where nothing was asked. The official faults that give nonsense are not here: points of the
-finer grids are where they belong, sorting is stable, coordinates are never rounded to half precision.
+FlashVDM: Z. Lai et al., "Unleashing vecset diffusion model for fast shape generation", 2025. Its blocks need a number
+of points that 4 divides, so its grid often has fewer cells than were asked for: 252 for 256. All grids are `float32`,
+NaN where a point was not evaluated. Three faults of the official code are mended here, because they give nonsense:
+points of the finer grids are where they belong, sorting is stable, coordinates are never rounded to half precision.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from fourview.arrays import Float
 from fourview.errors import SurfaceError
-from fourview.progress import Tick, no_tick
+from fourview.progress import Tick, no_tick, part
 from fourview.shape.hunyuan2mv.attention import attend
 from fourview.shape.hunyuan2mv.key_selection import keys_kept
 from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
@@ -33,11 +32,11 @@ from fourview.surface.field import Field
 Bounds = float | Sequence[float]  # half the side of a cube, or the least x y z and the greatest x y z
 Select = Callable[[Tensor], Memory]  # queries (b, heads, p, d) that lie together -> what they attend to
 
-COARSEST = 63  # cells along a side that the first grid has at least
-UNSURE = 0.95  # a logit smaller than this is looked at more closely, whatever its sign
-BLOCKS = 4  # a side, into which the first grid is cut
-CELLS = 6 - 0.001  # a side, into which the points of later grids are sorted; the last point still falls into the last
-NOTICED = 1e-6  # share of a query's attention above which "merge" keeps a key
+# All of these are the official code's.
+COARSEST = 63  # least number of cells along a side of the first grid
+UNSURE = 0.95  # logits smaller than this are refined on the next grid, whatever their sign
+BLOCKS = 4  # along a side, into which the first grid is cut
+CELLS = 6 - 0.001  # along a side, into which points of finer grids are sorted; a little less keeps the last point in
 
 
 def vanilla(
@@ -45,30 +44,7 @@ def vanilla(
 ) -> Tensor:
     """Logits `(r + 1, r + 1, r + 1)`."""
     points = lattice(bounds, octree_resolution).to(memory.keys.device)
-    return _chunk_by_chunk(decoder, memory, points.flatten(0, 2), num_chunks, tick).view(points.shape[:3])
-
-
-def hierarchical(
-    decoder: PointDecoder,
-    memory: Memory,
-    octree_resolution: int,
-    bounds: Bounds,
-    num_chunks: int,
-    level: float = 0.0,
-    min_resolution: int = COARSEST,
-    tick: Tick = no_tick,
-) -> Tensor:
-    """Logits `(r + 1, r + 1, r + 1)`; raises `SurfaceError` where the coarse grid shows no surface."""
-
-    def ask(points: Tensor, tick: Tick) -> Tensor:
-        return _chunk_by_chunk(decoder, memory, points, num_chunks, tick)
-
-    def ask_all(points: Tensor, tick: Tick) -> Tensor:
-        return ask(points.flatten(0, 2), tick).view(points.shape[:3])
-
-    return _coarse_to_fine(
-        ask_all, ask, halvings(octree_resolution, min_resolution), bounds, level, memory.keys.device, tick
-    )
+    return chunk_by_chunk(decoder, memory, points.flatten(0, 2), num_chunks, tick).view(points.shape[:3])
 
 
 def flashvdm(
@@ -79,49 +55,36 @@ def flashvdm(
     num_chunks: int,
     level: float = 0.0,
     min_resolution: int = COARSEST,
-    selection: Literal["mean", "merge"] = "mean",
     tick: Tick = no_tick,
+    select: Select | None = None,
 ) -> Tensor:
-    """Logits `(l + 1, l + 1, l + 1)`, l the last of `flash_halvings`; the first grid always selects by "mean".
+    """Logits `(l + 1, l + 1, l + 1)`, l the last of `flash_halvings`.
 
-    Raises `SurfaceError` where the coarse grid shows no surface.
+    `select` chooses the keys of the finer grids; None: the `strongest` ones, as the first grid always does. Raises
+    `SurfaceError` where the coarse grid shows no surface.
     """
     keep = keys_kept(memory.keys.shape[2])
-
-    def select(queries: Tensor) -> Memory:
-        if selection == "merge":
-            return noticed(queries[:, :, ::30], memory)
-        return strongest(queries[:, :, ::50], memory, keep)
+    finer = select or (lambda queries: strongest(queries[:, :, ::50], memory, keep))
 
     def ask_all(points: Tensor, tick: Tick) -> Tensor:
         return _block_by_block(decoder, lambda q: strongest(q[:, :, ::100], memory, keep), points, num_chunks, tick)
 
     def ask(points: Tensor, tick: Tick) -> Tensor:
-        return _group_by_group(decoder, select, points, num_chunks, tick)
+        return _group_by_group(decoder, finer, points, num_chunks, tick)
 
-    return _coarse_to_fine(
+    return coarse_to_fine(
         ask_all, ask, flash_halvings(octree_resolution, min_resolution), bounds, level, memory.keys.device, tick
     )
 
 
-def mapped(vertices: Float, octree_resolution: int, bounds: Bounds) -> Float:
-    """Vertices `(v, 3)` counted in cells -> box units float32, as official code does it.
-
-    It divides by one more than the resolution that was asked for, whatever the grid has: shapes come out a little
-    smaller than they are, and towards the least corner.
-    """
-    low, sides = box(bounds)
-    return (vertices / (octree_resolution + 1) * sides + low).astype(np.float32)
-
-
 def as_field(values: Tensor, octree_resolution: int, bounds: Bounds, level: float = 0.0) -> Field:
-    """A field that holds an official grid `(l + 1, l + 1, l + 1)`, in the place that `mapped` gives it.
+    """A field that holds an official grid `(l + 1, l + 1, l + 1)`, where the official code places it.
 
-    It may only be asked at the nodes of a grid of `octree_resolution` cells over its bounds, as `surface/` asks. Points
-    that were not asked for lie beside ones of their own sign, which they get; beyond the grid is outside.
+    It can be evaluated only at the nodes of a grid of `octree_resolution` cells over its bounds, as `surface/` does.
+    A node that the grid left out gets the sign of the node before it along z; beyond the grid is outside.
     """
     low, sides = box(bounds)
-    cells = octree_resolution + 1  # the official error
+    cells = octree_resolution + 1  # the official code divides by one too many: its shapes are a little too small
     known = ~values.isnan()
     places = torch.arange(values.shape[2], device=values.device).where(known, 0).cummax(dim=2).values
     outside = -1.0
@@ -145,7 +108,7 @@ def box(bounds: Bounds) -> tuple[Float, Float]:
 
 
 def lattice(bounds: Bounds, cells: int) -> Tensor:
-    """Points of the grid, both ends of each side among them, `(cells + 1, cells + 1, cells + 1, 3) float32`."""
+    """Points of the grid, both ends of each side included, `(cells + 1, cells + 1, cells + 1, 3) float32`."""
     low, sides = box(bounds)
     axes = [
         torch.linspace(a, a + side, cells + 1, dtype=torch.float64).float() for a, side in zip(low, sides, strict=True)
@@ -154,7 +117,7 @@ def lattice(bounds: Bounds, cells: int) -> Tensor:
 
 
 def halvings(octree_resolution: int, min_resolution: int = COARSEST) -> list[int]:
-    """Cells a side of each grid, the coarsest first, which has at least `min_resolution` if the last one does."""
+    """Cells along a side of each grid, the coarsest first; it has at least `min_resolution` if the last one does."""
     sizes = [octree_resolution]
     while sizes[0] // 2 >= min_resolution:
         sizes.insert(0, sizes[0] // 2)
@@ -162,13 +125,13 @@ def halvings(octree_resolution: int, min_resolution: int = COARSEST) -> list[int
 
 
 def flash_halvings(octree_resolution: int, min_resolution: int = COARSEST) -> list[int]:
-    """The same for `flashvdm`: the coarsest has a number of points that 4 divides, the others follow it."""
+    """The same for `flashvdm`: the number of points of the coarsest is a multiple of 4, each next grid doubles it."""
     sizes = halvings(octree_resolution, min_resolution)
     first = round(sizes[0] / BLOCKS) * BLOCKS - 1
     return [first * 2**step for step in range(len(sizes))]
 
 
-def _coarse_to_fine(
+def coarse_to_fine(
     ask_all: Callable[[Tensor, Tick], Tensor],
     ask: Callable[[Tensor, Tick], Tensor],
     sizes: list[int],
@@ -177,7 +140,10 @@ def _coarse_to_fine(
     device: torch.device,
     tick: Tick,
 ) -> Tensor:
-    """`ask_all` maps a lattice `(s, s, s, 3)` to logits `(s, s, s)`, `ask` points `(n, 3)` to logits `(n,)`."""
+    """Logits of the finest grid `(s, s, s)`, NaN away from the surface.
+
+    `ask_all` maps a lattice `(s, s, s, 3)` to logits `(s, s, s)`, `ask` points `(n, 3)` to logits `(n,)`.
+    """
     low, sides = (torch.tensor(part, dtype=torch.float32, device=device) for part in box(bounds))
     values = ask_all(lattice(bounds, sizes[0]).to(device), _share(tick, 0, len(sizes)))
     known = torch.ones_like(values, dtype=torch.bool)
@@ -202,9 +168,9 @@ def _coarse_to_fine(
 
 
 def near_surface(values: Tensor, known: Tensor, level: float) -> Tensor:
-    """Which points of a grid `(x, y, z)` have a neighbour of another sign, `(x, y, z) bool`; `known` ones only.
+    """Which points of a grid `(x, y, z)` have a neighbour of another sign, `(x, y, z) bool`; `known` points only.
 
-    Zero is a sign of its own. That `level` is added, not taken away, is official.
+    Zero is a sign of its own. The official code adds `level` where it should subtract it; so does this.
     """
     sign = (values + level).sign()
     near = torch.zeros_like(known)
@@ -219,7 +185,7 @@ def near_surface(values: Tensor, known: Tensor, level: float) -> Tensor:
 
 
 def dilated(mask: Tensor) -> Tensor:
-    """`mask (x, y, z)` and the 26 neighbours of what is set in it."""
+    """`mask (x, y, z)`, with the 26 neighbours of each point that is set."""
     for axis, size in enumerate(mask.shape):
         wider = mask.clone()
         wider.narrow(axis, 1, size - 1).logical_or_(mask.narrow(axis, 0, size - 1))
@@ -229,28 +195,21 @@ def dilated(mask: Tensor) -> Tensor:
 
 
 def strongest(queries: Tensor, memory: Memory, keep: int) -> Memory:
-    """For each head the `keep` keys that `queries (b, heads, p, d)` agree with most on the average."""
+    """For each head the `keep` keys with the greatest mean logit over `queries (b, heads, p, d)`."""
     agreement = (queries @ memory.keys.mT).mean(dim=2)  # (b, heads, n)
     chosen = agreement.topk(min(keep, agreement.shape[-1])).indices[..., None]
     return Memory(*(x.take_along_dim(chosen, dim=2) for x in (memory.keys, memory.values)))
 
 
-def noticed(queries: Tensor, memory: Memory) -> Memory:
-    """For all heads the keys that one of `queries (1, heads, p, d)` notices, as the heads see it together."""
-    shares = (queries @ memory.keys.mT).softmax(dim=-1).mean(dim=1)  # (1, p, n)
-    chosen = (shares > NOTICED).any(dim=1)[0]
-    return Memory(memory.keys[:, :, chosen], memory.values[:, :, chosen])
-
-
 def cells_of(points: Tensor) -> Tensor:
-    """In which of 6 x 6 x 6 cells of their common box the points `(n, 3)` lie, `(n,)`, z fastest."""
+    """The cell of each of the points `(n, 3)` among 6 x 6 x 6 cells of their bounding box, `(n,)`, z fastest."""
     low, high = points.amin(dim=0), points.amax(dim=0)
     x, y, z = ((points - low) / (high - low) * CELLS).floor().long().unbind(dim=1)
     return 36 * x + 6 * y + z
 
 
 def calls(sizes: Sequence[int], num_chunks: int) -> Iterator[list[int]]:
-    """Groups of these sizes, put together as long as they stay below `num_chunks` points; a group is never cut."""
+    """Groups of these sizes, joined while their sum stays below `num_chunks` points; a group is never split."""
     together: list[int] = []
     for size in sizes:
         if together and sum(together) + size >= num_chunks:
@@ -260,7 +219,7 @@ def calls(sizes: Sequence[int], num_chunks: int) -> Iterator[list[int]]:
     yield together
 
 
-def _chunk_by_chunk(decoder: PointDecoder, memory: Memory, points: Tensor, num_chunks: int, tick: Tick) -> Tensor:
+def chunk_by_chunk(decoder: PointDecoder, memory: Memory, points: Tensor, num_chunks: int, tick: Tick) -> Tensor:
     """Logits `(n,)` at `points (n, 3)`."""
     values = []
     for start in range(0, len(points), num_chunks):
@@ -283,7 +242,7 @@ def _block_by_block(decoder: PointDecoder, select: Select, points: Tensor, num_c
 
 
 def _group_by_group(decoder: PointDecoder, select: Select, points: Tensor, num_chunks: int, tick: Tick) -> Tensor:
-    """Logits `(n,)` at `points (n, 3)`, those of a cell together."""
+    """Logits `(n,)` at `points (n, 3)`; the points of one cell share their keys."""
     cells, order = cells_of(points).sort(stable=True)
     sizes = cells.unique_consecutive(return_counts=True)[1].tolist()
     values = torch.empty(len(points), device=points.device)
@@ -305,4 +264,4 @@ def _attend_selected(queries: Tensor, select: Select) -> Tensor:
 
 def _share(tick: Tick, step: int, steps: int) -> Tick:
     """The tick of one step of several."""
-    return lambda done: tick((step + done) / steps)
+    return part(tick, step / steps, (step + 1) / steps)

@@ -15,7 +15,7 @@ from PIL import Image
 from fourview.arrays import Float
 from fourview.shape.hull import Hull
 from fourview.shape.mini.frame import CELLS, LIMIT, PIXELS, cells, hull_parts
-from fourview.views.camera import AZIMUTH_DEG
+from fourview.sides import SIDES
 from fourview.views.view import View
 
 Rows = dict[str, Float]  # maps (4 * side^2, c), volume (32^3, c), present (4,): a row for each pixel or cell
@@ -50,5 +50,5 @@ def network_pictures(views: Sequence[View], fill: float) -> Float:
         ]
         matte = np.clip(small[3], 0, 1)
         straight = [np.clip(c / np.maximum(matte, 1e-3), 0, 1) for c in small[:3]]
-        pictures[list(AZIMUTH_DEG).index(view.name)] = np.stack([*straight, matte])
+        pictures[list(SIDES).index(view.name)] = np.stack([*straight, matte])
     return pictures
