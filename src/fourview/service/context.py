@@ -4,12 +4,12 @@
 
 Owns      the one object that is made at start and handed to everything. Not here: making it (`server.compose`).
 
-The event loop never waits for the disk, the database or the file store: `look`, `change` and `with_files` work in
-threads, which each of the three has for itself, so that one that hangs holds up no other. Queries that read take turns:
-reading SQLite is all Python, and threads that fight for the interpreter halve what it gets done.
+The event loop never waits for the disk, the database or the file store: `look`, `change` and `with_files` run in
+threads, a pool for each of the three, so that one that hangs does not block the others. Reading queries take turns on
+SQLite: they are all Python, and threads that compete for the interpreter halve the throughput.
 
-A request waits for PostgreSQL as long as that answers any of them, however many requests stand before it. Once it has
-answered nothing for a while, it is away for all who have waited so long, whether their turn has come or not.
+A request waits for PostgreSQL as long as the server answers any request. Once the server has answered none for a while,
+it counts as away for every request that has waited so long, also for those still in the queue.
 """
 
 import asyncio

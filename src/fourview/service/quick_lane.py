@@ -23,22 +23,22 @@ from fourview.service.problems import PROBLEMS, Refused, public_failure
 from fourview.service.runner import Runner
 from fourview.work import Failure, Outcome, Work
 
-PLACES = 8  # pieces of work that are done or wait; a preview takes about a second, nobody waits much longer than that
+PLACES = 8  # pieces of work that run or wait; a preview takes about a second, so the last one waits a few
 LIMIT_S = 60.0  # how long one piece may take
-FOLDER = "aside-"  # how the names of its folders begin
+FOLDER = "quick-"  # prefix of its folders; the janitor knows it
 
 log = structlog.get_logger(__name__)
 
 
 class QuickLane:
-    """One a process; its runner starts with the first work. After it died another does the same work once more."""
+    """One for each process. Its runner starts with the first work; if it dies, a new one repeats the work once."""
 
     def __init__(
         self, make: Callable[[], Runner], scratch: Path, places: int = PLACES, limit_s: float = LIMIT_S
     ) -> None:
         self._make, self._scratch, self._limit_s = make, scratch, limit_s
         self._places = threading.BoundedSemaphore(places)
-        self._thread = ThreadPoolExecutor(1, "aside")
+        self._thread = ThreadPoolExecutor(1, "quick lane")
         self._runner: Runner | None = None
         self._is_closed = False
 
@@ -47,7 +47,7 @@ class QuickLane:
         """Do what `order` makes of an empty folder; folder and files are there until the block ends.
 
         `order` is called in a thread, so it may save artifacts into the folder. Raises `Refused`: `busy` where too many
-        wait, `time_limit`, or the word of the failure; so the outcome of the block is always one that is done.
+        wait, `time_limit`, or the code of the failure; so the outcome in the block is always `done`.
         """
         if not self._places.acquire(blocking=False):
             raise Refused(
@@ -58,7 +58,7 @@ class QuickLane:
         future.add_done_callback(lambda _: self._places.release())
         try:
             yield await asyncio.wrap_future(future)
-        finally:  # now, or after the work that nobody waits for any more
+        finally:  # now, or after the work whose client is gone
             future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class QuickLane:
         try:
             try:
                 outcome = self._hand_over(work, until)
-            except RunnerDiedError:  # perhaps before, of something else
+            except RunnerDiedError:  # it may have died earlier, of other work
                 outcome = self._hand_over(work, until)
         except RunnerDiedError as error:
             outcome = Outcome("failed", failure=Failure(RunnerDiedError.__name__, str(error)))
@@ -88,10 +88,10 @@ class QuickLane:
             return outcome
         if self._is_closed:
             raise Refused("not_ready", "the service is stopping; try again soon")
-        failure = outcome.failure or Failure("InternalError", "it was canceled, and nobody asked for that")
+        failure = outcome.failure or Failure("InternalError", "the work was canceled without a request")
         code, sentence = public_failure(failure)
         if PROBLEMS[code].private is not None:
-            log.error("aside_failed", kind=work.kind, error=failure.error, message=failure.message)
+            log.error("quick_work_failed", kind=work.kind, error=failure.error, message=failure.message)
         raise Refused(code, sentence.replace(f"{folder}/", ""))
 
     def _hand_over(self, work: Work, until: float) -> Outcome:
@@ -108,7 +108,7 @@ class QuickLane:
                     return heard
             raise TimeoutError
         except RunnerDiedError as error:
-            log.warning("aside_died", kind=work.kind, error=str(error))
+            log.warning("quick_runner_died", kind=work.kind, error=str(error))
             self._end_runner()
             raise
 

@@ -4,7 +4,7 @@
 
 Owns      names, types, ranges, defaults and the sentence that explains each; where they come from; which do not go
           together; showing them without secrets.
-Not here  the parameters of a run (`fourview.recipe`), what a setting does (whoever reads it).
+Not here  the parameters of a run (`fourview.recipe`), what a setting does (the module that reads it).
 
 A flag beats the environment (`FOURVIEW_BIND_PORT`), which beats the file (TOML), which beats the default. Lists are
 separated by commas in the environment; tables (`prices`, `recipe_defaults`) are JSON there. A service starts with
@@ -57,7 +57,7 @@ def _of(default: Any, doc: str, low: float | None = None, high: float | None = N
 
 
 class Settings(BaseSettings):
-    """All of them. Made by `load`, which checks them together; made by hand they are only checked one by one."""
+    """All settings. `load` makes them and checks them together; made directly, each is checked alone."""
 
     model_config = SettingsConfigDict(
         env_prefix="FOURVIEW_",
@@ -68,7 +68,7 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    # The door
+    # Listening
     bind_host: str = _of("127.0.0.1", "the address to listen on; 0.0.0.0 is every one of this machine")
     bind_port: int = _of(8000, "the port to listen on", 0, 65535)
     health_port: int | None = _of(
@@ -98,16 +98,20 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = _of("info", "from which weight on a line is logged")
     log_format: Literal["text", "json"] = _of("text", "how a line is logged")
 
-    # Who may come in
-    no_auth: bool = _of(False, "no keys and no credits: whoever reaches the service may use it; loopback only")
-    no_auth_anywhere: bool = _of(False, "lets no_auth be used off the loopback, behind a door of your own")
+    # Callers
+    no_auth: bool = _of(
+        False, "no keys and no credits: every client that reaches the service may use it; loopback only"
+    )
+    no_auth_anywhere: bool = _of(
+        False, "allows no_auth on other addresses than the loopback, behind an access control of your own"
+    )
     rate_per_min: int = _of(
         600, "requests that a key may make in a minute, unless the key says otherwise", 1, 1_000_000
     )
     concurrency: int = _of(4, "jobs of a key that run at once, unless the key says otherwise", 1, 10_000)
     queue_max: int = _of(5000, "jobs that may wait in all; more are refused with 503", 1, 1_000_000)
     queue_max_per_key: int = _of(2000, "jobs of one key that may wait; more are refused with 429", 1, 1_000_000)
-    signed_url_s: int = _of(3600, "how long a signed URL opens its file; every answer signs anew", 60, 604_800)
+    signed_url_s: int = _of(3600, "how long a signed URL opens its file; every answer has new ones", 60, 604_800)
     signing_secrets: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = _of(
         (), "what signs URLs, newest first, 32 characters or more each; unset: one is made and kept in the database"
     )

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restarts the parts of a process that died.
 
-Owns      looking once a second, starting again, giving up where that does not help.
-Not here  the parts themselves (`dispatcher`, `janitor`, `deliver`), ending the process (`cli`).
+Owns      checking once a second, restarting, giving up where that does not help.
+Not here  the parts themselves (`background`), ending the process (`server`).
 
-No part is meant to die: each catches what goes wrong in it. This is for what escapes all the same, so that a process
-never goes on with fewer workers than it shows. Where a part dies again and again the process ends with an error, and
-whatever runs it (systemd, Kubernetes) starts a fresh one.
+No part should die: each catches its errors. This is for errors that escape, so that a process never continues with
+fewer workers than it shows. Where a part dies repeatedly the process ends with an error, and its service manager
+(systemd, Kubernetes) starts a new one.
 """
 
 import threading

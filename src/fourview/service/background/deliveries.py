@@ -1,19 +1,19 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Webhooks are sent, signed after Standard Webhooks, until they arrive or it is hopeless.
+"""Sends webhooks, signed after Standard Webhooks, until they arrive or the attempts are used up.
 
-Owns      the body, its signature, sending, what the receiver's answer means, how long to wait for the next attempt, how
-          the places of a process are shared.
-Not here  what is to be told (`store.webhooks`), which hosts may be asked (`fetch.PinnedTransport`).
+Owns      the body, its signature, sending, the meaning of the receiver's answer, the delay between attempts, how many
+          attempts of one account or host run at once.
+Not here  which events there are (`store.webhooks.TYPES`), which hosts are allowed (`outbound.fetch.PinnedTransport`).
 
-Several processes may deliver for one database: taking a delivery puts it out of the others' reach for as long as an
-attempt can last. One whose sender died comes up again after that, with the same `webhook-id`: a receiver that must not
-hear anything twice remembers these. Order is not promised. `data` is the job as it is when the message is sent.
+Several processes may deliver for one database: a delivery that one of them takes is hidden from the others for as long
+as an attempt can last. If the sender dies, the delivery becomes due again with the same `webhook-id`: a receiver that
+must act once remembers these ids. Order is not guaranteed. `data` is the job at the moment of sending.
 
-A receiver may hang until it times out, so places are shared. An account, and likewise a host, begins an attempt while
-it has less under way than a share of the free places (the dynamic threshold of Choudhury and Hahne, 1998). An account
-that is alone holds a third of all places and each one that comes a share of the rest: a newcomer finds a place until as
-many accounts hang as there are places. In the same way each host of an account has a share of the account's rest.
+A receiver may hang until it times out, so the places are shared. An account, and likewise a host, begins an attempt
+while it has fewer under way than a share of the free places (the dynamic threshold of Choudhury and Hahne, 1998). One
+account alone holds at most a third of all places, and each further account a share of the rest: another account finds
+a place until as many accounts hang as there are places. Each host of an account has a share of the account's rest.
 
 An account's secret is derived from one of the installation, so that it is the same in every process and needs no row.
 """
@@ -46,14 +46,14 @@ from fourview.service.store.jobs import find_job
 from fourview.service.store.webhooks import Delivery, Due
 from fourview.service.times import moment
 
-AWAY_S = 2.0  # how soon the database is asked again that was away
-LOOK_S = 0.5  # how often the store is asked for what is due
+AWAY_S = 2.0  # seconds until the next query after the database was away
+LOOK_S = 0.5  # seconds between queries for due deliveries
 AT_ONCE = 128  # attempts under way
 SHARE = 0.5  # of the free places that one account, or one host, may have under way
 FACTOR = 4.0  # how many times longer each delay is than the one before
-JITTER = 0.25  # of a delay, up or down, so that not everybody comes back at the same moment
-GONE = 410  # the receiver's way to say: no more about this job
-WRITE_S = 15.0  # how long writing an attempt down may take before somebody else makes it again
+JITTER = 0.25  # of a delay, up or down, so that retries do not come at the same moment
+GONE = 410  # the status by which a receiver ends all deliveries of a job
+WRITE_S = 15.0  # seconds for storing an attempt's result, after which another process repeats it
 
 log = structlog.get_logger(__name__)
 
@@ -211,7 +211,7 @@ class Deliverer:
         )
 
     async def _send(self, message: httpx.Request) -> tuple[int | None, str | None]:
-        """The status of the answer, whose body nobody reads, or why there is none."""
+        """The status of the answer, whose body is not read, or why there is none."""
         timeout_s = self._context.settings.webhook_timeout_s
         try:
             async with asyncio.timeout(timeout_s):

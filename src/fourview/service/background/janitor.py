@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sweeping up: leases of the dead, jobs that are over, bytes that nobody names any more.
+"""Deletes what is over: expired leases and deadlines, old jobs and uploads, unused artifacts, folders of dead work.
 
 Owns      what is swept and how often.
-Not here  what a sweep does to a job (`store.queue`), the folders of living work (`dispatcher`, `aside`).
+Not here  what a sweep does to a job (`store.queue`), the folders of running work (`dispatcher`, `quick_lane`).
 
-Everything is safe to do twice and by several at once: one janitor may run in each process of many on one database and
-one bucket. A lease that ran out while the database was away says nothing about its worker: after an outage leases are
-left alone for as long as one lasts, so that every worker that lives can show it.
-An artifact that no job and no upload names goes an hour after it was put there last: who is about to name it (a request
-that still fetches its other pictures, a job that writes its outputs down) is done long before.
+Every sweep may run twice and in several processes at once: each process of a service on one database and one bucket
+has a janitor. A lease that expired while the database was away does not mean that its worker died: after an outage,
+leases are left alone for the length of a lease, so that living workers can renew theirs.
+An artifact that no job and no upload uses is deleted an hour after it was last stored: a request that still fetches its
+other pictures, or a job that stores its outputs, is done long before.
 """
 
 import re
@@ -37,11 +37,11 @@ OFTEN_S = 1.0  # leases and deadlines
 OUTAGE_S = 3.0  # without an answer for so long: the database was away
 SELDOM = 60  # rounds of the above: what is old
 RARELY = 600  # rounds: artifacts, all of which are listed
-UNNAMED_S = 3600.0  # how long an artifact may lie there before somebody names it
+UNNAMED_S = 3600.0  # seconds in which a stored artifact must get a job or an upload that uses it
 AT_ONCE = 100  # old jobs looked up in one go; each is deleted in a transaction of its own
-ASIDE_S = 600.0  # no work aside lives as long
-GONE_S = 3600.0  # a worker that was not seen for so long is dead
-OURS = re.compile(r"(?P<job>job_[0-9a-f]+)-(?P<attempt>[0-9]+)|aside-[0-9a-f]+")  # the names of scratch folders
+QUICK_S = 600.0  # work of the quick lane never takes as long
+GONE_S = 3600.0  # a worker that was not seen for so long is deleted
+OURS = re.compile(r"(?P<job>job_[0-9a-f]+)-(?P<attempt>[0-9]+)|quick-[0-9a-f]+")  # the names of scratch folders
 
 log = structlog.get_logger(__name__)
 
@@ -110,20 +110,20 @@ class Janitor:
             log.info("jobs_deleted", count=len(old))
 
     def sweep_files(self, now: float) -> None:
-        """Artifacts that nobody names, and what killed processes left half-written."""
+        """Delete artifacts that are not used, and what killed processes left half-written."""
         self._files.drop_partial(now - UNNAMED_S)
         old = [artifact for artifact in self._files.each() if artifact.at <= now - UNNAMED_S]
         with self._store.read() as tx:
-            named = digests_in_use(tx)
-        for digest in {artifact.digest for artifact in old} - named:
+            used = digests_in_use(tx)
+        for digest in {artifact.digest for artifact in old} - used:
             again = self._files.find(digest)
-            if again is not None and again.at <= now - UNNAMED_S:  # nobody put it there once more meanwhile
+            if again is not None and again.at <= now - UNNAMED_S:  # it was not stored again meanwhile
                 self._files.drop(digest)
                 log.info("artifact_dropped", digest=digest, bytes=again.bytes)
         self._answered_at = time.monotonic()  # listing a large bucket takes long, which is no outage
 
     def sweep_scratch(self, now: float) -> None:
-        """Folders of attempts that no longer run, and of work aside that must be over."""
+        """Delete folders of attempts that no longer run, and of work of the quick lane that must be over."""
         folders = {path: OURS.fullmatch(path.name) for path in self._settings.scratch.glob("*")}
         with self._store.read() as tx:
             dead = [path for path, name in folders.items() if name is not None and self._is_dead(tx, path, name, now)]
@@ -149,7 +149,7 @@ class Janitor:
             job = jobs.find_job(tx, name["job"])
             return job is None or (job.status, job.attempts) != ("running", int(name["attempt"]))
         with suppress(OSError):  # it went by itself
-            return path.stat().st_mtime <= now - ASIDE_S
+            return path.stat().st_mtime <= now - QUICK_S
         return False
 
     def _run(self) -> None:

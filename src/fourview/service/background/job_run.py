@@ -211,13 +211,13 @@ class JobRun:
                 self._wakeups.job_changed(lease.job_id)
             else:
                 with self._writer.store.read() as tx:
-                    answer = queue.told(tx, lease)
+                    answer = queue.order_for(tx, lease)
         except DependencyAwayError as error:
             self._writer.complain(error)
             self._writer.quiet_until = time.monotonic() + next(progress.waits)
             return None
         progress.waits = pauses()
-        reasons: dict[queue.Told, Reason | None] = {"go on": None, "stop": "cancel", "lost": "lost"}
+        reasons: dict[queue.Order, Reason | None] = {"go on": None, "stop": "cancel", "lost": "lost"}
         return reasons[answer]
 
     def _settle(self, folder: Path, outcome: Outcome | None, reason: Reason | None) -> str:

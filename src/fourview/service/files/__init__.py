@@ -15,12 +15,12 @@ from urllib.request import url2pathname
 
 from fourview.service.settings import Settings
 
-PROBE = b"fourview looks whether it can write"  # put to see whether files can be written
+PROBE = b"fourview looks whether it can write"  # written to check that files can be written
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What is there: `digest` is 64 hexadecimal characters, `at` unix seconds of when it was put there last."""
+    """A stored artifact: `digest` is 64 hexadecimal characters, `at` the unix seconds of the last `put`."""
 
     digest: str
     bytes: int
@@ -28,37 +28,37 @@ class Artifact:
 
 
 class Files(Protocol):
-    """A place for artifacts. What is there is whole; putting the same bytes twice is one artifact. Any thread calls.
+    """A place for artifacts. Each is whole; the same bytes put twice are one artifact. Any thread may call.
 
     Every method raises `DependencyAwayError` while the place cannot be reached, or is full.
     """
 
     def put(self, source: bytes | Path) -> Artifact:
-        """Keep these bytes, or those of that file; they are on the disk when this returns."""
+        """Store these bytes, or those of a file; they are on the disk when this returns."""
 
     def find(self, digest: str) -> Artifact | None:
-        """What is known of an artifact; None where it is not there."""
+        """The artifact; None where it is not stored."""
 
     def read(self, digest: str) -> bytes:
-        """The whole artifact; raises `OutputError` where it is not there."""
+        """The whole artifact; raises `OutputError` where it is not stored."""
 
     def save(self, digest: str, path: Path) -> None:
         """Write the artifact to `path`, whole or not at all; raises `OutputError` where it is not there."""
 
     def stream(self, digest: str, begin: int, end: int) -> AsyncGenerator[bytes, None]:
-        """Its bytes from `begin` up to `end`, in pieces; raises `OutputError`. Whoever stops early closes it."""
+        """The bytes from `begin` up to `end`, in pieces; raises `OutputError`. A caller that stops early closes it."""
 
     def drop(self, digest: str) -> None:
-        """Forget an artifact; nothing happens where it is not there."""
+        """Delete an artifact, if it is stored."""
 
     def drop_partial(self, before: float) -> int:
-        """Remove what killed processes began to write before then (unix seconds), where that takes room; how many."""
+        """Delete what killed processes began to write before `before` (unix seconds); returns how many."""
 
     def each(self) -> Iterator[Artifact]:
-        """All of them, in no order."""
+        """All artifacts, in no order."""
 
     def free_mib(self) -> float | None:
-        """How much more fits; None where nobody can say (a bucket)."""
+        """The free space; None where it is unknown (a bucket)."""
 
 
 def open_files(settings: Settings) -> Files:

@@ -63,7 +63,9 @@ class Bucket:
         try:
             self._store = S3Store(parts.netloc, client_options=client, **config)
             self._quick = S3Store(parts.netloc, client_options={**client, "timeout": QUICK}, **config)
-            next(obstore.list(self._store, chunk_size=1), None)  # what is wrong is said now, and not to the first job
+            next(
+                obstore.list(self._store, chunk_size=1), None
+            )  # a wrong setting fails at the start, and not in the first job
         except (BaseError, PermissionError, FileNotFoundError) as error:
             raise OutputError(
                 f"{self._name} cannot be used: {_reason(error)}; look at files_url and the AWS_* variables"
@@ -129,7 +131,7 @@ class Bucket:
                         yield Artifact(name[2], seen["size"], seen["last_modified"].timestamp())
 
     def free_mib(self) -> float | None:
-        """Nobody can say."""
+        """None: a bucket has no limit that is known here."""
         return None
 
     @contextmanager

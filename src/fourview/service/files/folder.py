@@ -9,7 +9,7 @@ A folder that cannot be reached is away (`DependencyAwayError`): the disk fails,
 written. An artifact that is not there, in a folder that is, is lost (`OutputError`).
 
 An artifact is written under a name of its own in `partial/`, synced, renamed into its place, and the folder is synced:
-so what stands under a digest is whole. What a killed process leaves is in `partial/`, which nobody ever reads.
+so the file under a digest is whole. A killed process leaves files in `partial/` only, which is never read.
 """
 
 import errno

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers for Prometheus.
 
-Owns      what is counted in this process (requests), what is read of the database when somebody asks (jobs, runners).
+Owns      what is counted in this process (requests), what is read from the database for each scrape (jobs, runners).
 Not here  who may ask (`routes.health`, `health_port`).
 
 Jobs and runners are those of the whole installation, whichever process did the work: of several processes that serve

@@ -1,20 +1,20 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who is calling, how often they may, and what they have left.
+"""The caller of a request: key, rate limit, balance.
 
-Owns      finding the key of a request, the rate limit, the caller that routes are given, the headers that tell both.
+Owns      finding the key of a request, the rate limit, the caller for routes, the headers with rate and balance.
 Not here  making keys (`store.keys`), what a refusal looks like (`problems`).
 
 A key has two buckets of `rate_per_min` requests each: one for requests that change something, which the database counts
 for all processes together, and one for those that read, which each process counts for itself.
-Key and balance are read in one transaction. A route that reads something else of the database asks for it in the same:
+Key and balance are read in one transaction. A route that reads more passes its query, which runs in the same one:
 
     job = await admit_with(request, lambda tx, caller: find_job(tx, job_id, caller.account_id))
 
-which is for requests that read; all others take the caller as a parameter of type `Admitted`. What may also be read
-with a signed URL is asked for with `admit_signed`.
+Requests that change something take the caller as a parameter of type `Admitted`. Routes that a signed URL opens use
+`admit_signed`.
 
-Without keys (`no_auth`) everybody is the account `default`, and neither credits nor rates are counted.
+Without keys (`no_auth`) every caller is the account `default`, and neither credits nor rates are counted.
 """
 
 import math
@@ -40,14 +40,14 @@ from fourview.service.store.database import Store
 from fourview.service.store.keys import Key
 from fourview.service.times import moment
 
-OPEN_ACCOUNT = "default"  # the account of everybody where there are no keys
+OPEN_ACCOUNT = "default"  # the account of every caller where there are no keys
 READS = ("GET", "HEAD")
 
 T = TypeVar("T")
 
 
 class ReadBuckets:
-    """How fast keys read, in this process; `store.buckets` in memory."""
+    """The read rates of keys in this process: `store.buckets` in memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class ReadBuckets:
 
 
 def ensure_open_account(store: Store, now: float) -> None:
-    """Make the account and the key that everybody has where there are no keys; nobody ever knows the key's text."""
+    """Make the account and the key of every caller where there are no keys; the key's text is thrown away."""
     with store.begin() as tx:
         account = accounts.find_account(tx, OPEN_ACCOUNT) or accounts.add_account(tx, OPEN_ACCOUNT, now)
         if _house_key(tx) is None:
@@ -77,11 +77,11 @@ async def admit(request: Request) -> Caller:
 
 
 async def admit_with(request: Request, query: Callable[[Connection, Caller], T]) -> T:
-    """What `query` finds for the caller of a request that reads, in the transaction that also reads key and balance."""
+    """Run `query` for the caller of a reading request, in the transaction that reads key and balance."""
     context, state, now = context_of(request), request.state, time.time()
     is_read, text = request.method in READS, key_text(request.headers)
     if not context.settings.no_auth:
-        keys.check_text(text)  # a stranger costs no transaction
+        keys.check_text(text)  # a request without a key costs no transaction
 
     def run(tx: Connection) -> T:
         if context.settings.no_auth:
@@ -107,7 +107,7 @@ async def admit_with(request: Request, query: Callable[[Connection, Caller], T])
 
 
 async def admit_signed(request: Request, purpose: str, query: Callable[[Connection, str | None], T]) -> T:
-    """What `query` finds for the caller's account, or for no account in particular where the URL is signed."""
+    """Run `query` for the caller's account, or for None where the URL is signed."""
     if "signature" not in request.query_params:
         return await admit_with(request, lambda tx, caller: query(tx, caller.account_id))
     context = context_of(request)
@@ -116,7 +116,7 @@ async def admit_signed(request: Request, purpose: str, query: Callable[[Connecti
 
 
 async def account_headers(scope: Scope) -> list[tuple[str, str]]:
-    """What every answer to a valid key tells: its rate and what is left, also where no route asked for the key."""
+    """The headers with rate and balance of every answer to a valid key, also where the route read no key."""
     request = Request(scope)
     context, state = context_of(request), request.state
     caller: Caller | None = getattr(state, "caller", None)
@@ -135,7 +135,7 @@ async def account_headers(scope: Scope) -> list[tuple[str, str]]:
 
 
 def key_text(headers: Headers) -> str | None:
-    """The key that a request shows; a browser never sends either header by itself."""
+    """The key in a request's headers; a browser sends neither header by itself."""
     scheme, _, bearer = headers.get("authorization", "").strip().partition(" ")
     return headers.get("x-api-key", "").strip() or (bearer.strip() if scheme.lower() == "bearer" else None)
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every request passes on its way to a route, and every answer on its way back.
 
-Owns      the request's id, its one line in the log and its place in the metrics, errors that nobody foresaw; which
-          hosts and origins may call; the headers that every answer has.
+Owns      the request's id, its one line in the log, its place in the metrics, the answer to bugs; which hosts and
+          origins may call; the headers of every answer.
 Not here  keys and rates (`auth`), what an error looks like (`problems`), how large and slow a body may be
           (`body_limits`).
 
-Written against ASGI itself, so that streams stay streams. From the outside in: `Reception`, `Guard`, the routes.
+Plain ASGI, so that streams stay streams. From the outside in: `RequestContextMiddleware`, `Guard`, the routes.
 """
 
 import secrets
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 class RequestContextMiddleware:
-    """Numbers a request, writes its line into the log, and gives its answer the headers that every answer has."""
+    """Gives a request its id, writes its line into the log, and adds the headers of every answer."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._origins = app, frozenset(settings.allowed_origins)
@@ -59,7 +59,7 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begin, status = time.perf_counter(), 499  # of a client that went away before there was an answer
+        begin, status = time.perf_counter(), 499  # where the client closed the connection before there was an answer
         request_id = "req_" + secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
@@ -83,18 +83,18 @@ class RequestContextMiddleware:
             await self._app(scope, receive, send_complete)
         except Exception:
             log.exception("unexpected_error", method=scope["method"], path=scope["path"])
-            if status != 499:  # the answer has begun, all that can be done is to break it off
+            if status != 499:  # the answer has begun: it can only be cut off
                 raise
             await answer(Request(scope), internal())(scope, receive, send_complete)
         finally:
             seconds = time.perf_counter() - begin
             scope["app"].state.metrics.saw_request(scope, status, seconds)
             caller = scope["state"].get("caller")
-            told = {
+            details = {
                 "client": scope["client"][0] if scope.get("client") else None,
                 "key": caller.key.id if caller else None,
                 "job_id": _job_of(scope),
-                "sent_id": Headers(scope=scope).get("x-request-id", "")[:64] or None,  # whatever it means to them
+                "sent_id": Headers(scope=scope).get("x-request-id", "")[:64] or None,  # an id of the client's own
             }
             log.info(
                 "request",
@@ -102,7 +102,7 @@ class RequestContextMiddleware:
                 path=scope["path"],
                 status=status,
                 ms=round(1000 * seconds, 1),
-                **{name: value for name, value in told.items() if value is not None},
+                **{name: value for name, value in details.items() if value is not None},
             )
 
     def _allow(self, scope: Scope, headers: MutableHeaders) -> None:
@@ -114,7 +114,7 @@ class RequestContextMiddleware:
 
 
 class Guard:
-    """Turns away requests for other hosts, from pages of other origins, and those that are too large."""
+    """Refuses requests for other hosts, from pages of other origins, and those that are too large."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -153,14 +153,15 @@ class Guard:
             body.release()
 
     def _check_host(self, scope: Scope, headers: Headers) -> None:
-        """A web page whose name was pointed to this machine sends its own name. Probes of health may use any."""
+        """Refuse other names: a page whose name was pointed to this machine sends its own. Health probes may use
+        any."""
         hosts = headers.getlist("host")
         if (len(hosts) != 1 or _name_of(hosts[0]) not in self._hosts) and not scope["path"].startswith("/health/"):
-            said = ", ".join(hosts) or "missing"
-            raise Refused("host_refused", f"the Host header is {said}; add the name to allowed_hosts where it is right")
+            sent = ", ".join(hosts) or "missing"
+            raise Refused("host_refused", f"the Host header is {sent}; add the name to allowed_hosts if it is right")
 
     def _check_origin(self, scope: Scope, headers: Headers, origin: str) -> None:
-        """Pages of other origins may look at nothing and change nothing; what only reads needs no refusal."""
+        """Refuse changes from pages of other origins; the browser keeps them from reading answers."""
         own = f"{scope['scheme']}://{headers.get('host', '')}".lower()
         is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         if origin not in (own, self._own_origin) and (scope["method"] in UNSAFE or is_preflight):
@@ -185,7 +186,7 @@ async def _account_headers(scope: Scope) -> list[tuple[str, str]]:
 
 
 def _job_of(scope: Scope) -> str | None:
-    """The job that an address names; whoever makes one binds its id by itself."""
+    """The job that the path names, or that the request made."""
     named = scope.get("path_params", {})
     job_id: str | None = named.get("job_id") or named.get("request_id")
     return job_id

@@ -26,9 +26,10 @@ SIGNED = (  # open without a key too
 )  # fmt: skip
 DESCRIPTION = """Four pictures of a thing go in, one clean, textured 3D model comes out.
 
-The native surface is /api/v1. /v1 and /v2 stand in for the hosted endpoint `hunyuan3d-2mv`, so that its clients need a
-new base URL and nothing else. Every error is a problem (RFC 9457) of one schema; on /v1 and /v2 it also has a string
-`error`."""
+The jobs API is /api/v1. The hosted API, /v1 and /v2, stands in for the hosted endpoint `hunyuan3d-2mv`: its clients
+need a new base URL and nothing else. Every error is a problem (RFC 9457) of one schema; on /v1 and /v2 it also has a
+string `error`.
+"""
 OF_ALL = ("invalid_field", "not_found", "rate_limited", "internal", "not_ready")
 OF_KEY = ("key_missing",)
 OF_BODY = ("too_large", "media_type")

@@ -16,7 +16,7 @@ a job's status costs ten times as much (`benchmarks/service.py status`).
 Why a subclass: uvicorn has no limit for the time of a head, and keeps a connection open whose body is still owed. The
 class leans on these parts of uvicorn 0.54: `conn`, `cycle`, `connections`, `flow`, `data_received`,
 `on_response_complete`, `send_400_response`, `shutdown`, `_should_upgrade`. pyproject.toml pins uvicorn for that reason,
-and tests/doors/test_protocol.py covers each.
+and tests/interfaces/test_protocol.py covers each.
 """
 
 import asyncio

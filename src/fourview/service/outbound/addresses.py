@@ -1,12 +1,16 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which addresses the service may ask on behalf of a stranger: public hosts, ordinary ports, one way to write them.
+"""Which addresses the service may request for a client: public hosts, ordinary ports, one way to write them.
 
 Owns      reading an http(s) address strictly, resolving its host, checking every answer, the list of public networks.
 Not here  the connection (`fetch`), what the settings allow (`settings`).
 
-A name is resolved once, here. Whoever connects uses `Place.addresses` and nothing else, so an answer that changes
-between the check and the connection changes nothing. One answer that is not public refuses the whole name.
+A name is resolved once, here. The connection uses `Place.addresses` and resolves nothing, so a DNS answer that changes
+after the check has no effect. One address that is not public refuses the whole name.
+
+Why our own code:
+- `ipaddress.is_global` follows the Python version; it lets through addresses that carry an IPv4 address inside.
+- HTTP clients resolve a name again when they connect, so a check before the call does not bind the connection.
 
 The networks are listed as allowed, not as forbidden: what no line names is refused. They are the unicast space that
 IANA has allocated, without what its special-purpose registries (RFC 6890 and its updates) list and without every IPv6
@@ -131,7 +135,7 @@ async def check(url: str, rules: Rules, resolver: Resolver = resolve) -> Place:
 
 
 def check_spelling(url: str, rules: Rules) -> Place:
-    """Where `url` leads as far as it says so itself, nobody is asked; raises `AddressError`."""
+    """Where `url` leads, without asking DNS; raises `AddressError`."""
     place = read(url)
     if not _is_test(place, rules):
         if place.port not in rules.ports:
@@ -175,7 +179,7 @@ def read(url: str) -> Place:
     try:
         path = quote(path, safe="/?%!$&'()*+,;=:@-._~[]")
     except UnicodeError:
-        raise AddressError("the address holds half of a character (a lone surrogate): copy it anew") from None
+        raise AddressError("the address holds half of a character (a lone surrogate): copy it again") from None
     return Place(scheme, host, port, path)
 
 
@@ -191,7 +195,7 @@ def _found(place: Place, answers: Sequence[str], rules: Rules) -> Place:
     addresses = tuple(dict.fromkeys(map(_address, answers)))
     is_test = _is_test(place, rules)
     if not addresses or not all(is_public(a) or (is_test and a.is_loopback) for a in addresses):
-        # One text for names that do not exist and names that lead inside: the difference is nobody's business.
+        # One text for names that do not exist and names that lead inside: a client must not learn which.
         raise AddressError(
             f"'{place.host}' is not a host of the public internet: use an address that everyone can open"
         )

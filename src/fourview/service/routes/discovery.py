@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is installed, what the limits are, what a key has used; errors explained; llms.txt; openapi.json.
 
-Owns      what a stranger, a program or a model needs to know before its first request.
+Owns      what a person, a program or a model needs to know before the first request.
 Not here  what the OpenAPI document says (`openapi`).
 """
 
@@ -180,8 +180,8 @@ async def own_key(request: Request, caller: Admitted) -> dict[str, Any]:
 
 def _model(context: AppContext, name: str, present: list[Worker]) -> dict[str, Any]:
     """An engine, as those tell who run it; of several workers one that can use it, else any that knows why not."""
-    said: list[dict[str, Any]] = [about for worker in present if (about := worker.about.get("engines", {}).get(name))]
-    best = max(said, key=lambda about: bool(about.get("installed")), default={})
+    known: list[dict[str, Any]] = [about for worker in present if (about := worker.about.get("engines", {}).get(name))]
+    best = max(known, key=lambda about: bool(about.get("installed")), default={})
     defaults = context.settings.recipe_defaults
     recipe = Recipe.of(**defaults | {"engine": name})
     return {

@@ -39,7 +39,7 @@ async def ready(request: Request) -> Response:
         checks = await to_thread.run_sync(request.app.state.probes.checks)
     if context_of(request).wakeups.is_closing:
         checks["process"] = "the service is stopping"
-    reasons = {name: said for name, said in checks.items() if said != "ok"}
+    reasons = {name: state for name, state in checks.items() if state != "ok"}
     if reasons:
         raise Refused("not_ready", "; ".join(reasons.values()), headers={"Retry-After": "5"}, more={"checks": checks})
     return JSONResponse({"status": "ready", "checks": checks})

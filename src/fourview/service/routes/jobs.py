@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The native surface: jobs, their events, cancel and removal.
+"""The jobs API: jobs, their events, cancel and removal.
 
-A stream of events ends with the job. A browser's `EventSource` asks again then, naming the last event it saw, and is
-told with 204 that there is no more. Events are read from the store a batch at a time, when the reader has taken those
-before: a slow reader holds nothing but its connection.
+A stream of events ends with the job. A browser's `EventSource` asks again then, naming the last event it saw, and gets
+204 then, which means that there are no more. Events are read from the store a batch at a time, when the reader has
+taken those before: a slow reader holds nothing but its connection.
 """
 
 import json

@@ -66,7 +66,7 @@ The service itself is here: /llms.txt tells how to call it, /openapi.json has ev
 @router.head("/")
 @router.get("/")
 async def index(request: Request) -> Response:
-    """The page; asked for anew each time, since it names the assets of its build."""
+    """The page; requested each time, since it names the assets of its build."""
     path = _listed(BUILT).get("index.html")
     if path is None:
         return PlainTextResponse(NOT_BUILT)
@@ -78,7 +78,7 @@ async def index(request: Request) -> Response:
 async def asset(request: Request, name: str) -> Response:
     """What the page loads; the name holds a hash of the content."""
     if (path := _listed(BUILT / "assets").get(name)) is None:
-        raise Refused("not_found", "there is no such asset; load the page anew")
+        raise Refused("not_found", "there is no such asset; reload the page")
     return await _file(request, path, {"Cache-Control": "public, max-age=31536000, immutable"})
 
 

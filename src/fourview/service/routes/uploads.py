@@ -160,7 +160,9 @@ def _check_room(tx: Connection, context: AppContext, account_id: str, size: int)
 
 
 def _unknown(upload_id: str) -> Refused:
-    return Refused("not_found", f"there is no upload '{upload_id[:40]}' of this account (any more); send the file anew")
+    return Refused(
+        "not_found", f"there is no upload '{upload_id[:40]}' of this account (any more); send the file again"
+    )
 
 
 def _shown(kept: Upload) -> UploadObject:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was told to whom about a job, telling it again, and the secret that signs it."""
+"""The deliveries of a job's webhooks, delivering again, and the secret that signs them."""
 
 import time
 from typing import cast
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/v1", tags=["webhooks"])
 
 
 class DeliveryObject(TypedDict):
-    """A webhook that is, was, or is not any more to be told."""
+    """One delivery of a webhook, pending or ended."""
 
     id: str  # the webhook-id
     type: str
@@ -38,7 +38,7 @@ class DeliveryObject(TypedDict):
 
 
 class Deliveries(TypedDict):
-    """All that was and will be told of a job, in order."""
+    """All deliveries of a job, in order."""
 
     data: list[DeliveryObject]
 
@@ -59,7 +59,7 @@ async def list_deliveries(request: Request, job_id: str) -> Deliveries:
 
 @router.post("/jobs/{job_id}/deliveries/{delivery_id}/redeliver", status_code=202)
 async def redeliver(request: Request, job_id: str, delivery_id: str, caller: Admitted) -> DeliveryObject:
-    """Tell it once more, from the first attempt, under the same `webhook-id`."""
+    """Deliver it again, from the first attempt, with the same `webhook-id`."""
     context = context_of(request)
 
     def again(tx: Connection) -> Delivery | None:

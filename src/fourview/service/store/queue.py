@@ -32,7 +32,7 @@ WORKER_CRASH = {
 }
 CLAIM_LOCK = 0x66767702  # PostgreSQL's advisory locks are numbers
 
-Told = Literal["go on", "stop", "lost"]
+Order = Literal["go on", "stop", "lost"]
 
 
 def claim(
@@ -94,15 +94,15 @@ def held_by(tx: Connection, worker: str) -> list[Job]:
     return [Job(**row._mapping) for row in tx.execute(held)]
 
 
-def told(tx: Connection, lease: Lease) -> Told:
+def order_for(tx: Connection, lease: Lease) -> Order:
     """What `heartbeat` would return, without a write, so that a cancel is seen between two heartbeats."""
-    return _told(tx.execute(select(jobs.c.cancel_requested_at).where(*_held(lease))).one_or_none())
+    return _order_of(tx.execute(select(jobs.c.cancel_requested_at).where(*_held(lease))).one_or_none())
 
 
-def heartbeat(tx: Connection, lease: Lease, now: float, lease_s: float) -> Told:
+def heartbeat(tx: Connection, lease: Lease, now: float, lease_s: float) -> Order:
     """Extend the lease; returns whether the worker goes on, must stop (it then calls `stop`), or has lost the lease."""
     beat = update(jobs).where(*_held(lease)).values(heartbeat_at=now, lease_until=now + lease_s)
-    return _told(tx.execute(beat.returning(jobs.c.cancel_requested_at)).one_or_none())
+    return _order_of(tx.execute(beat.returning(jobs.c.cancel_requested_at)).one_or_none())
 
 
 def report_steps(tx: Connection, lease: Lease, steps: list[tuple[str, float, dict[str, Any]]], now: float) -> bool:
@@ -114,9 +114,9 @@ def report_steps(tx: Connection, lease: Lease, steps: list[tuple[str, float, dic
     if job is None:
         return False
     highest = list(accumulate((progress for _, progress, _ in steps), max, initial=job.progress))[1:]
-    told = [{"stage": stage, "progress": far, **more} for (stage, _, more), far in zip(steps, highest, strict=True)]
+    rows = [{"stage": stage, "progress": far, **more} for (stage, _, more), far in zip(steps, highest, strict=True)]
     tx.execute(update(jobs).where(jobs.c.id == job.id).values(stage=steps[-1][0], progress=highest[-1]))
-    events.append_all(tx, job.id, events.PROGRESS, told, now)
+    events.append_all(tx, job.id, events.PROGRESS, rows, now)
     return True
 
 
@@ -204,7 +204,7 @@ def _can_be_run_with(engines: list[str]) -> ColumnElement[bool]:
     return jobs.c.engine.in_([*engines, NO_ENGINE])
 
 
-def _told(row: Row[Any] | None) -> Told:
+def _order_of(row: Row[Any] | None) -> Order:
     if row is None:
         return "lost"
     return "go on" if row.cancel_requested_at is None else "stop"

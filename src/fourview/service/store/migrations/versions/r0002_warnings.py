@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a door already remarked upon when it took the job."""
+"""Warnings about the request, stored with the job."""
 
 from alembic import op
 from sqlalchemy import JSON, Column

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How large an uploaded picture is, so that nobody needs to open it to tell."""
+"""Width and height of an uploaded picture, so that it need not be opened again."""
 
 from alembic import op
 from sqlalchemy import Column, Integer
