@@ -7,7 +7,7 @@ Not here  face count (`simplify`), noise in the field (`surface`).
 
 A learned field is often faintly positive in empty space, and the surface there closes into crumbs. They share no
 vertex with the body, so area tells them apart. A hollow inside the body is a closed part too, but wound the other way:
-its volume is negative. Nobody can see or paint it, and it would eat faces of the budget, so it goes as well.
+its volume is negative. It cannot be seen or painted, and it would use faces of the budget, so it is removed as well.
 Parts of a size with the body stay: four chairs in a picture are four chairs.
 """
 

@@ -35,7 +35,7 @@ def simplify(mesh: Mesh, target_face_num: int, tick: Tick = no_tick) -> tuple[Me
     """The mesh with at most `target_face_num` faces and at least 98 % of them; itself if it has no more to begin with.
 
     Expects one vertex a position. A closed mesh comes back closed and 2-manifold, with no more parts than it had. Its
-    holes and parts stay as long as the target allows. What is missed is said in a notice.
+    holes and parts stay as long as the target allows. A notice names what was missed.
     """
     if len(mesh.faces) <= target_face_num:
         return mesh, []

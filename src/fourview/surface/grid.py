@@ -94,7 +94,7 @@ class Samples:
     """A field on a grid, known around its surface.
 
     `home`: where the arrays live, that of the field.
-    `values`, `grid.shape` float32: positive inside, negative outside, 0 where nobody asked.
+    `values`, `grid.shape` float32: positive inside, negative outside, 0 where no value was computed.
     `cells (n,)`: the cells that the surface passes through, each by the flat number of its least node, rising.
     `cases (n,) uint8`: which of their corners are inside, numbered as in `cases`.
     `asked`: at how many points of the grid the field was evaluated.

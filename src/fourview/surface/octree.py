@@ -120,7 +120,7 @@ class Asking:
         self.flat = self.values.reshape(-1)
         self.asked = self.evaluated = 0
         self.has_positive = False
-        self.done = 0.0  # what the tick was told last
+        self.done = 0.0  # the last value passed to the tick
 
     def samples(self, cells: Array, cases: Array) -> Samples:
         """What is known, and the cells through which the surface passes."""

@@ -140,7 +140,7 @@ def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notic
 
 
 def _common_unit(ends: dict[str, Outline], picture_h: dict[str, int]) -> tuple[dict[str, float], float, bool]:
-    """What the heights are told in, pixels or shares of the picture; how far they differ; whether that is nothing."""
+    """The unit of the heights (pixels or shares of the picture); how far they differ; whether they agree."""
     answers = []
     for unit in (dict.fromkeys(ends, 1.0), {n: h / picture_h[FRONT] for n, h in picture_h.items()}):
         heights = [o.height / unit[n] for n, o in ends.items()]

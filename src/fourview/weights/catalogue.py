@@ -49,7 +49,7 @@ class Entry:
 
 
 TERRITORY = (
-    "It does not apply in the European Union, the United Kingdom and South Korea: there nobody has a licence. "
+    "It does not apply in the European Union, the United Kingdom and South Korea: it grants no licence there. "
     "Above one million monthly users a separate licence of Tencent is needed."
 )
 MV = "tencent/Hunyuan3D-2mv"

@@ -7,7 +7,7 @@ Not here  soundness of a file (`verify`), which names and sizes a network has (i
 
 Three layouts are read, all with a `config.yaml` beside the tensors:
 
-    model.fp16.safetensors    the official one: everything, told apart by prefix (PREFIXES)
+    model.fp16.safetensors    the official one: all networks, distinguished by prefix (PREFIXES)
     model.fp16.safetensors    a VAE alone: no prefix; its config is {target, params}
     model... vae... conditioner.safetensors    one file a part, with the prefix or without
 
@@ -120,19 +120,19 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _by_part(file: Path, tensors: Mapping[str, Header], alone: str) -> dict[str, dict[str, Header]]:
     """The tensors of a file sorted by prefix; `alone` is the part of a file without prefixes."""
     parts: dict[str, dict[str, Header]] = {}
-    strangers = []
+    others = []
     for name, tensor in tensors.items():
         for part, prefixes in PREFIXES.items():
             if prefix := next(filter(name.startswith, prefixes), None):
                 parts.setdefault(part, {})[name.removeprefix(prefix)] = tensor
                 break
         else:
-            strangers.append(name)
+            others.append(name)
     if not parts:
         return {alone: dict(tensors)}
-    if strangers:
+    if others:
         raise CheckpointError(
-            f"{file} holds {_listed(strangers)} beside tensors of {', '.join(parts)}; every name is expected to begin "
+            f"{file} holds {_listed(others)} beside tensors of {', '.join(parts)}; every name is expected to begin "
             f"with {', '.join(prefixes[0] for prefixes in PREFIXES.values())}: fetch the official file"
         )
     return parts

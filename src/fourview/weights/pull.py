@@ -6,7 +6,7 @@ Owns      the licence that must be accepted first, room on the disk, going on af
 Not here  what there is (`catalogue`), checking later on (`verify`).
 
 The hub's own client asks for the files and carries the bytes. Two things that gigabytes need it does not do (measured
-with version 2.4): a file that was cut off starts again from its first byte in the next run, and nobody compares a hash.
+with version 2.4): an interrupted file starts again from its first byte in the next run, and no hash is compared.
 So the bytes go into a `.part` of ours, named after the hash that the hub announces; the next run asks for the rest, and
 a file gets its name only when its hash is the expected one. Plain HTTP is all it takes, also where `hf-xet` is there.
 """
@@ -131,19 +131,19 @@ def _ask(entry: Entry, file: File, revision: str) -> _Answer:
 
     with _named_errors(entry, file, revision):
         url = hf_hub_url(entry.repository, file.name, subfolder=entry.subfolder, revision=revision)
-        said = get_hf_file_metadata(url)
-    commit, etag = said.commit_hash or "", said.etag or ""
+        head = get_hf_file_metadata(url)
+    commit, etag = head.commit_hash or "", head.etag or ""
     if not re.fullmatch("[0-9a-f]{40}", commit) or not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", etag):
         raise DownloadError(
             f"{url} answers with the commit {commit!r} and the hash {etag!r}, which are none: is HF_ENDPOINT a hub?"
         )
     is_other = len(etag) == 64 and file.sha256 not in (None, etag)
-    if is_other or (file.size is not None and said.size not in (None, file.size)):
+    if is_other or (file.size is not None and head.size not in (None, file.size)):
         raise DownloadError(
-            f"{url} has {said.size} bytes and the hash {etag}; the catalogue says {file.size} and {file.sha256}: "
+            f"{url} has {head.size} bytes and the hash {etag}; the catalogue says {file.size} and {file.sha256}: "
             "that is another file, do not use it"
         )
-    return _Answer(file, commit, etag, said.size)
+    return _Answer(file, commit, etag, head.size)
 
 
 def _fetch(entry: Entry, answer: _Answer, part: Path, watch: Callable[[int], None]) -> None:

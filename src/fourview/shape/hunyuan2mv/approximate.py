@@ -31,7 +31,7 @@ from fourview.shape.hunyuan2mv.sampler import Schedule, Velocity, guided_velocit
 from fourview.shape.hunyuan2mv.transformer import Transformer
 
 # Chosen for Stable Diffusion XL in the paper, as (0.28, 5.42] of noise over data; that is (1 - t) / t at our time t.
-# Nobody has tuned it for shapes.
+# It has not been tuned for shapes.
 GUIDANCE_INTERVAL = (1 / (1 + 5.42), 1 / (1 + 0.28))
 WARM_UP = 3  # velocities that are computed before the first one is forecast; the first steps decide most
 EVERY = 2  # of the others one in so many is computed

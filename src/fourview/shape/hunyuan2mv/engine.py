@@ -51,7 +51,7 @@ TURBO_VAE = "hunyuan2-vae-turbo"
 TURBO_STEPS = 5  # what the turbo weights were distilled for
 MANY_TURBO_STEPS = 20
 
-# For comparisons, and offered by no door: official grids, selection of keys and mapping instead of the house's.
+# For comparisons only, no interface offers it: official grids, key selection and mapping instead of ours.
 Compat = Literal["official", "official-flashvdm"]
 OFFICIAL_GRIDS: dict[str, Callable[..., Tensor]] = {
     "official": official.vanilla,

@@ -37,7 +37,7 @@ class Schedule:
 
     @property
     def times(self) -> Tensor:
-        """What the network is told at each step, `(n,)`: the time in thousandths, rounded as in training, 0..1."""
+        """The time input of the network at each step, `(n,)`: thousandths, rounded as in training, 0..1."""
         return self.sigmas[:-1] * TRAINING_TIMES / TRAINING_TIMES
 
     @property
