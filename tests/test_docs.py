@@ -61,9 +61,10 @@ def test_every_warning_is_in_the_docs():
     assert not [code for code in codes if f"`{code}`" not in DOCS]
 
 
-def test_the_generated_reference_is_that_of_the_code():
+@pytest.mark.parametrize("script", ["generate.py", "draw_rooms.py"])
+def test_what_is_generated_is_that_of_the_code(script):
     pytest.importorskip("fastapi", reason="needs the extra [serve]")
-    check = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    check = [sys.executable, str(ROOT / "docs" / script), "--check"]
     ran = subprocess.run(check, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": SRC})
 
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -409,7 +409,7 @@ export interface paths {
         put?: never;
         /**
          * Redeliver
-         * @description Tell it once more, from the first attempt, under the same `webhook-id`.
+         * @description Deliver it again, from the first attempt, with the same `webhook-id`.
          */
         post: operations["redeliver_api_v1_jobs__job_id__deliveries__delivery_id__redeliver_post"];
         delete?: never;
@@ -669,7 +669,7 @@ export interface components {
         };
         /**
          * Deliveries
-         * @description All that was and will be told of a job, in order.
+         * @description All deliveries of a job, in order.
          */
         Deliveries: {
             /** Data */
@@ -677,7 +677,7 @@ export interface components {
         };
         /**
          * DeliveryObject
-         * @description A webhook that is, was, or is not any more to be told.
+         * @description One delivery of a webhook, pending or ended.
          */
         DeliveryObject: {
             /** Id */
