@@ -19,7 +19,8 @@ from require import ELSEWHERE
 from safetensors import safe_open
 from scipy.spatial import cKDTree
 
-from fourview.shape.hunyuan2mv.checkpoint import UNNAMED, VAE_ENCODER, VAE_NAMES, renames
+from fourview.shape.hunyuan2mv.checkpoint import UNNAMED
+from fourview.shape.hunyuan2mv.tensor_names import VAE_ENCODER, VAE_NAMES, renames
 from fourview.shape.hunyuan2mv.vae import ShapeVae, VaeParams
 from fourview.weights.load import renamed
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from parity.golden import Recording, recordings, sized
 
-from fourview.shape.hunyuan2mv.checkpoint import CONDITIONER_NAMES
 from fourview.shape.hunyuan2mv.conditioner import Conditioner, DinoParams, side_embedding
+from fourview.shape.hunyuan2mv.tensor_names import CONDITIONER_NAMES
 
 TOLERANCE = 1e-5
 

@@ -8,16 +8,9 @@ import pytest
 import torch
 from parity.golden import manifest_files, sized
 
-from fourview.shape.hunyuan2mv.checkpoint import (
-    CONDITIONER_NAMES,
-    TRANSFORMER_NAMES,
-    VAE_ENCODER,
-    VAE_NAMES,
-    network_params,
-    renames,
-    vae_params,
-)
+from fourview.shape.hunyuan2mv.checkpoint import network_params, vae_params
 from fourview.shape.hunyuan2mv.conditioner import Dino, DinoParams
+from fourview.shape.hunyuan2mv.tensor_names import CONDITIONER_NAMES, TRANSFORMER_NAMES, VAE_ENCODER, VAE_NAMES, renames
 from fourview.shape.hunyuan2mv.transformer import Transformer, TransformerParams
 from fourview.shape.hunyuan2mv.vae import ShapeVae
 from fourview.weights.load import PREFIXES, renamed

@@ -6,7 +6,7 @@ import pytest
 import torch
 from parity.golden import Recording, recordings, sized
 
-from fourview.shape.hunyuan2mv.checkpoint import TRANSFORMER_NAMES
+from fourview.shape.hunyuan2mv.tensor_names import TRANSFORMER_NAMES
 from fourview.shape.hunyuan2mv.transformer import Transformer, TransformerParams, sinusoids
 
 TOLERANCE = 1e-5

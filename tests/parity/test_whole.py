@@ -13,10 +13,11 @@ from parity.oracle import mapped
 from skimage.measure import marching_cubes
 
 from fourview.shape.hunyuan2mv import official
-from fourview.shape.hunyuan2mv.checkpoint import VAE_ENCODER, load_network
+from fourview.shape.hunyuan2mv.checkpoint import load_network
 from fourview.shape.hunyuan2mv.conditioner import SIDES
 from fourview.shape.hunyuan2mv.preprocess import preprocess
 from fourview.shape.hunyuan2mv.sampler import denoise, noise
+from fourview.shape.hunyuan2mv.tensor_names import VAE_ENCODER
 from fourview.weights.load import PREFIXES, open_checkpoint
 
 CONTEXT, LATENTS, SURFACE = 1e-5, 1e-4, 1e-3

@@ -21,7 +21,8 @@ from runners.orders import ROBOT, SMALL, listen, order
 from fourview.compute import Machine
 from fourview.errors import CanceledError, MeshError, PictureError, RecipeError
 from fourview.formats.colours import colours_at
-from fourview.formats.read import Model, read_mesh
+from fourview.formats.model import Model
+from fourview.formats.read import read_mesh
 from fourview.formats.write import encode
 from fourview.mesh.measure import measure
 from fourview.mesh.mesh import Mesh

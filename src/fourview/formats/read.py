@@ -15,35 +15,28 @@ lost something without a word (the heads of `readers/` say what), and it took 1.
 """
 
 import dataclasses
-import hashlib
 import io
 import os
 import warnings
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
-from fourview.arrays import Bool, Byte, Float, Int
+from fourview.arrays import Float, Int
 from fourview.errors import MeshError
-from fourview.formats.colours import Raster, between, is_within, light_of, raster_at
+from fourview.formats.looks import painted
+from fourview.formats.model import Model
 from fourview.formats.obj import is_zip
 from fourview.formats.place import y_up_from_z_up
 from fourview.formats.readers import gltf, obj, ply, stl
-from fourview.formats.readers.scene import Files, Limits, Picture, Scene, Shape
-from fourview.mesh.mesh import Mesh, face_areas
-from fourview.notice import Notice
-from fourview.texture.inpaint import grow
-from fourview.texture.texture import Texture, linear_from_srgb, srgb_from_linear
-from fourview.texture.transfer import Light
+from fourview.formats.readers.scene import Files, Limits, Scene, Shape
+from fourview.mesh.mesh import Mesh
 
 FILE_TYPES = ("glb", "gltf", "obj", "ply", "stl", "zip")
-PLAIN_LINEAR = 0.6  # parts without a colour among parts with one
 CURE = "export it again as GLB, OBJ, PLY or STL"
 # What a file may unfold to: a few hundred bytes of a scene or of a zip can stand for gigabytes.
 FACES_MAX = 4_000_000
@@ -53,50 +46,6 @@ TEXELS_MAX = 8192**2  # of one image
 TEXELS_SUM_MAX = 4 * TEXELS_MAX  # of all images
 FILES_MAX = 1000  # in a zip
 UNZIPPED_MAX = 1 << 30  # bytes
-
-
-@dataclass(frozen=True)
-class Model:
-    """What a mesh file holds.
-
-    `texture`: the one picture that lies on all faces and is all of their look. Where there is more to it, `rasters` are
-    the pictures, `raster (f,)` says which of them lies on a face (-1: none), and `colours (v, 3) float32`, linear,
-    multiply it. `notices` tell what was left out.
-    """
-
-    mesh: Mesh
-    texture: Texture | None = None
-    colours: Float | None = None
-    rasters: tuple[Raster, ...] = ()
-    raster: Int | None = None
-    notices: tuple[Notice, ...] = ()
-
-    @property
-    def light(self) -> Light | None:
-        """The linear colour at places on the surface; None where the file has no colours."""
-        if self.rasters and self.raster is not None:
-            return partial(_light, self)
-        return light_of(self.mesh, self.texture, self.colours)
-
-    def for_texture(self, texture_size: int) -> "Model":
-        """The same with pictures no finer than a new texture of so many texels a side can show: finer ones flicker."""
-        if self.texture is not None:
-            rasters = (Raster(srgb_from_linear(self.texture.albedo)),)
-            whole = dataclasses.replace(self, texture=None, rasters=rasters, raster=np.zeros(len(self.mesh.faces), int))
-            return whole.for_texture(texture_size)
-        if not self.rasters or self.raster is None or self.mesh.uv is None:
-            return self
-        uv, area = self.mesh.uv[self.mesh.faces].astype(np.float64), face_areas(self.mesh)
-        one, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
-        shares = np.abs(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]) / 2
-        new = texture_size / np.sqrt(max(float(area.sum()), 1e-30))  # texels a unit, at most
-        reduced = []
-        for number, raster in enumerate(self.rasters):
-            on = self.raster == number
-            texels = raster.code.shape[0] * raster.code.shape[1] * float(shares[on].sum())
-            old = np.sqrt(texels / max(float(area[on].sum()), 1e-30))
-            reduced.append(_reduced(raster, int(min(old / max(new, 1e-30), min(raster.code.shape[:2])))))
-        return dataclasses.replace(self, rasters=tuple(reduced))
 
 
 def read_mesh(
@@ -127,8 +76,8 @@ def read_mesh(
     except (MeshError, MemoryError):
         raise
     except Exception as error:  # foreign files break parsers in every way there is
-        said = " ".join(str(error).split())[:120] or type(error).__name__
-        raise MeshError(f"{shown} cannot be read as {file_type} ({said}): {CURE}") from error
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise MeshError(f"{shown} cannot be read as {file_type} ({reason}): {CURE}") from error
     if (up or ("z" if file_type == "stl" else "y")) == "z":
         turned = y_up_from_z_up(model.mesh.vertices)
         model = dataclasses.replace(model, mesh=dataclasses.replace(model.mesh, vertices=turned))
@@ -206,7 +155,7 @@ def _join(scenes: list[Scene], shown: str) -> Model:
     mesh = Mesh(vertices, faces.astype(np.int32))
     model = Model(mesh)
     if any(shape.picture is not None or shape.colours is not None for shape in shapes):
-        model = _painted(mesh, shapes, scenes[0])
+        model = painted(mesh, shapes, scenes[0])
     notices = tuple(notice for scene in scenes for notice in scene.notices)
     return dataclasses.replace(model, notices=notices)
 
@@ -229,110 +178,3 @@ def _kept(shape: Shape, used: Int) -> Shape:
     colours = shape.colours if shape.colours is None or len(shape.colours) == 1 else shape.colours[used]
     uv = None if shape.uv is None else shape.uv[used]
     return dataclasses.replace(shape, vertices=shape.vertices[used], faces=number[shape.faces], uv=uv, colours=colours)
-
-
-def _painted(mesh: Mesh, shapes: list[Shape], scene: Scene) -> Model:
-    """The model with the looks of its shapes: one texture where that is all of it, else pictures and colours."""
-    rasters, number_of, least_alpha = _unpacked(shapes)
-    damaged = [shape.picture is not None and shape.picture not in number_of for shape in shapes]
-    lost = sum(len(shape.faces) for shape, is_lost in zip(shapes, damaged, strict=True) if is_lost)
-    scene.warn("picture_missing", lost, ["damaged"])
-    shapes = [
-        dataclasses.replace(shape, picture=None) if is_lost else shape
-        for shape, is_lost in zip(shapes, damaged, strict=True)
-    ]
-    _warn_of_alpha(scene, shapes, least_alpha)
-    raster = np.repeat(
-        [-1 if shape.picture is None else number_of[shape.picture] for shape in shapes], [len(s.faces) for s in shapes]
-    )
-    colours = np.concatenate([_colours(shape) for shape in shapes])
-    if not rasters:
-        return Model(mesh, colours=colours)
-    uv = [np.zeros((len(shape.vertices), 2)) if shape.uv is None else shape.uv for shape in shapes]
-    places = np.nan_to_num(np.concatenate(uv).astype(np.float32), posinf=0, neginf=0)
-    mesh = dataclasses.replace(mesh, uv=places)
-    is_one = len(rasters) == 1 and (raster == 0).all() and (colours == colours[0]).all()
-    if is_one and (rasters[0].wrap == ("repeat", "repeat") or is_within(places)):
-        albedo = linear_from_srgb(rasters[0].code) * colours[0]
-        return Model(mesh, Texture(albedo, np.ones(albedo.shape[:2], bool)))
-    return Model(mesh, None, colours, tuple(rasters), raster)
-
-
-def _colours(shape: Shape) -> Float:
-    """The colours of a shape's vertices `(v, 3)`; under a picture, plain is white."""
-    plain = np.full((1, 3), 1 if shape.picture is not None else PLAIN_LINEAR, np.float32)
-    colours = plain if shape.colours is None else shape.colours
-    return np.broadcast_to(np.maximum(np.nan_to_num(colours), 0), shape.vertices.shape).astype(np.float32)
-
-
-def _unpacked(shapes: list[Shape]) -> tuple[list[Raster], dict[Picture, int], dict[Picture, float]]:
-    """The pictures, each once, also where a file has it several times; which is which, and the least alpha of each.
-
-    Damaged ones are in none of these.
-    """
-    rasters: list[Raster] = []
-    number_of: dict[Picture, int] = {}
-    least_alpha: dict[Picture, float] = {}
-    known: dict[tuple[object, ...], int] = {}
-    for picture in {shape.picture: None for shape in shapes if shape.picture is not None}:
-        try:
-            code, least_alpha[picture] = _code(picture)
-        except MemoryError:
-            raise
-        except Exception:  # damaged, which only decoding shows
-            continue
-        key = (code.shape, hashlib.sha256(code.tobytes()).digest(), picture.wrap)
-        if key not in known:
-            known[key] = len(rasters)
-            rasters.append(Raster(code, picture.wrap))
-        number_of[picture] = known[key]
-    return rasters, number_of, least_alpha
-
-
-def _code(picture: Picture) -> tuple[Byte, float]:
-    """The texels `(h, w, 3)`, sRGB, hidden ones with the colour beside them; and the least alpha, 1 if it is opaque."""
-    image = picture.image
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at white
-        grey = np.asarray(image).astype(np.float64) / 257
-        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
-    if picture.hidden_below is None or not image.has_transparency_data:
-        return np.asarray(image.convert("RGB")), 1.0
-    rgba = np.asarray(image.convert("RGBA"))
-    alpha = rgba[..., 3]
-    return _without_hidden(rgba[..., :3], alpha >= picture.hidden_below * 255), float(alpha.min()) / 255
-
-
-def _without_hidden(code: Byte, seen: Bool) -> Byte:
-    if seen.all() or not seen.any():
-        return np.ascontiguousarray(code)
-    return srgb_from_linear(grow(linear_from_srgb(code), seen))
-
-
-def _warn_of_alpha(scene: Scene, shapes: list[Shape], least_alpha: dict[Picture, float]) -> None:
-    alpha = [shape.alpha * (least_alpha[shape.picture] if shape.picture is not None else 1.0) for shape in shapes]
-    count = sum(len(shape.faces) for shape, least in zip(shapes, alpha, strict=True) if least < 1)
-    scene.warn("alpha_dropped", count, [f"alpha down to {min(alpha):.2f}"])
-
-
-def _reduced(raster: Raster, by: int) -> Raster:
-    """The raster with one texel for `by` x `by`."""
-    if by < 2:
-        return raster
-    size = raster.code.shape[1] // by, raster.code.shape[0] // by
-    channels = [Image.fromarray(linear_from_srgb(raster.code[..., channel])) for channel in range(3)]
-    means = [np.asarray(channel.resize(size, Image.Resampling.BOX)) for channel in channels]
-    return dataclasses.replace(raster, code=srgb_from_linear(np.stack(means, axis=2)))
-
-
-def _light(model: Model, face: Int, weight: Float) -> Float:
-    """Linear colours `(n, 3)` at places on `face (n,)`, by `weight (n, 3)` of its corners: picture times colours."""
-    assert model.raster is not None
-    assert model.mesh.uv is not None
-    corners = model.mesh.faces[face]
-    light = np.ones((len(face), 3)) if model.colours is None else between(weight, model.colours[corners])
-    uv = between(weight, model.mesh.uv[corners])
-    of = model.raster[face]
-    for number in np.unique(of[of >= 0]):
-        on = of == number
-        light[on] *= raster_at(model.rasters[number], uv[on])
-    return light

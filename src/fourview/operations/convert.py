@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourview.formats.read import Model, read_mesh
+from fourview.formats.model import Model
+from fourview.formats.read import read_mesh
 from fourview.operations.shared import MeshSource, Watch, begin, finish, has_atlas, read_source, repainted
 from fourview.progress import CancelToken, RunProgress
 from fourview.recipe import Recipe

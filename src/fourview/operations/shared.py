@@ -16,7 +16,8 @@ from fourview import __version__
 from fourview.arrays import Int
 from fourview.errors import MeshError, RecipeError
 from fourview.formats.colours import is_within
-from fourview.formats.read import Model, read_mesh
+from fourview.formats.model import Model
+from fourview.formats.read import read_mesh
 from fourview.formats.sniff import mesh_type
 from fourview.formats.write import encode
 from fourview.kinds import KINDS

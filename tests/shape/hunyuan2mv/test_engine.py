@@ -26,9 +26,10 @@ from fourview.mesh.measure import measure
 from fourview.progress import CancelToken
 from fourview.shape.engine import Engine, find
 from fourview.shape.hunyuan2mv import official
-from fourview.shape.hunyuan2mv.checkpoint import VAE_NAMES, check_network, load_network, renames
+from fourview.shape.hunyuan2mv.checkpoint import check_network, load_network
 from fourview.shape.hunyuan2mv.engine import Hunyuan2mv
 from fourview.shape.hunyuan2mv.fabricate import fabricate
+from fourview.shape.hunyuan2mv.tensor_names import VAE_NAMES, renames
 from fourview.shape.hunyuan2mv.vae import ShapeVae, VaeParams
 from fourview.surface.extract import extract
 from fourview.surface.octree import sample

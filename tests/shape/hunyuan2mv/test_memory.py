@@ -15,7 +15,6 @@ from fourview.shape.hunyuan2mv.memory import (
     PLANS,
     Halving,
     Plan,
-    Relay,
     Work,
     choose,
     encode,
@@ -24,6 +23,7 @@ from fourview.shape.hunyuan2mv.memory import (
     rows_bytes,
     weight_bytes,
 )
+from fourview.shape.hunyuan2mv.placement import Relay
 
 GIB = 2**30
 CPU, META, CUDA = (torch.device(name) for name in ("cpu", "meta", "cuda:0"))

@@ -13,44 +13,24 @@ with dents into plain fans.
 """
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fourview.arrays import Float, Int
+from fourview.formats.readers.lines import joined, name_in
+from fourview.formats.readers.mtl import (
+    Material,
+    MaterialTexture,
+    read_materials,
+    texture_of,
+)
 from fourview.formats.readers.polygons import triangulate
 from fourview.formats.readers.scene import Files, Limits, Picture, Scene, Shape, Wrap, light_from_code, opened
 
-# Options of `map_Kd` and how many words follow each; -o, -s and -t take one to three numbers.
-OPTIONS = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-mm": 2, "-texres": 1, "-clamp": 1, "-bm": 1, "-imfchan": 1,
-           "-type": 1, "-cc": 1, "-colorspace": 1}  # fmt: skip
-NUMBERED = ("-o", "-s", "-t")
 # Slashes and double slashes a corner: v, v/vt, v/vt/vn, v//vn.
 WAYS: dict[tuple[float, float], int] = {(0, 0): 0, (1, 0): 1, (2, 0): 2, (2, 1): 3}
 GREY = 1e-3  # how far the channels of a grey `Kd` may differ
-_BOM = b"\xef\xbb\xbf"
-UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-
-
-@dataclass
-class _Material:
-    colour: Float | None = None  # (3,) linear
-    alpha: float = 1.0
-    map: str | None = None  # what follows `map_Kd`
-    has_alpha_map: bool = False
-    maps: int = 0  # further ones, which are not read
-
-
-@dataclass
-class _Texture:
-    """What `map_Kd` says: uv become `scale * uv + offset`."""
-
-    name: str
-    scale: Float
-    offset: Float
-    wrap: tuple[Wrap, Wrap]
-    ignored: list[str]
 
 
 @dataclass
@@ -98,7 +78,7 @@ def read(data: bytes, files: Files, limits: Limits) -> Scene:
         scene.warn("material_file_missing", len(missing), lines.material_files or missing)
     for number in used:
         at = material == number
-        look = known.get(lines.materials[number], _Material())
+        look = known.get(lines.materials[number], Material())
         looks.add(look, positions, colours, corner[at], uv, coordinate[at])
     looks.warn()
     return scene
@@ -107,7 +87,7 @@ def read(data: bytes, files: Files, limits: Limits) -> Scene:
 def _taken_apart(data: bytes, limits: Limits) -> _Lines:
     lines, current = _Lines(), 0
     numbers = {"": 0}
-    for line in _joined(data):
+    for line in joined(data):
         words = line.split(None, 1)
         if len(words) < 2:
             continue
@@ -123,41 +103,22 @@ def _taken_apart(data: bytes, limits: Limits) -> _Lines:
             if len(lines.materials) > limits.parts_max:
                 limits.parts(len(lines.materials))
         elif key == b"usemtl":
-            name = _named(rest)
+            name = name_in(rest)
             if name not in numbers:
                 numbers[name] = len(lines.materials)
                 lines.materials.append(name)
             current = numbers[name]
         elif key == b"mtllib":
-            lines.material_files.append(_named(rest))
+            lines.material_files.append(name_in(rest))
         elif key in (b"l", b"p", b"curv", b"curv2", b"surf"):
             lines.others += 1
     limits.faces(sum(len(faces.material) * (size - 2) for (_, size), faces in lines.faces.items()))
     return lines
 
 
-def _joined(data: bytes) -> Iterator[bytes]:
-    """The lines, those continued with a backslash made one."""
-    if data[:2] in UTF16_BOMS:
-        data = data.decode("utf-16").encode()
-    data = data.removeprefix(_BOM) + b"\n"
-    if b"\n" not in data[:-1]:
-        data = data.replace(b"\r", b"\n")
-    if b"\\\n" in data or b"\\\r\n" in data:
-        data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
-    return iter(io.BytesIO(data))
-
-
 def _bare(rest: bytes) -> bytes:
     """Numbers of a line, without a comment, with its end."""
     return rest if b"#" not in rest else rest.partition(b"#")[0] + b"\n"
-
-
-def _named(rest: bytes) -> str:
-    try:
-        return rest.decode().strip()
-    except UnicodeDecodeError:
-        return rest.decode("latin-1").strip()
 
 
 def _take_face(lines: _Lines, rest: bytes, material: int) -> None:
@@ -233,8 +194,8 @@ def _corners(lines: _Lines, positions: Float, scene: Scene, limits: Limits) -> t
 # Materials
 
 
-def _materials(lines: _Lines, files: Files, scene: Scene) -> dict[str, _Material]:
-    known: dict[str, _Material] = {}
+def _materials(lines: _Lines, files: Files, scene: Scene) -> dict[str, Material]:
+    known: dict[str, Material] = {}
     lost = []
     for named in lines.material_files:
         # One name with blanks, or several names: both are found in the wild.
@@ -245,72 +206,8 @@ def _materials(lines: _Lines, files: Files, scene: Scene) -> dict[str, _Material
             if data is None:
                 lost.append(name)
             else:
-                known |= _material_file(data)
+                known |= read_materials(data)
     return known
-
-
-def _material_file(data: bytes) -> dict[str, _Material]:
-    materials: dict[str, _Material] = {}
-    current = _Material()
-    for line in _joined(data):
-        key, _, rest = _named(line).replace("\t", " ").partition(" ")
-        key, rest = key.lower(), rest.strip()
-        if key == "newmtl":
-            current = materials.setdefault(rest, _Material())
-        elif key == "kd":
-            numbers = [float(word) for word in rest.split() if _is_number(word)]
-            if numbers:
-                current.colour = np.array((numbers * 3 if len(numbers) < 3 else numbers)[:3], np.float32)
-        elif key in ("d", "tr"):
-            numbers = [float(word) for word in rest.split() if _is_number(word)]
-            if numbers:
-                current.alpha = numbers[0] if key == "d" else 1 - numbers[0]
-        elif key == "map_kd":
-            current.map = rest
-        elif key == "map_d":
-            current.has_alpha_map = True
-        elif key.startswith("map_") or key in ("bump", "norm", "disp", "decal", "refl"):
-            current.maps += 1
-    return materials
-
-
-def _texture(rest: str) -> _Texture:
-    """What stands behind `map_Kd`: options, then a file name that may hold blanks."""
-    texture = _Texture(rest, np.ones(2), np.zeros(2), ("repeat", "repeat"), [])
-    words = rest.split(" ")
-    while words and (words[0].lower() in OPTIONS or words[0].lower() in NUMBERED or not words[0]):
-        option = words.pop(0).lower()
-        if option in NUMBERED:
-            numbers: list[float] = []
-            while len(words) > 1 and len(numbers) < 3 and (not words[0] or _is_number(words[0])):
-                numbers += [float(word)] if (word := words.pop(0)) else []
-            _take_numbers(texture, option, numbers)
-        elif option:
-            given = [words.pop(0) for _ in range(min(OPTIONS[option], len(words) - 1))]
-            if option == "-clamp" and given == ["on"]:
-                texture.wrap = ("clamp", "clamp")
-            elif (
-                option == "-mm" and [float(word) for word in given if _is_number(word)] != [0, 1]
-            ) or option == "-imfchan":
-                texture.ignored.append(" ".join([option, *given]))
-    texture.name = " ".join(words).strip()
-    return texture
-
-
-def _take_numbers(texture: _Texture, option: str, numbers: list[float]) -> None:
-    if option == "-t":
-        texture.ignored += ["-t"] if any(numbers) else []
-        return
-    target = texture.scale if option == "-s" else texture.offset
-    target[: len(numbers[:2])] = numbers[:2]
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 class _Looks:
@@ -324,11 +221,11 @@ class _Looks:
         self._maps = self._bare = 0
 
     def add(
-        self, look: _Material, positions: Float, colours: Float | None, corner: Int, uv: Float, coordinate: Int
+        self, look: Material, positions: Float, colours: Float | None, corner: Int, uv: Float, coordinate: Int
     ) -> None:
         """One shape of the triangles `corner (t, 3)`, with a vertex for each position and texture coordinate."""
         self._maps += look.maps > 0
-        texture = _texture(look.map) if look.map else None
+        texture = texture_of(look.map) if look.map else None
         picture = None
         if texture is not None:
             picture = self._picture(texture, look.has_alpha_map)
@@ -352,7 +249,7 @@ class _Looks:
         shape = Shape(positions[at], faces.reshape(corner.shape), places, picture if has_uv else None, seen, look.alpha)
         self._scene.add(shape)
 
-    def _picture(self, texture: _Texture, has_alpha_map: bool) -> Picture | None:
+    def _picture(self, texture: MaterialTexture, has_alpha_map: bool) -> Picture | None:
         key = (texture.name, texture.wrap, has_alpha_map)
         if key not in self._pictures:
             data = self._files.find(texture.name)

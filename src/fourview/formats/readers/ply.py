@@ -9,182 +9,32 @@ write. Own code: trimesh 5.2 cuts colours of 16 bits to their low byte and polyg
 library `plyfile` is GPL.
 """
 
-import io
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from fourview.arrays import Float, Int
+from fourview.formats.readers.ply_tables import Element, Table, binary_tables, read_header, text_tables
 from fourview.formats.readers.polygons import triangulate
 from fourview.formats.readers.scene import Files, Limits, Picture, Scene, Shape, light_from_code, opened
 
-TYPES = {
-    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
-    "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
-    "double": "f8", "float64": "f8",
-}  # fmt: skip
-FULL = {"u1": 255, "u2": 65535}  # the code of full light; floats have 1
 COLOURS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
 COORDINATES = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "texture_t"))
 CORNERS = ("vertex_indices", "vertex_index")
 CORNERED = ("face", "tristrips")  # the elements that have these
 
 
-@dataclass
-class _Element:
-    """One table of the file. `columns`: name, type, type of the count where it is a list."""
-
-    name: str
-    count: int
-    columns: list[tuple[str, str, str | None]] = field(default_factory=list)
-
-    def code_max(self, name: str) -> int:
-        return FULL.get(next(kind for column, kind, _ in self.columns if column == name), 1)
-
-
-Table = dict[str, "Float | Int | list[Float]"]  # a column of numbers, or of lists
-
-
 def read(data: bytes, files: Files, limits: Limits) -> Scene:
     """The faces of a PLY; raises ValueError, or `MeshError` where it is too large."""
-    elements, order, pictures, body = _header(data)
+    elements, order, pictures, body = read_header(data)
     for element in elements:
         if element.name in CORNERED:
             limits.faces(element.count)
         limits.numbers(element.count * len(element.columns))
-    tables = _text_tables(body, elements) if order == "=" else _binary_tables(body, elements, order)
+    tables = text_tables(body, elements) if order == "=" else binary_tables(body, elements, order)
     scene = Scene()
     about = {element.name: element for element in elements}
     if tables.get("vertex") and any(tables.get(name) for name in CORNERED):
         _shapes(scene, tables, about, [(name, _picture(name, files, limits)) for name in pictures], limits)
     return scene
-
-
-def _header(data: bytes) -> tuple[list[_Element], str, list[str], bytes]:
-    """The elements, the byte order ("=" for text), the names of pictures, and the bytes that follow."""
-    head, found, body = data.partition(b"end_header")
-    if not found:
-        raise ValueError("its header has no end")
-    body = body[2:] if body[:2] == b"\r\n" else body[1:]
-    elements: list[_Element] = []
-    order, pictures = "=", []
-    for line in head.decode("utf-8", "replace").splitlines():
-        words = line.split()
-        if words[:1] == ["format"]:
-            order = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}[words[1]]
-        elif words[:1] == ["element"]:
-            elements.append(_Element(words[1], max(0, int(words[2]))))
-        elif words[:2] == ["property", "list"]:
-            elements[-1].columns.append((words[4], TYPES[words[3]], TYPES[words[2]]))
-        elif words[:1] == ["property"]:
-            elements[-1].columns.append((words[2], TYPES[words[1]], None))
-        elif len(words) > 2 and words[0] == "comment" and words[1].lower() == "texturefile":
-            pictures.append(line.split(None, 2)[2])
-    return elements, order, pictures, body
-
-
-def _text_tables(body: bytes, elements: list[_Element]) -> dict[str, Table]:
-    lines = (line for line in io.BytesIO(body) if line.strip())
-    return {element.name: _text_table(lines, element) for element in elements}
-
-
-def _text_table(lines: Iterator[bytes], element: _Element) -> Table:
-    rows = itertools.islice(lines, element.count)
-    if not element.count:
-        return {}
-    if all(of_count is None for _, _, of_count in element.columns):
-        numbers = np.loadtxt(rows, np.float64, comments=None, ndmin=2)
-        if numbers.shape[0] != element.count or numbers.shape[1] < len(element.columns):
-            raise ValueError(f"it has {numbers.shape[0]} of {element.count} rows of '{element.name}': it is cut off")
-        return {name: numbers[:, k] for k, (name, _, _) in enumerate(element.columns)}
-    texts = list(rows)
-    if len(texts) != element.count:
-        raise ValueError(f"it has {len(texts)} of {element.count} rows of '{element.name}': it is cut off")
-    if (table := _uniform(texts, element)) is not None:
-        return table
-    cells: list[list[Float]] = [[] for _ in element.columns]
-    for row in texts:
-        numbers, at = np.array(row.split(), np.bytes_).astype(np.float64), 0
-        for column, (_, _, of_count) in enumerate(element.columns):
-            length = 1
-            if of_count is not None:
-                length, at = int(numbers[at]), at + 1
-            cells[column].append(numbers[at : at + length])
-            at += length
-        if at > len(numbers):
-            raise ValueError(f"a row of '{element.name}' is too short")
-    return _as_table(element, cells)
-
-
-def _uniform(rows: list[bytes], element: _Element) -> Table | None:
-    """Rows of text read at once, where every list is as long as that of the first row."""
-    try:
-        numbers = np.loadtxt(rows, np.float64, comments=None, ndmin=2)
-    except ValueError:
-        return None
-    table: Table = {}
-    at = 0
-    for name, _, of_count in element.columns:
-        if of_count is None:
-            table[name], at = numbers[:, at], at + 1
-            continue
-        length = int(numbers[0, at])
-        if (numbers[:, at] != length).any():
-            return None
-        table[name], at = numbers[:, at + 1 : at + 1 + length], at + 1 + length
-    return table if at <= numbers.shape[1] else None
-
-
-def _binary_tables(body: bytes, elements: list[_Element], order: str) -> dict[str, Table]:
-    tables, at = {}, 0
-    for element in elements:
-        tables[element.name], at = _binary_table(body, at, element, order)
-    return tables
-
-
-def _binary_table(body: bytes, at: int, element: _Element, order: str) -> tuple[Table, int]:
-    """The rows from byte `at`, and where they end. Lists that are all as long as the first are read at once."""
-    layout: list[tuple[str, str, tuple[int, ...]]] = []
-    end = at
-    for name, kind, of_count in element.columns:
-        length = 1
-        if of_count is not None:
-            length = int(_numbers(body, end, order + of_count, 1)[0]) if element.count else 0
-            layout.append((f"count of {name}", order + of_count, ()))
-            end += np.dtype(of_count).itemsize
-        layout.append((name, order + kind, () if of_count is None else (length,)))
-        end += np.dtype(kind).itemsize * length
-    dtype = np.dtype(layout)
-    lists = [name for name, _, of_count in element.columns if of_count is not None]
-    if len(body) - at >= dtype.itemsize * element.count:
-        rows = np.frombuffer(body, dtype, element.count, at)
-        if all((rows[f"count of {name}"] == dtype[name].shape[0]).all() for name in lists):
-            return {name: rows[name] for name, _, _ in element.columns}, at + dtype.itemsize * element.count
-    if not lists:
-        raise ValueError(f"it ends within its {element.count} rows of '{element.name}': it is cut off")
-    cells: list[list[Float]] = [[] for _ in element.columns]
-    for _ in range(element.count):
-        for column, (_, kind, of_count) in enumerate(element.columns):
-            length = 1
-            if of_count is not None:
-                length = int(_numbers(body, at, order + of_count, 1)[0])
-                at += np.dtype(of_count).itemsize
-            cells[column].append(_numbers(body, at, order + kind, length))
-            at += np.dtype(kind).itemsize * length
-    return _as_table(element, cells), at
-
-
-def _numbers(body: bytes, at: int, kind: str, count: int) -> Float:
-    return np.frombuffer(body, kind, count, at) if count else np.zeros(0)
-
-
-def _as_table(element: _Element, cells: list[list[Float]]) -> Table:
-    return {
-        name: np.concatenate(cells[k]) if of_count is None else cells[k]
-        for k, (name, _, of_count) in enumerate(element.columns)
-    }
 
 
 def _picture(name: str, files: Files, limits: Limits) -> Picture | None:
@@ -196,7 +46,7 @@ def _picture(name: str, files: Files, limits: Limits) -> Picture | None:
 def _shapes(
     scene: Scene,
     tables: dict[str, Table],
-    about: dict[str, _Element],
+    about: dict[str, Element],
     pictures: list[tuple[str, Picture | None]],
     limits: Limits,
 ) -> None:
@@ -281,7 +131,7 @@ def _columns(table: Table, names: tuple[str, ...]) -> Float | None:
     return np.stack([np.asarray(table[name], np.float64) for name in names], axis=1)
 
 
-def _colours(table: Table, element: _Element) -> Float | None:
+def _colours(table: Table, element: Element) -> Float | None:
     for names in COLOURS:
         if (codes := _columns(table, names)) is not None:
             full = element.code_max(names[0])

@@ -20,17 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fourview.errors import OutputError, RecipeError
-from fourview.shape.hunyuan2mv.checkpoint import (
-    CONDITIONER_NAMES,
-    TRANSFORMER_NAMES,
-    VAE_NAMES,
-    Names,
-    NetworkParams,
-    network_params,
-    renames,
-)
+from fourview.shape.hunyuan2mv.checkpoint import NetworkParams, network_params
 from fourview.shape.hunyuan2mv.conditioner import Conditioner
 from fourview.shape.hunyuan2mv.sampler import denoise
+from fourview.shape.hunyuan2mv.tensor_names import CONDITIONER_NAMES, TRANSFORMER_NAMES, VAE_NAMES, Names, renames
 from fourview.shape.hunyuan2mv.transformer import Transformer
 from fourview.shape.hunyuan2mv.vae import ShapeVae
 

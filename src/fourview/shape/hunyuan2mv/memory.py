@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""How much of the network lies on the device at once, said before the run.
+"""How much of the network is on the device at once, chosen before the run.
 
 Owns      the plans, what each of them needs, which one fits, what happens where memory runs out all the same.
 Not here  which device (`device`), what the networks compute.
@@ -18,7 +18,6 @@ and what was measured.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,16 @@ from torch import Tensor, nn
 
 from fourview.errors import MemoryShortError, RecipeError
 from fourview.shape.hunyuan2mv.conditioner import Conditioner
+from fourview.shape.hunyuan2mv.placement import (
+    Relay,
+    at_call,
+    blocks_of,
+    bytes_of,
+    modulations_of,
+    owned,
+    visiting,
+    without,
+)
 
 if TYPE_CHECKING:  # a machine that only measures has no YAML, which checkpoints need
     from fourview.shape.hunyuan2mv.checkpoint import Network
@@ -36,9 +45,6 @@ POINTS_A_PASS = {"full": 8_192, "offload": 8_192, "low": 2_048}  # larger ones a
 HEADROOM = 1.1  # what is predicted may be wrong by a tenth
 LIBRARIES = 40 << 20  # bytes of scratch that the libraries for CUDA keep
 
-ALIGNMENT = 256  # bytes, of the tensors in a slot
-
-Owned = tuple[nn.Module, str, Tensor]  # a tensor, the module whose own it is, and its name there
 
 # Numbers that a row holds at the worst moment of a pass, in widths of the row; a test counts what the code does.
 PER_TRANSFORMER_ROW = 20  # in a single block: rows twice, normed, 7 projected, attended, 4 of the MLP, 5 joined
@@ -58,7 +64,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """One of `PLANS`, for one run on one device. `need` and `free` in bytes; `free` is None where nobody knows."""
+    """One of `PLANS`, for one run on one device. `need` and `free` in bytes; `free` is None where it is unknown."""
 
     name: str
     device: torch.device
@@ -95,16 +101,16 @@ class Plan:
 
         The end of the memory is a `MemoryShortError`.
         """
-        guests: list[nn.Module] = [*_modulations(module)]
+        guests: list[nn.Module] = [*modulations_of(module)]
         with self.watched(f"the {type(module).__name__.lower()} ran"), ExitStack() as stack:
             if not self.keeps_all:
                 for guest in guests:
-                    stack.enter_context(_at_call(guest, self.device))
+                    stack.enter_context(at_call(guest, self.device))
                 if self.name == "low":
-                    blocks = _blocks(module)
+                    blocks = blocks_of(module)
                     stack.enter_context(Relay(blocks, guests, self.device).running())
                     guests = guests + blocks
-                stack.enter_context(_visiting(_without(module, guests), self.device))
+                stack.enter_context(visiting(without(module, guests), self.device))
             yield
 
     @contextmanager
@@ -167,15 +173,15 @@ def stage_bytes(network: "Network", work: Work, plan: Plan, dtype: torch.dtype) 
 
 def weight_bytes(module: nn.Module, dtype: torch.dtype) -> int:
     """The bytes of `module`'s tensors once those that are floating are of `dtype`."""
-    return _bytes(_owned(list(module.modules())), dtype)
+    return bytes_of(owned(list(module.modules())), dtype)
 
 
 def _visiting_bytes(module: nn.Module, dtype: torch.dtype, is_streamed: bool) -> int:
-    """What of `module` is on the device at once while it is used, modulations aside."""
-    guests: list[nn.Module] = [*_modulations(module)]
-    blocks = _blocks(module) if is_streamed else []
-    largest = max((_bytes(_owned(_without(block, guests)), dtype) for block in blocks), default=0)
-    return 2 * largest + _bytes(_owned(_without(module, guests + blocks)), dtype)
+    """The bytes of `module` that are on the device at once while it runs, without modulations."""
+    guests: list[nn.Module] = [*modulations_of(module)]
+    blocks = blocks_of(module) if is_streamed else []
+    largest = max((bytes_of(owned(without(block, guests)), dtype) for block in blocks), default=0)
+    return 2 * largest + bytes_of(owned(without(module, guests + blocks)), dtype)
 
 
 def rows_bytes(network: "Network", work: Work, plan: Plan, dtype: torch.dtype) -> dict[str, int]:
@@ -191,7 +197,7 @@ def rows_bytes(network: "Network", work: Work, plan: Plan, dtype: torch.dtype) -
     encode = pictures + context + plan.views_a_pass * conditioner.rows_a_view * per_row * size
 
     h = transformer.params.hidden_size
-    modulations = _modulations(transformer)
+    modulations = modulations_of(transformer)
     table = work.steps * sum(linear.out_features for linear in modulations) * size
     setup = 2 * table + max(weight_bytes(linear, dtype) for linear in modulations)
     step = table + (context_rows + PER_TRANSFORMER_ROW * (context_rows + n)) * h * size
@@ -206,7 +212,7 @@ def rows_bytes(network: "Network", work: Work, plan: Plan, dtype: torch.dtype) -
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """How much this process may still take on `device`; None where nobody knows."""
+    """The bytes that this process may still take on `device`; None where that is unknown."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + unused
@@ -273,153 +279,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(
         words in text for words in ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
     )
-
-
-class Relay:
-    """Blocks take turns in two slots of the device's memory: while one computes, the next one's weights arrive.
-
-    The order is that of `blocks`, over and over; a block that is called out of turn waits for its weights. For CUDA
-    the weights at home are pinned, so that they are copied beside the computation.
-    """
-
-    def __init__(self, blocks: Sequence[nn.Module], guests: Sequence[nn.Module], device: torch.device) -> None:
-        self.blocks, self.device = blocks, device
-        parts = [_without(block, guests) for block in blocks]
-        self.copying = torch.cuda.Stream(device) if device.type == "cuda" else None
-        if self.copying is not None:
-            for part, name, tensor in _owned([part for block in parts for part in block]):
-                if not tensor.is_pinned():
-                    _bring([(part, name, tensor.pin_memory())])
-        self.homes = [_owned(block) for block in parts]
-        size = max((sum(_padded(tensor.nbytes) for _, _, tensor in home) for home in self.homes), default=0)
-        self.slots = [torch.empty(size, dtype=torch.uint8, device=device) for _ in range(2)]
-        self.slot, self.awaited = 0, -1  # where the block is, or will be, that comes next, and its number
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Within the block, the blocks can be called on the device."""
-        hooks = []
-        for number, block in enumerate(self.blocks):
-            hooks.append(block.register_forward_pre_hook(partial(self._enter, number)))
-            hooks.append(block.register_forward_hook(partial(self._leave, number)))
-        self._meet()
-        try:
-            yield
-        finally:
-            self._meet()
-            for hook in hooks:
-                hook.remove()
-            for home in self.homes:
-                _bring(home)
-
-    def _enter(self, number: int, *_: object) -> None:
-        if self.awaited != number:
-            self._send_for(number)
-        self._meet()
-        _bring(self._places(number))
-        self.slot = 1 - self.slot
-        self._send_for((number + 1) % len(self.blocks))
-
-    def _leave(self, number: int, *_: object) -> None:
-        _bring(self.homes[number])
-
-    def _send_for(self, number: int) -> None:
-        """Copies the weights of a block into the slot that comes next."""
-        self.awaited = number
-        with torch.cuda.stream(self.copying):  # of None: nothing
-            for (_, _, place), (_, _, home) in zip(self._places(number), self.homes[number], strict=True):
-                place.copy_(home.detach(), non_blocking=True)
-
-    def _places(self, number: int) -> list[Owned]:
-        """The tensors of a block as they lie in the slot that comes next."""
-        places, start = [], 0
-        for part, name, home in self.homes[number]:
-            place = self.slots[self.slot][start : start + home.nbytes].view(home.dtype).view(home.shape)
-            places.append((part, name, place))
-            start += _padded(home.nbytes)
-        return places
-
-    def _meet(self) -> None:
-        """What is queued after this, on either side, waits for what the other side has queued before."""
-        if self.copying is not None:
-            computing = torch.cuda.current_stream(self.device)
-            computing.wait_stream(self.copying)
-            self.copying.wait_stream(computing)
-
-
-@contextmanager
-def _at_call(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Within the block `module` is on `device` while it is called, and only then."""
-    home = _owned([module])
-    enter = module.register_forward_pre_hook(lambda *_: _bring(_sent(home, device)))
-    leave = module.register_forward_hook(lambda *_: _bring(home))
-    try:
-        yield
-    finally:
-        enter.remove()
-        leave.remove()
-        _bring(home)
-
-
-@contextmanager
-def _visiting(modules: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
-    """Within the block the tensors that `modules` themselves own are on `device`."""
-    home = _owned(modules)
-    try:
-        _bring(_sent(home, device))
-        yield
-    finally:
-        _bring(home)
-
-
-def _modulations(module: nn.Module) -> list[nn.Linear]:
-    parts = module.named_modules()
-    return [part for name, part in parts if name.endswith("modulation") and isinstance(part, nn.Linear)]
-
-
-def _blocks(module: nn.Module) -> list[nn.Module]:
-    """Those of every list of blocks, in the order in which they run."""
-    return [block for part in module.modules() if isinstance(part, nn.ModuleList) for block in part]
-
-
-def _without(module: nn.Module, others: Sequence[nn.Module]) -> list[nn.Module]:
-    """`module` and its parts that are not parts of `others`."""
-    left_out = {id(part) for other in others for part in other.modules()}
-    return [part for part in module.modules() if id(part) not in left_out]
-
-
-def _owned(modules: Sequence[nn.Module]) -> list[Owned]:
-    """The tensors that these modules themselves own."""
-    return [
-        (module, name, tensor)
-        for module in modules
-        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-    ]
-
-
-def _sent(home: Sequence[Owned], device: torch.device) -> list[Owned]:
-    """Copies on `device`, to be brought instead."""
-    return [(module, name, tensor.to(device, non_blocking=True)) for module, name, tensor in home]
-
-
-def _bring(tensors: Sequence[Owned]) -> None:
-    """Each module is given its tensors."""
-    for module, name, tensor in tensors:
-        if isinstance(getattr(module, name), nn.Parameter) and not isinstance(tensor, nn.Parameter):
-            tensor = nn.Parameter(tensor, requires_grad=False)
-        setattr(module, name, tensor)
-
-
-def _bytes(tensors: Sequence[Owned], dtype: torch.dtype) -> int:
-    """Their size once those that are floating are of `dtype`."""
-    return sum(
-        tensor.numel() * (dtype if tensor.is_floating_point() else tensor.dtype).itemsize for _, _, tensor in tensors
-    )
-
-
-def _padded(size: int) -> int:
-    """A size in bytes after which the next tensor may begin."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _gib(size: int | None) -> str:
