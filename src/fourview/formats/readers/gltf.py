@@ -12,71 +12,44 @@ holds the JSON alone. What is left out of the model is a notice with a number.
 """
 
 import json
-import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 
-from fourview.arrays import Float, Int
-from fourview.errors import MeshError
-from fourview.formats.readers.arrays import DRACO, MESHOPT, Arrays, drawn
-from fourview.formats.readers.ply import unstripped
+from fourview.arrays import Float
+from fourview.formats.readers.arrays import Arrays, drawn
+from fourview.formats.readers.gltf_document import (
+    GLOSSINESS,
+    INSTANCING,
+    MATERIALS,
+    TEXTURES,
+    TRANSFORM,
+    Json,
+    check,
+    chunks_of,
+)
+from fourview.formats.readers.gltf_geometry import (
+    TRIANGLES,
+    faces_drawn,
+    matrix_of,
+    placed,
+    roots_of,
+    skinned,
+    walked,
+    with_alpha,
+)
 from fourview.formats.readers.scene import Files, Limits, Picture, Scene, Shape, Wrap, opened
 
-Json = dict[str, Any]
-
-TRANSFORM, INSTANCING = "KHR_texture_transform", "EXT_mesh_gpu_instancing"
-GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
-TEXTURES = ("EXT_texture_webp", "EXT_texture_avif", "MSFT_texture_dds")  # pictures of another kind, which Pillow reads
-# What a file may require. Of materials only the base colour is read, which no other extension of them changes.
-EXTENSIONS = {
-    TRANSFORM, INSTANCING, GLOSSINESS, DRACO, *MESHOPT, *TEXTURES, "KHR_mesh_quantization", "KHR_node_visibility",
-    "KHR_lights_punctual", "KHR_xmp", "KHR_xmp_json_ld", "KHR_animation_pointer", "KHR_accessor_float64",
-}  # fmt: skip
-MATERIALS = "KHR_materials_"
 WRAPS: dict[int, Wrap] = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
-TRIANGLES, STRIP, FAN = 4, 5, 6
-SKIN_PASS = 1 << 18  # vertices that are skinned at once
 
 
 def read(data: bytes, is_binary: bool, files: Files, limits: Limits) -> Scene:
     """What the first scene shows; raises ValueError for damage, `MeshError` for what is not read."""
-    tree, blob = _chunks(data) if is_binary else (json.loads(data.decode("utf-8-sig")), None)
-    _check(tree)
+    tree, blob = chunks_of(data) if is_binary else (json.loads(data.decode("utf-8-sig")), None)
+    check(tree)
     return _Reader(tree, Arrays(tree, blob, files, limits), files, limits).scene()
-
-
-def _chunks(data: bytes) -> tuple[Json, bytes | None]:
-    """The JSON of a GLB, and its binary part."""
-    magic, version, length = struct.unpack_from("<4sII", data)
-    if magic != b"glTF" or version != 2:
-        raise ValueError(f"it begins with {magic!r}, version {version}; glTF 2 is read")
-    if len(data) < length:
-        raise ValueError(f"it ends after {len(data)} of {length} bytes")
-    chunks: dict[bytes, bytes] = {}
-    at = 12
-    while at + 8 <= length:
-        size, kind = struct.unpack_from("<I4s", data, at)
-        if at + 8 + size > length:
-            raise ValueError("a part of it is cut off")
-        chunks.setdefault(kind, data[at + 8 : at + 8 + size])
-        at += 8 + size
-    return json.loads(chunks[b"JSON"].rstrip(b"\0").decode("utf-8-sig")), chunks.get(b"BIN\0")
-
-
-def _check(tree: Json) -> None:
-    version = str(tree["asset"]["version"])
-    if not version.startswith("2."):
-        raise MeshError(f"the mesh is glTF {version}; glTF 2 is read: export it again as glTF 2 or GLB")
-    unknown = [
-        name for name in tree.get("extensionsRequired", ()) if name not in EXTENSIONS and not name.startswith(MATERIALS)
-    ]
-    if unknown:
-        raise MeshError(
-            f"the mesh requires {', '.join(unknown)}, which is not read: export it again without, as plain GLB"
-        )
 
 
 @dataclass(frozen=True)
@@ -113,7 +86,7 @@ class _Reader:
         shown = [number for number in world if "mesh" in nodes[number]]
         self._check_size(nodes, {number: self._times(nodes[number]) for number in shown})
         if "skins" in self._tree:  # joints may stand beside the scene
-            world = _walked(nodes, [root for root in _roots(nodes) if root not in world]) | world
+            world = walked(nodes, [root for root in roots_of(nodes) if root not in world]) | world
         for number in shown:
             self._add(nodes[number], self._instances(nodes[number], world[number]), world)
         self._finish()
@@ -125,8 +98,8 @@ class _Reader:
         """The matrix of every node that the scene shows, by its number."""
         scenes = self._tree.get("scenes", [])
         self._scene.warn("scenes_dropped", max(0, len(scenes) - 1))
-        roots = scenes[self._tree.get("scene", 0)].get("nodes", []) if scenes else _roots(nodes)
-        return _walked(nodes, roots)
+        roots = scenes[self._tree.get("scene", 0)].get("nodes", []) if scenes else roots_of(nodes)
+        return walked(nodes, roots)
 
     def _instancing(self, node: Json) -> dict[str, int] | None:
         """The arrays that place the instances of a node; None where it stands once."""
@@ -146,7 +119,7 @@ class _Reader:
         if named is None:
             return [matrix]
         rows = {name: self._arrays.floats(index) for name, index in named.items()}
-        return [matrix @ _matrix({name: row[k] for name, row in rows.items()}) for k in range(self._times(node))]
+        return [matrix @ matrix_of({name: row[k] for name, row in rows.items()}) for k in range(self._times(node))]
 
     def _check_size(self, nodes: list[Json], times: dict[int, int]) -> None:
         """Before any array is made: how long they are is a number in the JSON, with or without bytes for it."""
@@ -189,7 +162,7 @@ class _Reader:
         if "POSITION" not in attributes:
             return None
         vertices: Float = attributes["POSITION"][:, :3]
-        faces = _faces(faces, len(vertices), primitive.get("mode", TRIANGLES))
+        faces = faces_drawn(faces, len(vertices), primitive.get("mode", TRIANGLES))
         if faces is None:
             self._points += 1
             return None
@@ -197,7 +170,7 @@ class _Reader:
             return None
         vertices = self._morphed(vertices, primitive, weights)
         if skin is not None and "JOINTS_0" in attributes:
-            vertices, is_mirrored = _skinned(vertices, attributes, skin)
+            vertices, is_mirrored = skinned(vertices, attributes, skin)
             faces = faces[:, ::-1] if is_mirrored else faces
         look = self._look(primitive.get("material"))
         uv = attributes.get(f"TEXCOORD_{look.texcoord}")
@@ -206,14 +179,14 @@ class _Reader:
             self._bare += len(faces) * (uv is None)
         colour = look.factor
         if "COLOR_0" in attributes:
-            colour = _with_alpha(attributes["COLOR_0"]) * (1 if look.factor is None else look.factor)
+            colour = with_alpha(attributes["COLOR_0"]) * (1 if look.factor is None else look.factor)
         if look.lost is not None:
             self._lost[look.lost] = self._lost.get(look.lost, 0) + len(faces)
         self._scene.shapes.append(
             Shape(
                 vertices,
                 faces,
-                None if uv is None or look.picture is None else _placed(uv, look.transform),
+                None if uv is None or look.picture is None else placed(uv, look.transform),
                 None if uv is None else look.picture,
                 None if colour is None else np.atleast_2d(colour)[:, :3].astype(np.float32),
                 look.alpha * (1.0 if look.is_opaque or colour is None else float(np.min(np.atleast_2d(colour)[:, 3]))),
@@ -313,7 +286,7 @@ class _Reader:
         if any(shape.colours is not None or shape.picture is not None for shape in shapes):
             white = np.ones((1, 3), np.float32)
             scene.shapes = [
-                shape if shape.colours is not None or shape.picture is not None else _coloured(shape, white)
+                shape if shape.colours is not None or shape.picture is not None else replace(shape, colours=white)
                 for shape in shapes
             ]
         scene.warn("picture_missing", sum(self._lost.values()), [*self._lost])
@@ -323,98 +296,3 @@ class _Reader:
         scene.warn("morph_targets_dropped", self._targets)
         scene.warn("animations_dropped", len(self._tree.get("animations", [])))
         scene.warn("material_maps_dropped", len(self._maps))
-
-
-def _coloured(shape: Shape, colours: Float) -> Shape:
-    return Shape(shape.vertices, shape.faces, shape.uv, shape.picture, colours, shape.alpha)
-
-
-def _roots(nodes: list[Json]) -> list[int]:
-    below = {child for node in nodes for child in node.get("children", ())}
-    return [number for number in range(len(nodes)) if number not in below]
-
-
-def _walked(nodes: list[Json], roots: list[int]) -> dict[int, Float]:
-    """The matrix of every node at or below `roots`, by its number, but for those that are hidden."""
-    world: dict[int, Float] = {}
-    left: list[tuple[int, Float]] = [(int(root), np.eye(4)) for root in reversed(roots)]
-    while left:
-        number, above = left.pop()
-        if number in world:
-            raise ValueError(f"node {number} hangs below two others")
-        node = nodes[number]
-        if node.get("extensions", {}).get("KHR_node_visibility", {}).get("visible", True) is False:
-            continue
-        world[number] = above @ _matrix(node)
-        left += [(int(child), world[number]) for child in reversed(node.get("children", []))]
-    return world
-
-
-def _matrix(node: Json) -> Float:
-    """The `(4, 4)` of a node: its matrix, or its translation, rotation (a quaternion x y z w) and scale."""
-    if "matrix" in node:
-        return np.array(node["matrix"], np.float64).reshape(4, 4).T
-    x, y, z, w = np.array(node.get("rotation", (0, 0, 0, 1)), np.float64)
-    n = x * x + y * y + z * z + w * w
-    s = 2 / n if n else 0.0
-    turn = np.array([
-        [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
-        [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
-        [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
-    ])  # fmt: skip
-    matrix = np.eye(4)
-    matrix[:3, :3] = turn * np.array(node.get("scale", (1, 1, 1)), np.float64)
-    matrix[:3, 3] = node.get("translation", (0, 0, 0))
-    return matrix
-
-
-def _faces(indices: Int | None, count: int, mode: int) -> Int | None:
-    """Triangles `(t, 3)` of what is drawn; None for points and lines."""
-    corners = np.arange(count) if indices is None else indices.ravel().astype(np.int64)
-    if mode == TRIANGLES or (indices is not None and indices.shape[1] == 3):  # Draco keeps no strips
-        return corners[: len(corners) // 3 * 3].reshape(-1, 3)
-    if mode == STRIP:
-        return unstripped(corners)
-    if mode == FAN:
-        first = np.broadcast_to(corners[:1], (max(0, len(corners) - 2),))
-        return np.stack([corners[1:-1], corners[2:], first], axis=1)
-    return None
-
-
-def _skinned(vertices: Float, attributes: dict[str, Float], moves: Float) -> tuple[Float, bool]:
-    """The vertices where their joints, by weights, put them; whether that mirrors them."""
-    sets = [k for k in range(8) if f"JOINTS_{k}" in attributes and f"WEIGHTS_{k}" in attributes]
-    joints = np.concatenate([attributes[f"JOINTS_{k}"] for k in sets], axis=1).astype(np.int64)  # (v, 4 k)
-    weights = np.concatenate([attributes[f"WEIGHTS_{k}"] for k in sets], axis=1).astype(np.float64)
-    if joints.min() < 0 or joints.max() >= len(moves):
-        raise ValueError(f"a vertex hangs on joint {joints.max()} of {len(moves)}")
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    placed = np.empty_like(vertices)
-    for start in range(0, len(vertices), SKIN_PASS):
-        part = slice(start, start + SKIN_PASS)
-        mixed = np.zeros((len(vertices[part]), 3, 4))
-        for k in range(joints.shape[1]):
-            mixed += weights[part, k, None, None] * moves[joints[part, k], :3]
-        placed[part] = np.einsum("vij,vj->vi", mixed[:, :, :3], vertices[part]) + mixed[:, :, 3]
-    main = joints[np.arange(len(joints)), weights.argmax(axis=1)]
-    return placed, bool(np.linalg.det(moves[:, :3, :3])[main].mean() < 0)
-
-
-def _with_alpha(colours: Float) -> Float:
-    return colours if colours.shape[1] > 3 else np.pad(colours, ((0, 0), (0, 1)), constant_values=1)
-
-
-def _placed(uv: Float, transform: Json | None) -> Float:
-    """Texture coordinates after KHR_texture_transform, their origin at the bottom left.
-
-    A positive angle turns them against the clock as the picture is seen, v down: u' = c u + s v, as the Khronos sample
-    viewer, three.js and Blender have it; the matrix in the extension's text is the transpose of that.
-    """
-    placed = uv[:, :2].astype(np.float64)
-    if transform is not None:
-        angle = float(transform.get("rotation", 0))
-        c, s = np.cos(angle), np.sin(angle)
-        placed = placed * transform.get("scale", (1, 1)) @ np.array([[c, s], [-s, c]]).T + transform.get(
-            "offset", (0, 0)
-        )
-    return np.stack([placed[:, 0], 1 - placed[:, 1]], axis=1)
