@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a job costs, known before it starts.
 
-Owns      the default prices, the sum for one recipe.
-Not here  the numbers (`engines`, `kinds`); holding, charging and releasing credits (`store.ledger`).
+Owns      how a price grows with the parameters, the sum for one recipe.
+Not here  the default prices (`engines`, `kinds`); holding, charging and releasing credits (`store.ledger`).
 
 Money is whole thousandths of a credit. A price is a sum of parts. Each part grows with one parameter and is rounded up
 on its own, so a larger parameter never costs less. Grid and texture grow with the square of their side, as the cells
