@@ -22,7 +22,6 @@ from training.depth.sample import PIXELS
 
 INPUTS = 16  # channels of `seen`
 EROSIONS = 8
-HEADS = 4
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,9 @@ class Block(nn.Module):
 class Rows(nn.Module):
     """Attention among the pixels of a row of all four views. `side` is the maps' side, pixels."""
 
-    def __init__(self, c: int, side: int) -> None:
+    def __init__(self, c: int, side: int, heads: int) -> None:
         super().__init__()
+        self.heads = heads
         self.norm = nn.GroupNorm(4, c)
         self.place = nn.Parameter(torch.randn(4 * side, c) * 0.1)
         self.ask, self.answer = nn.Linear(c, 3 * c), nn.Linear(c, c)
@@ -70,7 +70,7 @@ class Rows(nn.Module):
         """`(4b, c, h, w)`, views of one object next to each other -> the same."""
         n, c, h, w = x.shape
         rows = self.norm(x).reshape(n // 4, 4, c, h, w).permute(0, 3, 1, 4, 2).reshape(n // 4 * h, 4 * w, c)
-        asked = self.ask(rows + self.place).reshape(-1, 4 * w, 3, HEADS, c // HEADS).permute(2, 0, 3, 1, 4)
+        asked = self.ask(rows + self.place).reshape(-1, 4 * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         found = F.scaled_dot_product_attention(asked[0], asked[1], asked[2]).transpose(1, 2).reshape(-1, 4 * w, c)
         found = self.answer(found).reshape(n // 4, h, 4, w, c).permute(0, 2, 4, 1, 3)
         return x + found.reshape(n, c, h, w)
@@ -91,8 +91,8 @@ class Network(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(params.widths))
         self.rows = nn.ModuleDict(
             {
-                "32 down": Rows(half, 32), "16 down": Rows(quarter, 16), "8": Rows(params.widths[3], 8),
-                "16 up": Rows(quarter, 16), "32 up": Rows(half, 32),
+                "32 down": Rows(half, 32, 2), "16 down": Rows(quarter, 16, 4), "8": Rows(params.widths[3], 8, 4),
+                "16 up": Rows(quarter, 16, 4), "32 up": Rows(half, 32, 2),
             }
         )  # fmt: skip
         self.finer = nn.Conv2d(fine, 4 * params.last, 1)

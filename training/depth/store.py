@@ -70,7 +70,7 @@ class Store:
     def take(self, index: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures, first surfaces and halves of the objects `index`."""
         arrays = (self.pictures, self.first, self.half)
-        pictures, first, half = (torch.from_numpy(array[np.asarray(index)]) for array in arrays)
+        pictures, first, half = (torch.from_numpy(array[np.asarray(index, np.int64)]) for array in arrays)
         return pictures, first, half
 
     def words(self) -> dict[str, list[str]]:
