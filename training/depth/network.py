@@ -97,6 +97,7 @@ class Network(nn.Module):
         )  # fmt: skip
         self.finer = nn.Conv2d(fine, 4 * params.last, 1)
         self.beside = nn.Conv2d(INPUTS, params.last, 1)
+        self.smooth = nn.Conv2d(params.last, params.last, 3, padding=1)
         self.says = nn.Conv2d(params.last, 4, 1)
         nn.init.zeros_(self.says.weight)
         with torch.no_grad():
@@ -117,7 +118,8 @@ class Network(nn.Module):
             if k:
                 x = self.rows["16 up" if k == 2 else "32 up"](x)
             x = self.after[k](x)
-        out = self.says(F.silu(F.pixel_shuffle(self.finer(F.silu(x)), 2) + self.beside(maps))).float()
+        x = F.silu(F.pixel_shuffle(self.finer(F.silu(x)), 2) + self.beside(maps))
+        out = self.says(F.silu(self.smooth(x))).float()
         return _meant(out.unflatten(0, (-1, 4)), maps.unflatten(0, (-1, 4)))
 
 

@@ -34,7 +34,7 @@ from training.depth.score import Scorer, table, words
 from training.depth.store import Store, make_up, prepare_pack
 from training.pack import SHARES
 
-WARM_UP = 200  # steps
+WARM_UP = 100  # steps
 MEAN_DECAY = 0.999
 
 
@@ -117,9 +117,11 @@ def _has_fast_bf16() -> bool:
 
 
 def _maker(data: Path, room: int) -> "subprocess.Popen[bytes]":
-    """The process that goes on making shapes up, at the lowest priority."""
+    """The process that goes on making shapes up, where a core is idle."""
     command = [sys.executable, "-m", "training.depth.store", "--made-up", str(room), "--out", str(data)]
-    return subprocess.Popen(command, preexec_fn=lambda: os.nice(19))
+    maker = subprocess.Popen(command)
+    os.sched_setscheduler(maker.pid, os.SCHED_IDLE, os.sched_param(0))
+    return maker
 
 
 class Trainer:
