@@ -10,7 +10,7 @@ from torch import Tensor
 
 from training.depth.network import Depth
 
-ERROR, EXPECTED, SLOPE = 4.0, 0.05, 2.0  # weights
+ERROR, EXPECTED, SLOPE = 4.0, 0.05, 0.1  # weights
 APART = 4  # pixels over which slopes are compared: the truth comes in steps of a voxel
 JUMP = 0.05  # greater differences of depth are edges, which no slope describes
 
@@ -21,7 +21,7 @@ def depth_loss(found: Depth, truth: Tensor) -> Tensor:
     truth = truth.nan_to_num(0.5)
     error = (found.depth - truth).abs() * is_seen
     # Laplace's distribution of the error, with the spread that the network says.
-    expected = (error / found.spread + torch.log(found.spread)) * is_seen
+    expected = (error.detach() / found.spread + torch.log(found.spread)) * is_seen
     pixels = is_seen.sum((1, 2, 3)).clamp(min=1).float()
     share = pixels.sqrt() / pixels.sqrt().sum() / pixels  # of a pixel, by object
     each = ((ERROR * error + EXPECTED * expected).sum((1, 2, 3)) * share).sum()

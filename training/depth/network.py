@@ -98,10 +98,13 @@ class Network(nn.Module):
         self.finer = nn.Conv2d(fine, 4 * params.last, 1)
         self.beside = nn.Conv2d(INPUTS, params.last, 1)
         self.smooth = nn.Conv2d(params.last, params.last, 3, padding=1)
-        self.says = nn.Conv2d(params.last, 4, 1)
-        nn.init.zeros_(self.says.weight)
+        self.says = nn.Conv2d(params.last, 3, 1)
+        self.doubts = nn.Sequential(nn.Conv2d(params.last, params.last, 1), nn.SiLU(), nn.Conv2d(params.last, 1, 1))
+        for layer in (self.says, self.doubts[-1]):
+            nn.init.zeros_(layer.weight)
         with torch.no_grad():
-            self.says.bias.copy_(torch.tensor([-2.0, 0.0, -1.0, -3.0]))
+            self.says.bias.copy_(torch.tensor([-2.0, 0.0, -1.0]))
+            self.doubts[-1].bias.fill_(-4.0)
 
     def forward(self, pictures: Tensor, hull: Tensor) -> Depth:
         """`pictures (b, 4, 4, 128, 128)` 0..1, straight colours and matte; `hull (b, 4, 64, 64)`, negative: none."""
@@ -119,7 +122,9 @@ class Network(nn.Module):
                 x = self.rows["16 up" if k == 2 else "32 up"](x)
             x = self.after[k](x)
         x = F.silu(F.pixel_shuffle(self.finer(F.silu(x)), 2) + self.beside(maps))
-        out = self.says(F.silu(self.smooth(x))).float()
+        x = F.silu(self.smooth(x))
+        # Doubt is learnt from what depth is learnt for, and moves none of it: together, depth learns far more slowly.
+        out = torch.cat([self.says(x), self.doubts(x.detach())], dim=1).float()
         return _meant(out.unflatten(0, (-1, 4)), maps.unflatten(0, (-1, 4)))
 
 

@@ -68,7 +68,7 @@ def main() -> int:
 
     plan = Plan(
         args.minutes, args.steps, args.finish, int(either(args.batch, 64, 8)), args.made_up,
-        either(args.rate, 2e-3, 1.5e-3), args.seed, is_cuda or _has_fast_bf16(),
+        either(args.rate, 2e-3, 1e-3), args.seed, is_cuda or _has_fast_bf16(),
         int(either(args.workers, os.cpu_count() or 1, 0)),
     )  # fmt: skip
     data = args.data or args.out / "data"
@@ -100,7 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--made-up", type=float, default=0.4, help="share of made-up shapes")
     parser.add_argument("--room", type=int, default=6000, help="room for so many made-up shapes")
     parser.add_argument("--makers", type=int, default=1, help="1: a process goes on making them up; 0: none")
-    parser.add_argument("--rate", type=float, help="peak learning rate; default: 1.5e-3, on a GPU 2e-3")
+    parser.add_argument("--rate", type=float, help="peak learning rate; default: 1e-3, on a GPU 2e-3")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="processes for hulls; default: none, on a GPU one a core")
     parser.add_argument("--limit", type=int, help="use so many objects of the pack, for a trial")
