@@ -32,7 +32,7 @@ def hull_depth(pictures: np.ndarray) -> Float:
 
     `pictures (4, h, h, 4) uint8` show the frame [-1, 1]; an empty matte is a missing view.
     """
-    given = (pictures[..., 3] >= 128).any(axis=(1, 2))
+    given: np.ndarray = np.any(pictures[..., 3] >= 128, axis=(1, 2))
     if not given[0]:
         return np.full((4, CELLS, CELLS), NONE, np.float32)
     views = [

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.objects import FILL, PIXELS, VOXELS
+from training.objects import FILL, VOXELS
 from training.pack import Pack
 from training.render import made_up
 
@@ -32,8 +32,8 @@ FIRST = 1 << 21  # numbers of made-up shapes; those below belong to others
 
 
 class Store:
-    """`pictures (n, 4, 4, 160, 160) uint8`, premultiplied; `first (n, 4, 128, 128) uint8`, voxels before the first
-    solid one, or NONE; `half (n, 3) float32`, half the sides of the box. Views in the order front, left, back, right."""
+    """`pictures (n, 4, 4, 160, 160) uint8`, premultiplied, front, left, back, right; `first (n, 4, 128, 128) uint8`,
+    voxels before the first solid one, or NONE; `half (n, 3) float32`, half the sides of the box."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
