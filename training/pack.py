@@ -74,6 +74,10 @@ class Pack:
             self._is_ready[at] = True
         return self._objects[index.to(self._objects.half.device)]
 
+    def entry(self, at: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Of one object the pictures `(4, 4, 256, 256) uint8`, the solid `(128, 128, 128) bool` and half its box."""
+        return self._objects.pictures[at], self._solid(at), self._objects.half[at]
+
     def _solid(self, at: int) -> Tensor:
         """`(128, 128, 128) bool`, [x, y, z]; bits are packed most significant first."""
         bits = self._bits[at].to(self._objects.half.device)
