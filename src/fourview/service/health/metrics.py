@@ -24,8 +24,8 @@ class Metrics:
     """One for an application, with a registry of its own."""
 
     def __init__(self, now: float) -> None:
-        self.turn = threading.Lock()  # of those who read what ended since `told_until`: twice would count it twice
-        self.told_until = now  # ends of jobs before this moment are counted, or happened before the process began
+        self.turn = threading.Lock()  # of those who read what ended since `counted_until`: twice would count it twice
+        self.counted_until = now  # ends of jobs before this moment are counted, or happened before the process began
         self._registry = CollectorRegistry()
         of_route = ("method", "route", "status")
         self._requests = Counter(
@@ -56,7 +56,7 @@ class Metrics:
 
     def saw_ended(self, ended: Iterable[Ended], until: float) -> None:
         """These jobs ended since the last time, all those until `until`."""
-        self.told_until = until
+        self.counted_until = until
         for job in ended:
             self._job_seconds.labels(job.kind, job.engine, job.status).observe(job.seconds)
             for stage, seconds in job.stages_s.items():

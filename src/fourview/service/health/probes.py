@@ -76,7 +76,7 @@ class Probes:
             with self._store.read(REQUEST_S) as tx:
                 by_state = jobs.count_jobs(tx)
                 runners = len(workers.present(tx, self._since()))
-                ended = jobs.list_ended(tx, metrics.told_until, until)
+                ended = jobs.list_ended(tx, metrics.counted_until, until)
             metrics.saw_ended(ended, until)
         return metrics.page(by_state, runners, self._files.free_mib())
 

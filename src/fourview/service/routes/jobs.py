@@ -149,7 +149,7 @@ async def stream_events(request: Request, job_id: str, last_event_id: str | None
 async def _events(context: AppContext, job_id: str, seen: int) -> AsyncIterator[str]:
     """The events after number `seen`, until the job has ended; while the database is away there are none."""
     yield f"retry: {RECONNECT_MS}\n\n"
-    said_at = time.monotonic()
+    sent_at = time.monotonic()
     with context.wakeups.subscribe(job_id) as subscription:
         while not context.wakeups.is_closing:
             after = seen
@@ -159,14 +159,14 @@ async def _events(context: AppContext, job_id: str, seen: int) -> AsyncIterator[
                 found, is_open = [], True
             for event in found:
                 seen = event.seq
-                yield f"id: {event.seq}\ndata: {json.dumps(_told(event))}\n\n"
+                yield f"id: {event.seq}\ndata: {json.dumps(_event_object(event))}\n\n"
             if not is_open:
                 return
             now = time.monotonic()
             if found:
-                said_at = now
-            elif now - said_at >= context.settings.events_heartbeat_s:
-                said_at = now
+                sent_at = now
+            elif now - sent_at >= context.settings.events_heartbeat_s:
+                sent_at = now
                 yield ": still here\n\n"
             await subscription.wait()
 
@@ -179,5 +179,5 @@ def _look(tx: Connection, job_id: str, seen: int) -> tuple[list[Event], bool]:
     return (events.after(tx, job_id, seen) if job.last_event > seen else []), not job.is_final
 
 
-def _told(event: Event) -> dict[str, Any]:
+def _event_object(event: Event) -> dict[str, Any]:
     return {"type": event.type, **event.data, "at": moment(event.at)}
