@@ -22,7 +22,7 @@ from fourview.service.http.recipe_schema import JSON, in_form, recipe_properties
 from fourview.service.inputs import body
 from fourview.service.inputs.refusals import refuse, shorten
 from fourview.service.inputs.sources import Source, tell
-from fourview.service.jobs.submit import Asked
+from fourview.service.jobs.submit import JobRequest
 from fourview.sides import FRONT, SIDES
 
 SLUG = "hunyuan3d-2mv"
@@ -37,7 +37,7 @@ _CUT = "true cuts the object out where that is not done yet, false takes the pic
 _FLAG = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-async def read(request: Request, surface: Literal["v1", "v2"], defaults: Mapping[str, Any]) -> Asked:
+async def read(request: Request, surface: Literal["v1", "v2"], defaults: Mapping[str, Any]) -> JobRequest:
     """What a request asks for; raises `Refused` that names each field that cannot be used.
 
     `defaults`: the parameters with another default in the settings, by flat name.
@@ -65,7 +65,7 @@ async def read(request: Request, surface: Literal["v1", "v2"], defaults: Mapping
     if recipe.export.file_type == "obj" and recipe.texture.texture != "off":
         alone = "an OBJ is one file here, without its texture; ask for glb, which holds it"
         notices.append(Notice("obj_without_texture", alone, "file_type"))
-    return Asked(
+    return JobRequest(
         surface, "generate", recipe, sources, {side: name for name, side in PICTURES.items()},
         warnings=tuple(notices), word=found.word, fingerprint=found.fingerprint,
     )  # fmt: skip

@@ -43,7 +43,7 @@ RETRY_S = 10  # when to ask again where too many jobs wait
 
 
 @dataclass(frozen=True)
-class Asked:
+class JobRequest:
     """A request that was read and checked as far as can be without fetching or decoding anything."""
 
     api: Api
@@ -71,30 +71,30 @@ class Submitted:
     is_replay: bool
 
 
-async def submit(context: AppContext, caller: Caller, asked: Asked) -> Submitted:
+async def submit(context: AppContext, caller: Caller, wanted: JobRequest) -> Submitted:
     """The job of this request: a new one, or that of the same request sent before."""
-    price = price_of_request(context, caller, asked)
-    job = await context.look(lambda tx: _look_ahead(tx, context.settings, caller, asked, price))
+    price = price_of_request(context, caller, wanted)
+    job = await context.look(lambda tx: _look_ahead(tx, context.settings, caller, wanted, price))
     if job is not None:
         return Submitted(job, is_replay=True)
     await check_disk(context)
-    await _check_webhook(context.settings, asked.webhook_url)
-    found = await load.gather(context, caller.account_id, asked.sources, asked.fields)
-    recipe = set_parameters(asked.recipe)
+    await _check_webhook(context.settings, wanted.webhook_url)
+    found = await load.gather(context, caller.account_id, wanted.sources, wanted.fields)
+    recipe = set_parameters(wanted.recipe)
     if MESH in found:
         recipe["mesh_type"] = found[MESH].kind
     kept = await load.keep(context, found)
 
     new = NewJob(
-        caller.account_id, caller.key.id, asked.engine, price, recipe, kept,
-        kind=asked.kind,
-        api=asked.api,
-        tags=list(asked.tags),
-        warnings=[asdict(notice) for notice in asked.warnings],
-        keep_s=asked.keep_s or context.settings.job_keep_h * 3600,
-        webhook_url=asked.webhook_url,
+        caller.account_id, caller.key.id, wanted.engine, price, recipe, kept,
+        kind=wanted.kind,
+        api=wanted.api,
+        tags=list(wanted.tags),
+        warnings=[asdict(notice) for notice in wanted.warnings],
+        keep_s=wanted.keep_s or context.settings.job_keep_h * 3600,
+        webhook_url=wanted.webhook_url,
     )  # fmt: skip
-    submitted = await context.change(lambda tx: _accept(tx, context.settings, asked, new))
+    submitted = await context.change(lambda tx: _accept(tx, context.settings, wanted, new))
     if not submitted.is_replay:
         context.wakeups.job_changed(submitted.job.id)
         context.wakeups.job_queued()
@@ -107,54 +107,54 @@ def set_parameters(recipe: Recipe) -> dict[str, Any]:
     return {name: value for name, value in flat(recipe).items() if name in recipe.given}
 
 
-def check_addresses(context: AppContext, asked: Asked) -> None:
+def check_addresses(context: AppContext, wanted: JobRequest) -> None:
     """Raises `Refused` for files and webhooks whose address is refused without a name server."""
-    load.check_addresses(context, asked.sources, asked.fields)
-    if asked.webhook_url is not None:
+    load.check_addresses(context, wanted.sources, wanted.fields)
+    if wanted.webhook_url is not None:
         try:
-            addresses.check_spelling(asked.webhook_url, context.settings.outbound_rules)
+            addresses.check_spelling(wanted.webhook_url, context.settings.outbound_rules)
         except AddressError as error:
             raise _webhook_refused(str(error)) from None
 
 
-def price_of_request(context: AppContext, caller: Caller, asked: Asked) -> int:
+def price_of_request(context: AppContext, caller: Caller, wanted: JobRequest) -> int:
     """Thousandths of a credit that the job will cost; 0 without credits."""
     if not caller.pays:
         return 0
-    return price_of(asked.kind, asked.recipe, context.settings.prices)
+    return price_of(wanted.kind, wanted.recipe, context.settings.prices)
 
 
-def _look_ahead(tx: Connection, settings: Settings, caller: Caller, asked: Asked, price: int) -> Job | None:
+def _look_ahead(tx: Connection, settings: Settings, caller: Caller, wanted: JobRequest, price: int) -> Job | None:
     """The job that this request made before; raises what would be raised later, before anything is done for it."""
-    if asked.word is not None:
+    if wanted.word is not None:
         seen = idempotency.peek(
-            tx, caller.account_id, asked.word, asked.fingerprint, time.time(), settings.idempotency_keep_h * 3600
+            tx, caller.account_id, wanted.word, wanted.fingerprint, time.time(), settings.idempotency_keep_h * 3600
         )
         if seen.state != "new":
-            return _replayed(tx, caller.account_id, asked.word, seen)
+            return _replayed(tx, caller.account_id, wanted.word, seen)
     before = ledger.balance(tx, caller.account_id)
     if before < price:
         needed, there = ledger.in_credits(price), ledger.in_credits(before)
         raise CreditError(f"the balance is {there} credits and {needed} are needed; grant more", before, price)
     _check_queue(tx, settings, caller.key.id)
-    _check_workers(tx, asked.engine)
+    _check_workers(tx, wanted.engine)
     return None
 
 
-def _accept(tx: Connection, settings: Settings, asked: Asked, new: NewJob) -> Submitted:
+def _accept(tx: Connection, settings: Settings, wanted: JobRequest, new: NewJob) -> Submitted:
     now = time.time()
     accounts.lock_account(tx, new.account_id)
-    if asked.word is not None:
+    if wanted.word is not None:
         seen = idempotency.look_up(
-            tx, new.account_id, asked.word, asked.fingerprint, now, settings.idempotency_keep_h * 3600
+            tx, new.account_id, wanted.word, wanted.fingerprint, now, settings.idempotency_keep_h * 3600
         )
         if seen.state != "new":
-            return Submitted(_replayed(tx, new.account_id, asked.word, seen), is_replay=True)
+            return Submitted(_replayed(tx, new.account_id, wanted.word, seen), is_replay=True)
     _check_queue(tx, settings, new.key_id)
-    deadline = None if asked.cancel_after_s is None else now + asked.cancel_after_s
+    deadline = None if wanted.cancel_after_s is None else now + wanted.cancel_after_s
     job = jobs.add_job(tx, replace(new, deadline=deadline), now)
-    if asked.word is not None:
-        idempotency.remember(tx, new.account_id, asked.word, asked.fingerprint, job.id, now)
+    if wanted.word is not None:
+        idempotency.remember(tx, new.account_id, wanted.word, wanted.fingerprint, job.id, now)
     return Submitted(job, is_replay=False)
 
 

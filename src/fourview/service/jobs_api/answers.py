@@ -20,7 +20,7 @@ from fourview.recipe import flat
 from fourview.service.caller import Caller
 from fourview.service.context import AppContext
 from fourview.service.jobs import job_view
-from fourview.service.jobs.submit import Asked, check_addresses, price_of_request, submit
+from fourview.service.jobs.submit import JobRequest, check_addresses, price_of_request, submit
 from fourview.service.jobs.wait_for_job import preferences, wait_for_end
 from fourview.service.jobs_api import request as fields
 from fourview.service.store import ledger
@@ -45,11 +45,11 @@ class Plan(TypedDict):
 
 async def answer(context: AppContext, request: Request, caller: Caller, kind: str, is_dry: bool) -> Response:
     """201 with the job of this request; of a dry run 200 with its price and its plan."""
-    asked = await fields.read(context.settings, request, kind)
+    wanted = await fields.read(context.settings, request, kind)
     if is_dry:
-        check_addresses(context, asked)
-        return JSONResponse(plan(context, caller, asked))
-    submitted = await submit(context, caller, asked)
+        check_addresses(context, wanted)
+        return JSONResponse(plan(context, caller, wanted))
+    submitted = await submit(context, caller, wanted)
     job, wait_s = submitted.job, fields.wait_s(request, context.settings.wait_max_s)
     headers = {"Location": context.links.job(job.id)}
     if submitted.is_replay:
@@ -69,18 +69,18 @@ async def show(
     return JSONResponse(job_view.job_object(context.links, seen, time.time()), status, headers)
 
 
-def plan(context: AppContext, caller: Caller, asked: Asked) -> Plan:
+def plan(context: AppContext, caller: Caller, wanted: JobRequest) -> Plan:
     """What would be done and what it would cost; nothing was fetched, so pictures may still turn out to be none."""
-    shares = dict(KINDS[asked.kind].stages or stages_of(asked.engine))
-    if asked.recipe.texture.texture == "off":
+    shares = dict(KINDS[wanted.kind].stages or stages_of(wanted.engine))
+    if wanted.recipe.texture.texture == "off":
         shares.pop("texture", None)
     total = sum(shares.values())
     return {
         "object": "plan",
-        "kind": asked.kind,
-        "engine": asked.engine or None,
-        "cost": price_of_request(context, caller, asked) / ledger.CREDIT,
-        "recipe": flat(asked.recipe),
+        "kind": wanted.kind,
+        "engine": wanted.engine or None,
+        "cost": price_of_request(context, caller, wanted) / ledger.CREDIT,
+        "recipe": flat(wanted.recipe),
         "stages": [{"name": name, "share": round(share / total, 3)} for name, share in shares.items() if share],
-        "warnings": [{"code": n.code, "message": n.message, "field": n.field} for n in asked.warnings],
+        "warnings": [{"code": n.code, "message": n.message, "field": n.field} for n in wanted.warnings],
     }

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from fourview.kinds import KINDS
 from fourview.service.inputs import body
 from fourview.service.inputs.body import Body
-from fourview.service.jobs.submit import Asked
+from fourview.service.jobs.submit import JobRequest
 from fourview.service.jobs.wait_for_job import preferences
 from fourview.service.jobs_api.fields import (
     Wrong,
@@ -37,7 +37,7 @@ _WAIT = re.compile(r"[0-9]{1,6}", re.ASCII)
 _HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 
 
-async def read(settings: Settings, request: Request, kind: str) -> Asked:
+async def read(settings: Settings, request: Request, kind: str) -> JobRequest:
     """What a request asks for; raises `Refused` that names each field that cannot be used."""
     names = KINDS[kind].accepts
     found = await body.read(request, names)
@@ -51,7 +51,7 @@ async def read(settings: Settings, request: Request, kind: str) -> Asked:
     refuse_unknown(found, (*names, "recipe", *OPTIONS), parameters_of(kind), wrong)
     check_needed(KINDS[kind].needs, sources, wrong_files, wrong)
     refuse(wrong, wrong_files)
-    return Asked(
+    return JobRequest(
         "native", kind, recipe, sources, {name: name for name in names},
         tags=tags,
         webhook_url=webhook_url or None,
