@@ -4,7 +4,7 @@
 
     python benchmarks/hull.py --pack DIR                     every kind, at most 30 objects each
     python benchmarks/hull.py --pack DIR --shape slices      rows of super-ellipses (`--exponent 99`: boxes)
-    python benchmarks/hull.py --pack DIR --shape grown       one build for all: grown, box, turned (shape/hull.py)
+    python benchmarks/hull.py --pack DIR --shape grown       one build for all: grown, box, turned (shape/hull_build.py)
     python benchmarks/hull.py --pack DIR --sides front       from fewer pictures
     python benchmarks/hull.py --pack DIR --shape mini --split val       the network, on objects it never saw
 
@@ -28,7 +28,7 @@ from scipy.spatial import cKDTree
 
 from fourview.progress import RunProgress
 from fourview.recipe import Recipe
-from fourview.shape import hull
+from fourview.shape import hull, hull_build
 from fourview.shape.mini.engine import Mini
 from fourview.views.camera import AZIMUTH_DEG, side_camera
 from fourview.views.view import View
@@ -55,8 +55,8 @@ def main() -> None:
     parser.add_argument("--names", action="store_true", help="print every object")
     args = parser.parse_args()
     if args.shape in ("grown", "box", "turned"):
-        build = getattr(hull, args.shape.upper())
-        hull._judge = lambda *_: build
+        build = getattr(hull_build, args.shape.upper())
+        hull.judge = lambda *_: build
 
     engine = Mini(args.weights)
     rows: dict[str, list[list[float]]] = {}
@@ -127,7 +127,7 @@ def slices(pictures: dict[str, np.ndarray], exponent: float) -> np.ndarray:
     at = np.round(CELLS + FILL * 256 * ((np.arange(CELLS) + 0.5) / CELLS - 0.5) - 0.5).astype(int)
     solid = {n: p[::-1, :, 3][at][:, at] > 127 for n, p in pictures.items()}  # row 0 lowest
     front, side = solid["front"] | solid["back"][:, ::-1], solid["right"] | solid["left"][:, ::-1]
-    a, b = (hull._runs(outline)[0] for outline in (front, side))
+    a, b = (hull_build._runs(outline)[0] for outline in (front, side))
     inside = a.T[:, :, None] ** exponent + b[None] ** exponent < 1
     return inside & front.T[:, :, None] & side[None]
 
