@@ -1,20 +1,20 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several pictures of one object agree: what is uncertain in one view is settled by the colours of the others.
+"""Mattes of several pictures of one object: what is uncertain in one view is decided by the colours of the others.
 
 Owns      turning the network's beliefs into silhouettes that fit the pictures' colours and each other.
 Not here  the network (`saliency`), edges finer than the working size (`edges`), which parts are kept (`matting`).
 
-The network misses parts in one view that it finds in another, and takes in backdrop that shows through. The
-backgrounds differ from picture to picture, the object does not. So each view's beliefs are updated, a few rounds, by
-the votes of
+The network misses parts in one view that it finds in another, and takes backdrop between parts for subject. The
+backgrounds differ from picture to picture, the object does not. So the beliefs of each view are updated in a few
+rounds, by the votes of
 - the network itself;
 - nearby pixels of like colour: mean field with bilateral kernels (Kraehenbuehl and Koltun, "Efficient inference in
   fully connected CRFs with Gaussian edge potentials", 2011) on a sparse bilateral grid (Barron and Poole, "The fast
   bilateral solver", 2016);
-- colour: is it commoner in the *other* views' subjects than in this view's background? A view's own subject has no
-  vote here, it would only confirm its mistakes (mean IoU on composites 0.875 with it, 0.911 without). Nor has what
-  the subject encloses: a window that shows no colour of the background outside is no way through;
+- colour: is it commoner in the *other* views' subjects than in this view's background? A view's own subject does not
+  vote here, because it would confirm its own mistakes (mean IoU on composites 0.875 with it, 0.911 without). What the
+  subject encloses does not vote as background either: a window without the background's colours is no hole;
 - the opposite view, whose silhouette is the mirror image of this one's.
 """
 
@@ -35,9 +35,10 @@ _DOUBT = 0.15  # the network is never believed beyond 1 - this
 _NEAR_PX, _NEAR_LEVELS = 16.0, 10.0  # pixels this near and this alike vote together
 _LIKE_LEVELS = 8.0  # colours of two views this alike are the same colour
 _NEAR_VOTE, _COLOUR_VOTE, _OPPOSITE_VOTE = 2.0, 4.0, 3.0  # log odds
-_ALONE_VOTE = 1.5  # log odds of the colour vote where a single view must speak for itself
-_FEW_PX = 50.0  # a subject of fewer pixels does not get the full word
-_RARE = 1e-4  # of the pixels; a colour rarer than this in both is background's outside the subject, the subject's in it
+_ALONE_VOTE = 1.5  # log odds of the colour vote of a single view, where there are no others
+_FEW_PX = 50.0  # the vote of a subject of fewer pixels counts less
+# Share of the pixels: a colour rarer than this in both counts as background outside the subject, as subject inside it.
+_RARE = 1e-4
 
 _ALIGN_STEP = 4  # silhouettes are laid on each other at a quarter of the working size first
 
@@ -47,7 +48,7 @@ def settle(
 ) -> list[Float]:
     """Beliefs `(h, w) float32` 0..1 that fit the colours, for small `images (h, w, 3)` and the network's `beliefs`.
 
-    `trust` 0..1 says how much each view's subject may tell the others.
+    `trust` 0..1: the weight of each view's subject in the votes of the others.
     """
     colours = [_opponent(image) for image in images]
     near = [
@@ -69,13 +70,13 @@ def settle(
         for k, cell in enumerate(cells):
             shape = now[k].shape
             others = weights.sum() - weights[k]
-            share, word = subject[k], _ALONE_VOTE
+            share, weight = subject[k], _ALONE_VOTE
             if len(names) > 1:
-                share, word = (pooled - weights[k] * subject[k]) / others, _COLOUR_VOTE
+                share, weight = (pooled - weights[k] * subject[k]) / others, _COLOUR_VOTE
             rare = np.where(outside[k] | (now[k] >= 0.5), _RARE, -_RARE)
             inside, against = (shares[cell].reshape(shape) for shares in (share, ground[k]))
             like_subject = (inside - against - rare) / (inside + against + _RARE)  # -1..1
-            votes = _NEAR_VOTE * _vote(near[k].average(now[k]).reshape(shape)) + word * like_subject
+            votes = _NEAR_VOTE * _vote(near[k].average(now[k]).reshape(shape)) + weight * like_subject
             other = opposite[k]
             if other is not None:
                 votes = votes + _OPPOSITE_VOTE * weights[other] * _vote(_laid_on(now[other][:, ::-1], now[k]))

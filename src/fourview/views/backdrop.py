@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A plain backdrop is keyed: a picture of something before one colour needs no network.
+"""Keying: what stands before a backdrop of one colour is found without a network.
 
 Owns      whether the border shows one colour (perhaps with a gentle gradient, a vignette, noise), what differs from it.
-Not here  soft edges (`edges`), what to do where colour cannot tell (`matting` asks the network there).
+Not here  soft edges (`edges`), what is done where colour does not decide (`matting` asks the network there).
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from fourview.views.edges import box_sum, depth, flood, parts
 _RIM_SHARE = 0.02  # of the shorter side
 _RIM_SAMPLES = 4000
 _RIM_PLAIN_SHARE = 0.8  # of the rim must be backdrop; the subject may leave the picture over the rest
-_NOISE_MAX_LEVELS = 5.0  # standard deviation; sensor noise and JPEG stay below, textures do not
+_NOISE_MAX_LEVELS = 5.0  # standard deviation; sensor noise and JPEG have less, textures more
 _SLOPE_MAX_LEVELS = 70.0  # how much a gradient may change over the picture; a wall in uneven light changes more
 
 # What differs from it.
 _TOLERANCE_LEVELS = 9.0  # at least; JPEG moves flat areas beside an edge by this much
-_FAINT_LEVELS = 4.0  # of less contrast than the tolerance, but more than noise: white china before white paper
+_FAINT_LEVELS = 4.0  # contrast below the tolerance, but above noise: white china before white paper
 _FAINT_LEAST_SHARE = 0.02  # of the subject
-_SPECK_SHARE = 0.0002  # of the picture: grains smaller than this are no subject
-_HOLE_SURE_SHARE = 0.015  # of the subject: enclosed backdrop colour this large is a way through it
-_HOLE_LEAST_SHARE = 0.001  # smaller than this it is a highlight, or an eye: kept solid
+_SPECK_SHARE = 0.0002  # of the picture: smaller parts are no subject
+_HOLE_SURE_SHARE = 0.015  # of the subject: an enclosed area of backdrop colour this large is a hole
+_HOLE_LEAST_SHARE = 0.001  # of the subject: a smaller one is a highlight or an eye, and is kept solid
 
-# Shadows darken the backdrop and come in softly.
+# Shadows darken the backdrop and begin without an edge.
 _SHADOW_DARKEST = 0.3
 _SHADOW_HUE_LEVELS = 12.0
-_SHADOW_SLOPE_LEVELS = 14.0  # a pixel, in a picture of 512; edges of things are steeper
+_SHADOW_SLOPE_LEVELS = 14.0  # levels a pixel, in a picture of 512; edges of objects are steeper
 _SHADOW_RING_PX = 4.0  # in a picture of 512
 
 
@@ -88,7 +88,7 @@ def _rim(shape: tuple[int, ...]) -> Bool:
 
 
 def _interruptions(plain: Bool) -> int:
-    """How often something that is not backdrop stands on the picture's border: a subject once, clutter more often."""
+    """How many runs of the picture's border are not backdrop: a subject makes one, clutter more."""
     around = np.concatenate([plain[0], plain[1:-1, -1], plain[-1, ::-1], plain[-2:0:-1, 0]]).astype(int)
     width = max(3, len(around) // 100)  # shorter ones are noise
     covered = np.cumsum(np.concatenate([1 - around, 1 - around[:width]]))
@@ -97,7 +97,7 @@ def _interruptions(plain: Bool) -> int:
 
 
 def _fit_backdrop(pixels: Float) -> tuple[Float, float] | None:
-    """A colour that changes at most quadratically over the picture, `(h, w, 3)`, and its noise in levels; robust."""
+    """The backdrop `(h, w, 3)`, a quadratic fitted robustly to the border, and its noise, levels; None if not plain."""
     height, width = pixels.shape[:2]
     rows, columns = np.nonzero(_rim(pixels.shape))
     step = max(1, len(rows) // _RIM_SAMPLES)
@@ -109,8 +109,8 @@ def _fit_backdrop(pixels: Float) -> tuple[Float, float] | None:
         if np.mean(keep) < 0.5:
             return None
         terms, colours = at[keep], seen[keep]
-        square = (terms[:, :, None] * terms[:, None, :]).sum(axis=0)  # sums, not products of matrices: the same bits
-        mixed = (terms[:, :, None] * colours[:, None, :]).sum(axis=0)  # at any number of threads
+        square = (terms[:, :, None] * terms[:, None, :]).sum(axis=0)  # sums, no matrix products: equal bits
+        mixed = (terms[:, :, None] * colours[:, None, :]).sum(axis=0)  # for any number of threads
         weights = np.linalg.solve(square + 1e-6 * np.eye(6), mixed)  # (6, 3)
         fitted = (at[:, :, None] * weights).sum(axis=1)  # (n, 3)
         left = np.abs(seen - fitted).max(axis=1)
@@ -133,7 +133,7 @@ def _terms(row: Float, column: Float) -> list[Float]:
 
 
 def _shadow(pixels: Float, backdrop: Float, ground: Bool, noise: float) -> Bool:
-    """What is a darker backdrop and joins it without an edge."""
+    """The pixels `(h, w)` that are darker backdrop and border on it without an edge."""
     bright = (backdrop * backdrop).sum(axis=2)
     share = (pixels * backdrop).sum(axis=2) / np.maximum(bright, 1)
     hue = np.abs(pixels - share[..., None] * backdrop).max(axis=2)
@@ -142,7 +142,7 @@ def _shadow(pixels: Float, backdrop: Float, ground: Bool, noise: float) -> Bool:
     slope = np.hypot(*np.gradient(smooth)) * scale
     darker = (share > _SHADOW_DARKEST) & (share < 1) & (hue < max(_SHADOW_HUE_LEVELS, 4 * noise)) & (bright > 3 * 50**2)
     reached = flood(ground | (darker & (slope < _SHADOW_SLOPE_LEVELS + noise)), ground)
-    rests, areas = parts(darker & ~reached)  # the steepest ring of a shadow, reached from both sides
+    rests, areas = parts(darker & ~reached)  # a shadow's steepest ring, between what is reached
     thickest = np.zeros(len(areas))
     np.maximum.at(thickest, rests.ravel(), depth(rests > 0).ravel())
     return (reached | ((thickest < _SHADOW_RING_PX * scale) & (areas > 0))[rests]) & ~ground

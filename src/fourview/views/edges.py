@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Soft edges: how much of each pixel along a silhouette belongs to the subject.
 
-Owns      un-mixing colours in a narrow band along a silhouette, and the small morphology around it.
+Owns      un-mixing colours in a narrow band along a silhouette; distances, connected parts and means of pixels.
 Not here  where the silhouette runs (`backdrop`, `agreement`).
 
-A pixel on the edge is a blend of the subject's colour and the backdrop's. Both are taken from their own side of
-the band, and the pixel's place on the line between them is its opacity.
+A pixel on the edge mixes the colours of subject and backdrop. Each of these is measured on its side of the band, and
+the pixel's place on the line between them is its opacity.
 """
 
 import mahotas
@@ -14,13 +14,13 @@ import numpy as np
 
 from fourview.arrays import Bool, Float, Int
 
-_TEXTURE_LEVELS = 25.0  # colours on the two sides that differ by less than this are no measure of opacity
+_TEXTURE_LEVELS = 25.0  # where the two colours differ by less than this, opacity is not measured from them
 
 
 def soften(image: Float, silhouette: Bool, width_px: float, backdrop: Float | None = None) -> Float:
     """The matte `(h, w) float32` of a silhouette whose true edge lies within `width_px` of it.
 
-    `image (h, w, 3)` in levels; `backdrop (h, w, 3)` where its colours are known, else they are taken from nearby.
+    `image (h, w, 3)` in levels; `backdrop (h, w, 3)`: its colours, if known; else they are taken from nearby pixels.
     """
     matte = silhouette.astype(np.float32)
     if silhouette.all() or not silhouette.any():
@@ -42,7 +42,7 @@ def soften(image: Float, silhouette: Bool, width_px: float, backdrop: Float | No
     share = np.clip(((image - ground) * line).sum(axis=2) / np.maximum(contrast, 1), 0, 1)
     ramp = np.clip(0.5 + (inside - outside) / 2, 0, 1)  # the silhouette itself, one pixel soft
     known = contrast / (contrast + _TEXTURE_LEVELS**2) * (has_subject & has_ground)
-    if backdrop is not None:  # strokes too thin to have an inside: the strongest pixel nearby is taken for pure
+    if backdrop is not None:  # strokes without an inside: the strongest pixel nearby counts as opaque
         away = np.sqrt(((image - ground) ** 2).sum(axis=2))
         strongest = _dilated(away, 2)
         ramp = np.where(has_subject, ramp, np.clip(away / np.maximum(strongest, _TEXTURE_LEVELS), 0, 1))
@@ -59,7 +59,7 @@ def depth(region: Bool) -> Float:
 
 
 def flood(region: Bool, seed: Bool) -> Bool:
-    """The connected parts of `region` that hold a pixel of `seed`; pixels touch by their sides."""
+    """The connected parts of `region` that hold a pixel of `seed`; pixels are connected by their sides."""
     labels, count = mahotas.label(region)
     reached = np.zeros(count + 1, bool)
     reached[labels[seed & region]] = True
@@ -69,7 +69,7 @@ def flood(region: Bool, seed: Bool) -> Bool:
 
 
 def parts(region: Bool) -> tuple[Int, Int]:
-    """Labels `(h, w)` of the connected parts, corners touching, 0 outside; and their areas, `(parts + 1,)` px."""
+    """Labels `(h, w)` of the connected parts, also connected by corners, 0 outside; their areas `(parts + 1,)` px."""
     labels, count = mahotas.label(region, np.ones((3, 3), bool))
     areas: Int = np.bincount(labels.ravel(), minlength=count + 1)
     areas[0] = 0

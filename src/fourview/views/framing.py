@@ -5,11 +5,11 @@
 Owns      the scale, the offset and the stretch of every picture's camera; the warnings about pictures that disagree.
 Not here  the matte (`matting`); measuring one outline (`outline`); the order of the pictures (`swaps`); no pixel moves.
 
-Orthographic pictures of one object obey three rules: all show the same height, opposite ones are mirror images of each
-other's outline, and one scale serves all. Rendered sets obey to a fraction of a pixel and get exactly one scale. Drawn
-or photographed sets obey roughly: then each picture's scale follows its height, opposite outlines are laid on each
-other, and a small stretch takes up the rest, because an engine keeps only what every outline holds, so parts that
-miss each other by a little are lost.
+Orthographic pictures of one object obey three rules: all show the same height, opposite outlines are mirror images of
+each other, and all have one scale. Rendered sets obey them to a fraction of a pixel and get exactly one scale. Drawn or
+photographed sets obey them roughly: then each picture is scaled to the common height, opposite outlines are laid on
+each other, and a small stretch corrects the rest. Without it, parts that miss each other by a little would be lost:
+an engine keeps only what every outline contains.
 """
 
 from collections.abc import Sequence
@@ -30,20 +30,18 @@ from fourview.views.view import Picture, View
 OPPOSITE_PAIRS = tuple((n, s.opposite) for n, s in SIDES.items() if s.azimuth_deg < 180)  # front, back; left, right
 
 SAME_SCALE = 0.012  # heights within this are one scale: half the error of a careful drawing, ten times a rendering's
-SAME_SCALE_PX = 2.0  # and so are heights that differ by this little
-SAME_PLACE_PX = 1.5  # centres within this lie on one axis: what an outline's soft rim leaves open
-SCALE_PRIOR = 0.1  # how far apart the scales of pictures in one frame are expected, logarithm
-EXTENT_ERROR = 0.01  # how well an outline's height is known, of the outline's larger side
-STRETCH_MAX = (
-    0.08  # neither fit, of heights or of opposite outlines, stretches more; 5 degrees of yaw widen a cube by 8 %
-)
-MISMATCH = 0.04  # heights that differ by more are worth a word
-STRETCHED = 0.03  # pixels further from square than this are worth a word
+SAME_SCALE_PX = 2.0  # heights within this are one scale too
+SAME_PLACE_PX = 1.5  # centres within this lie on one axis: the uncertainty of an outline's soft rim
+SCALE_PRIOR = 0.1  # expected spread of the pictures' scales, natural logarithm
+EXTENT_ERROR = 0.01  # error of an outline's height, share of the outline's larger side
+STRETCH_MAX = 0.08  # most that either fit (heights, opposite outlines) stretches; 5 degrees of yaw widen a cube by 8 %
+MISMATCH = 0.04  # heights that differ by more give a notice
+STRETCHED = 0.03  # pixels further from square than this give a notice
 AGREE = 0.98  # opposite outlines that overlap by this much are left as they lie
 CELLS = 96  # of the grid on which outlines are compared
 SEARCH_STEPS = (0.04, 0.02, 0.01, 0.005, 0.0025)  # of half the width, and of the stretch
-STRETCH_COST = 0.1  # overlap that a unit of stretch must gain: without it noise would unsquare the pixels
-DISAGREE = 0.85  # opposite outlines that overlap by less are worth a word; clean sets reach 0.98
+STRETCH_COST = 0.1  # overlap that a unit of stretch must gain; without it noise would stretch pictures
+DISAGREE = 0.85  # opposite outlines that overlap by less give a notice; clean sets reach 0.98
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Place:
 
 
 def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[View], list[Notice]]:
-    """Views with cameras that agree, and what they disagree about.
+    """Views whose cameras agree, and notices about what does not fit.
 
     `mattes` `(h, w)` float32 0..1, one a picture, in the pictures' order; a front must be among them. The box of the
     object is centred at the origin and its longest known side reaches from -1 to 1.
@@ -68,7 +66,7 @@ def frame(pictures: Sequence[Picture], mattes: Sequence[Float]) -> tuple[list[Vi
     places, notices = place_heights(parts)
     overlap = {p: lay_on_each_other(parts, places, p) for p in OPPOSITE_PAIRS if p[0] in parts and p[1] in parts}
     whole, whole_mattes, filled = _without_holes(pictures, mattes, places)
-    if filled:  # the places were found with the holes in: find them again
+    if filled:  # the places were found before the holes were filled: find them again
         views, found = frame(whole, whole_mattes)
         return views, [*filled, *found]
     notices += _overlap_notices(overlap)
@@ -116,7 +114,7 @@ def place_heights(parts: dict[str, Float]) -> tuple[dict[str, Place], list[Notic
     if not is_one_scale:
         solid = {n: outline(without_strokes(m)) for n, m in parts.items()}
         found = _common_unit(solid, picture_h)
-        if found[1] < spread / 2:  # most of what differs are strokes, such as an antenna, that some pictures lack
+        if found[1] < spread / 2:  # most of the difference is in strokes, such as an antenna, that some pictures lack
             (unit, _, is_one_scale), ends = found, solid
     scale = {n: 1 / unit[n] for n in parts}
     row = {n: (o.top + o.bottom) / 2 for n, o in ends.items()}
@@ -193,9 +191,9 @@ def lay_on_each_other(parts: dict[str, Float], places: dict[str, Place], pair: t
 
 
 def centre_box(parts: dict[str, Float], places: dict[str, Place]) -> dict[str, Place]:
-    """The places moved and scaled so that the box all pictures allow is centred and its longest side is 2.
+    """The places, moved and scaled so that the box of the object is centred and its longest side is 2.
 
-    The box is the overlap of what the pictures allow: an engine keeps nothing that one of them lacks.
+    The box is the intersection of the pictures' extents: an engine keeps nothing that one of them lacks.
     """
     low, high = np.full(3, -np.inf), np.full(3, np.inf)
     for n, place in places.items():
@@ -218,7 +216,7 @@ def centre_box(parts: dict[str, Float], places: dict[str, Place]) -> dict[str, P
 
 
 def _scale_notices(heights: dict[str, float]) -> list[Notice]:
-    """What differs in height: `heights` are shares of the common one."""
+    """A notice where heights differ; `heights` are shares of the common one."""
     differs = max(heights.values()) / min(heights.values()) - 1
     if differs < MISMATCH:
         return []

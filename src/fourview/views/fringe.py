@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A fringe: what is left of an old backdrop under a soft alpha.
+"""Fringes: remains of an old backdrop under a soft alpha.
 
-Owns      finding it, and the alpha without it. Not here: the colours of the rim, which are grown from inside when the
-          picture is painted on the model (`texture.project`).
+Owns      finding a fringe, and the alpha without it.
+Not here  the colours of the rim, which are grown from inside when the picture is painted on the model
+          (`texture.project`).
 
 A picture that was cut out on black and saved without dividing by its alpha fades to black where its alpha falls; one
-that was cut out on white, to white. The fringe has one colour F all around, and the object's own colour, the mean of
-what lies deeper inside, is another one. A pixel's place on the line between the two tells how much of it is backdrop. A
+that was cut out on white fades to white. The fringe has one colour F all around. The object's own colour, the mean of
+what lies deeper inside, is another one. The place of a pixel on the line between the two is its share of backdrop. A
 drawn outline has one colour all around too, but also where the picture is opaque: it is no fringe.
 """
 
@@ -17,17 +18,14 @@ from fourview.arrays import Byte, Float
 from fourview.notice import Notice
 from fourview.views.edges import depth, local_mean
 
-BAND_SHARE = 0.012  # of the picture's longer side, from the edge: as deep as a fringe reaches,
-BAND_LEAST_PX = 6.0  # but no less than so much
-FAINT, SOFT, SOLID = (
-    0.05,
-    0.6,
-    0.98,
-)  # alpha: between the first two a colour is mostly F, from the third on the object's
+BAND_SHARE = 0.012  # of the picture's longer side: how deep a fringe reaches from the edge,
+BAND_LEAST_PX = 6.0  # at least
+FAINT, SOFT, SOLID = 0.05, 0.6, 0.98  # alpha: between the first two a colour is mostly F, from the third the object's
 ONE_COLOUR = 20.0  # levels: median distance of faint pixels from F
 OTHER_COLOUR = 40.0  # levels: median distance of the object's colours from F, at least
 ALONG = 0.9  # share of the faint pixels that lie along the rim
-MIXED = 0.35  # share of F: more in most faint pixels, less in most solid ones beside them; and then a pixel is fringe
+# Share of F above which a pixel is fringe. Beside a fringe, most faint pixels have more and most solid ones less.
+MIXED = 0.35
 
 
 def without_fringe(name: str, image: Byte, alpha: Float) -> tuple[Float, list[Notice]]:

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holes in one cut-out that the opposite picture contradicts are filled.
 
-Owns      which holes are no way through, and what is seen in them afterwards.
+Owns      which holes are filled, and with which colours.
 Not here  where the pictures lie on each other (`framing`).
 
-A tool that removes white removes the white trousers too. A way through an object shows from both ends, so a hole in one
-outline where the opposite outline, mirrored, is solid is a hole in the cut-out. Colours under clear alpha have no
-meaning: the hole gets those of the opposite picture, which shows the other side of the same part.
+A program that removes white backgrounds removes white trousers too. A real hole shows from both ends, so a hole where
+the opposite outline, mirrored, is solid is a fault of the cut-out. Colours under clear alpha have no meaning: the hole
+gets those of the opposite picture, which shows the other side of the same part.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from fourview.views.view import Picture
 
 LEAST_SHARE = 0.002  # of the outline's area; smaller ones are eyes and specks, which no model shows
 CONTRADICTED = 0.9  # share of a hole's pixels that are solid in the opposite picture
-RIM_PX = 3  # around a hole its soft edge is filled too
+RIM_PX = 3  # width of the soft edge around a hole, which is filled too
 SOLID = 0.98  # matte from which a pixel's own colour is kept
 
 Opposite = Callable[[Int, Int], tuple[Int, Int]]  # rows and columns (n,) of a picture: those of the opposite one
@@ -61,6 +61,6 @@ def fill_holes(
 
 
 def _inside(place: tuple[Int, Int], shape: tuple[int, ...]) -> tuple[tuple[Int, Int], Bool]:
-    """The places clipped to a picture of `shape`, and which lay in it `(n,)`."""
+    """The places, clipped to a picture of `shape`, and which of them lay in it `(n,)`."""
     row, column = (np.clip(p, 0, side - 1) for p, side in zip(place, shape, strict=True))
     return (row, column), (row == place[0]) & (column == place[1])

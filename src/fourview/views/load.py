@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures are read: any common file becomes upright sRGB with straight alpha, or a clear error before it is decoded.
+"""Read pictures: any common file becomes upright sRGB with straight alpha, or is refused before it is decoded.
 
 Owns      file kinds, size limits, orientation, bit depth, palettes and colour profiles; writing mattes to look at.
 Not here  what belongs to the subject (`matting`), where the camera stands (`framing`).
 
-Files are opened with Pillow's reader of the very kind their first bytes name. `Image.open` would warn about, or refuse,
-large headers by a limit that is global to the process, and would take the extra frames of a phone's JPEG for a film.
+The first bytes choose Pillow's reader. `Image.open` would warn about large headers, or refuse them, by a limit that is
+global to the process, and would take the extra frames of a phone's JPEG for an animation.
 """
 
 import contextlib
@@ -35,11 +35,11 @@ from fourview.views.view import Picture, View
 
 Source = str | os.PathLike[str] | bytes | Image.Image
 
-SIDE_MIN_PX = 16  # below this neither the matting network nor a hull has anything to hold on to
+SIDE_MIN_PX = 16  # smaller pictures give neither the matting network nor the hull enough pixels
 SIDE_MAX_PX = 20_000
 PIXELS_MAX = 200_000_000  # the largest sensors of phones; a PNG of this size takes 800 MB while it is reduced
 WEBP_PIXELS_MAX = 25_000_000  # Pillow's reader of WebP holds each pixel four times, 16 bytes, and cannot reduce
-LONG_SIDE_PX = 2048  # larger pictures are reduced: four of them feed a texture of 1024..8192 texels amply
+LONG_SIDE_PX = 2048  # larger pictures are reduced: four of this size are enough for textures of 1024..8192 texels
 
 _STRIP_PX = 64  # rows of a reduced picture that are made at once
 _KINDS = "PNG, JPEG or WebP"
@@ -109,7 +109,7 @@ def _write_png(path: Path, pixels: Byte) -> None:
 
 
 def is_url(source: str | os.PathLike[str]) -> bool:
-    """Whether what should be the path of a file is a URL."""
+    """Whether `source`, which should be a path, is a URL."""
     return "://" in str(source)[:16]
 
 
@@ -218,9 +218,9 @@ def _size_within(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _in_strips(name: str, image: Image.Image) -> Image.Image:
-    """`image` reduced by whole numbers to no less than is used, where it is far larger.
+    """`image`, reduced by a whole factor where it is far larger than the size at which it is used.
 
-    Colour and alpha are taken from strips of it: each step on all of its pixels would be another copy of them.
+    Works strip by strip: each step on the whole picture would copy all of its pixels.
     """
     (width, height), used = image.size, _size_within(image.size)
     factor = width // used[0], height // used[1]
@@ -237,7 +237,7 @@ def _in_strips(name: str, image: Image.Image) -> Image.Image:
         small.paste(strip, (0, top // factor[1]))
     assert small is not None, "a picture has rows"
     small.info = {kind: value for kind, value in image.info.items() if kind == "icc_profile"}
-    with contextlib.suppress(*_BROKEN):  # a camera's garbled note
+    with contextlib.suppress(*_BROKEN):  # damaged EXIF
         small.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
     return small
 
@@ -245,7 +245,7 @@ def _in_strips(name: str, image: Image.Image) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except _BROKEN:  # a camera's garbled note is no reason to refuse its picture
+    except _BROKEN:  # damaged EXIF is no reason to refuse a picture
         return image
 
 
@@ -272,7 +272,7 @@ def _to_srgb(colour: Image.Image, profile: bytes) -> Image.Image:
     """`colour` in sRGB; a profile that is broken or made for another kind of picture is ignored."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):  # a round trip through it would only cost a last bit
+        if "sRGB" in ImageCms.getProfileDescription(source):  # converting could only change last bits
             return colour
         if source.profile.xcolor_space == "RGB ":
             colour = colour.convert("RGB")
@@ -285,7 +285,7 @@ def _to_srgb(colour: Image.Image, profile: bytes) -> Image.Image:
 def _reduced(
     colour: Image.Image, alpha: Image.Image | None, size: tuple[int, int]
 ) -> tuple[Image.Image, Image.Image | None]:
-    """Both at `size`; colours weigh as much as they are opaque. Hamming's filter rings less than Lanczos'."""
+    """Both at `size`; colours are weighted by alpha. Hamming's filter rings less than Lanczos'."""
     if alpha is None:
         return colour.resize(size, Image.Resampling.HAMMING), None
     rgba = colour.copy()

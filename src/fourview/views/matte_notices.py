@@ -13,12 +13,12 @@ from fourview.views import edges, saliency
 
 CLEAR = 0.1  # alpha up to which a pixel counts as clear
 _RIM_SHARE = 0.006  # of the picture's longer side: soft rims are no wider
-_GLASS_LEAST_SHARE = 0.01  # of what is not clear; less is no word worth
+_GLASS_LEAST_SHARE = 0.01  # of what is not clear; less gives no notice
 _TOUCH_SHARE = 0.02  # of a side's length
 
 
 def glass_notices(name: str, alpha: Float) -> list[Notice]:
-    """Half-transparent matter that the silhouette leaves out: areas, not the soft rim of something solid."""
+    """A notice of half-transparent areas that the silhouette leaves out; soft rims of solid parts do not count."""
     faint = (alpha > CLEAR) & (alpha < 0.5)
     rim = max(2.0, _RIM_SHARE * max(alpha.shape))
     areas = faint & (edges.depth(alpha > CLEAR) > rim) & (edges.depth(alpha < 0.5) > rim)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""An outline measured: where a matte ends, which parts of it count, how it falls on coarser cells.
+"""Measures of an outline: where a matte ends, which parts of it count, what it covers of coarser cells.
 
 Owns      facts about one matte. Not here: how mattes compare (`framing`, `swaps`), how they are made (`matting`).
 """
@@ -13,14 +13,14 @@ import numpy as np
 from fourview.arrays import Bool, Float, Int
 from fourview.errors import PictureError
 
-SPECK = 0.002  # parts of an outline below this share of it say nothing about where the object ends
-THIN = 0.012  # of the outline's larger side: a stroke thinner than twice this may be an antenna that one view misses
-LEAST_PX = 0.5  # what is thinner is taken for this thick, so that nothing is divided by its size
+SPECK = 0.002  # share of the outline: parts smaller than this are ignored where the object's ends are measured
+THIN = 0.012  # share of the outline's larger side: strokes thinner than twice this may be missing in other views
+LEAST_PX = 0.5  # thinner outlines count as this thick, because sizes are divided by
 
 
 @dataclass(frozen=True)
 class Outline:
-    """Where a picture's object ends, in pixels with fractions: the crossings of 0.5."""
+    """Where the object ends in a picture: crossings of 0.5, in pixels with fractions."""
 
     left: float
     right: float
@@ -45,12 +45,12 @@ def main_parts(name: str, matte: Float) -> Float:
 
 
 def pieces(matte: Float) -> int:
-    """How many parts the outline has that are no specks; corners touch."""
+    """How many parts of the outline are no specks; pixels that touch at a corner are connected."""
     return int(np.count_nonzero(~_parts(matte)[1])) - 1
 
 
 def _parts(matte: Float) -> tuple[Int, Bool]:
-    """The parts of an outline: labels `(h, w)`, 0 outside; which are specks `(parts + 1,)`."""
+    """The connected parts of an outline: labels `(h, w)`, 0 outside; which are specks `(parts + 1,)`."""
     labels, count = mahotas.label(matte >= 0.5, np.ones((3, 3), bool))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
@@ -78,7 +78,7 @@ def _ends(profile: Float) -> tuple[float, float]:
 
 
 def without_strokes(matte: Float) -> Float:
-    """The matte where it is wider than a stroke: an opening by a disc. An object that is all strokes stays."""
+    """The matte where it is wider than a stroke: an opening by a disc. An object of strokes alone is kept whole."""
     whole = outline(matte)
     radius = THIN * max(whole.width, whole.height)
     inside = np.pad(matte >= 0.5, 1)
@@ -92,7 +92,7 @@ def without_strokes(matte: Float) -> Float:
 def averages(values: Float, edges: Float) -> Float:
     """Mean of `values (n, ...)` between neighbours of ascending `edges (m + 1,)`, `(m, ...)`; 0 beyond the ends.
 
-    Sums are looked up, not multiplied by a matrix: quicker, and the same to the last bit at any number of threads.
+    Differences of cumulated sums, no matrix product: faster, and equal to the last bit for any number of threads.
     """
     size = len(values)
     flat = values.reshape(size, -1).astype(np.float64)

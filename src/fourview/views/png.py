@@ -1,13 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a PNG says of its colours and Pillow does not apply: cICP, gAMA with cHRM, a colour key of 16 bits.
+"""What a PNG says about its colours and Pillow does not apply: cICP, gAMA with cHRM, a colour key of 16 bits.
 
 Owns      a colour profile made from these chunks, and the exact key. Not here: applying profiles (`load`).
 
 The order is that of "Portable Network Graphics (PNG) Specification (Third Edition)", W3C 2025, section 4.3: cICP counts
 before an embedded profile, that before sRGB, that before gAMA and cHRM. Code points are those of ITU-T H.273. Profiles
 are written as ICC.1:2022 describes them (three primaries, adapted to D50 by Bradford's matrix, and one parametric
-curve), so that one way leads to sRGB for all files. The curves of HDR (PQ, HLG) are left as they are.
+curve), so that all files are converted to sRGB in one way. The curves of HDR (PQ, HLG) are not converted.
+
+Why our own code: Pillow decodes the pixels and leaves these chunks to its caller.
 """
 
 import io
@@ -37,11 +39,11 @@ _CURVES: dict[int, tuple[float, ...]] = {
 }  # fmt: skip
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _D50 = np.array([0.9642, 1.0, 0.8249])
-_USUAL_GAMMA, _NEARLY = 0.45455, 0.005  # what is written beside sRGB's own curve
+_USUAL_GAMMA, _NEARLY = 0.45455, 0.005  # the gAMA that programs write for sRGB, and its tolerance
 
 
 def honoured(image: PngImageFile, data: bytes) -> Image.Image:
-    """The opened PNG with what `data`, its file, says: a profile in its `info`, alpha where a colour of 16 bits is."""
+    """The opened PNG with what its file `data` says: a profile in its `info`, alpha for a colour key of 16 bits."""
     profile = _profile(image, _chunk(data, b"cICP"))
     if profile is not None:
         image.info["icc_profile"] = profile  # empty where sRGB holds

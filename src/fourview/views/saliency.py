@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands out: a network looks at a picture and says where its subject is.
+"""Where the subject of a picture is, as a network sees it.
 
-Owns      the network sessions and what a network is fed.
-Not here  what is made of its answer (`agreement`, `matting`).
+Owns      the network, its input, and how far its answers agree.
+Not here  what is made of the answers (`beliefs`, `agreement`, `matting`).
 
 U-2-Net-p (Qin et al., "U2-Net: Going deeper with nested U-structure for salient object detection", 2020) ships as
 package data: u2netp.onnx, Apache-2.0, credits in u2netp.LICENSE. Other networks come with the `rembg` extra.
-Answers are used as they leave the network: stretching them to 0..1, as is often done, makes a subject out of noise.
+Answers are used unchanged: stretching them to 0..1, as is often done, makes a subject out of noise.
 """
 
 from collections.abc import Sequence
@@ -28,17 +28,17 @@ OWN_NETWORK = "u2netp"
 SURE_AGREEMENT = 0.7  # of two looks, IoU: most subjects score 0.8..1, noise 0..0.2
 
 _SIDE_PX = 320  # the network takes squares of this size
-_MEAN = np.array(
-    [0.485, 0.456, 0.406], np.float32
-)  # of the pictures it was trained on, in shares of each picture's brightest
+# Mean and spread of the pictures that it was trained on, shares of the brightest value of each picture.
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def study(image: Byte, network: str = OWN_NETWORK, tick: Tick = no_tick) -> tuple[Float, float]:
     """How surely each pixel of `image (h, w, 3)` belongs to the subject `(h, w) float32`, and how far the looks agree.
 
-    A second look at the picture, turned a quarter and with red and blue exchanged, errs elsewhere than the first; a
-    mirror image, the usual second look, errs in the same places. Where the two disagree a third is taken, in grey.
+    The network sees the picture a second time, turned a quarter and with red and blue exchanged: its errors then lie
+    elsewhere. (A mirror image, the usual second look, errs in the same places.) Where the two looks disagree, it sees
+    the picture a third time, in grey.
     """
     tick(0.0)
     looks = [look(image, network)]

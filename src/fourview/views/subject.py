@@ -19,7 +19,8 @@ _SECOND_SUBJECT_SHARE = 0.4  # of the main part's area
 _PART_LEAST_SHARE = 0.03  # smaller ones are dropped
 _PINHOLE_SHARE = 0.0003  # of the subject's area
 _SUBJECT_LEAST_SHARE = 0.001  # of the picture
-_BODY_LEAST_SHARE = 0.2  # of an unsure subject lies in strokes of some width; noise has 0.05, real subjects 0.8..1
+# Share of an uncertain subject that lies in strokes of some width, at least; noise has 0.05, real subjects 0.8..1.
+_BODY_LEAST_SHARE = 0.2
 _STROKE_SHARE = 0.01  # of the picture's longer side: half the width of such a stroke
 
 
@@ -31,7 +32,7 @@ def no_subject(name: str, why: str) -> str:
 
 
 def check_body(name: str, solid: Bool) -> None:
-    """Raise `PictureError` where what was found is dust, as it is in a picture of noise beside good ones."""
+    """Raise `PictureError` where what was found are scattered pixels, as in a picture of noise among good ones."""
     stroke = max(1.5, _STROKE_SHARE * max(solid.shape))
     core = edges.depth(solid) > stroke
     body = int(np.count_nonzero(solid & (edges.depth(~core) <= stroke))) if core.any() else 0

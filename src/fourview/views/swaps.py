@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Notice when left and right (or front and back) have probably changed places.
+"""Notices where left and right, or front and back, are probably swapped.
 
-Owns      the evidence for an order of the pictures. Not here: which picture shows which side (the caller says).
+Owns      the evidence for an order of the pictures. Not here: which picture shows which side (the caller names it).
 
-A front that is in truth a left shows in the outlines: opposite outlines are mirror images, neighbours rarely are.
-Left and right exchanged do not: both orders make a solid, one the other's mirror image in depth. There colours tell.
-What the left picture shows near its left edge lies at the front, so the front picture shows that colour in the same
-rows, and the back picture need not. Every statistic here compares the given order with the swapped one row by row and
-changes its sign when the pictures are swapped. Only hues are compared: one face is darker than another by light alone.
+Outlines tell when a front is in fact a left: opposite outlines are mirror images, neighbouring ones rarely are. They do
+not tell when left and right are swapped: both orders make a solid, and one is the mirror image of the other in depth.
+Colours tell then. What the left picture shows near its left edge lies at the front, so the front picture shows that
+colour in the same rows, and the back picture need not. Every statistic here compares the given order with the swapped
+one row by row, and changes its sign when the pictures are swapped. Only hues are compared, because light alone makes
+one side darker than another.
 
-Objects that look alike from front and back cannot be decided and stay silent: a wrong warning is worse than none.
+Objects that look alike from front and back give no notice: a wrong warning is worse than none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,22 +24,22 @@ from fourview.notice import Notice
 from fourview.sides import SIDES
 from fourview.views.outline import outline, resampled, without_strokes
 
-# Which pictures show each other's mirror image: as named, and where a front or back changed places with a side.
+# Pairs of opposite pictures: as named, and where the front or the back was swapped with the left or the right.
 PAIRINGS = (
     (("front", "back"), ("left", "right")),
     (("front", "left"), ("back", "right")),
     (("front", "right"), ("left", "back")),
 )
-UNMATCHED = 0.85  # overlap below which two outlines are hardly one another's mirror image; drawn sets reach 0.88
+UNMATCHED = 0.85  # overlap below which two outlines are hardly mirror images; drawn sets reach 0.88
 MATCHED = 0.92  # overlap above which they probably are
 CELLS = 32  # rows and columns of cells between an outline's ends
 PIXELS_A_CELL = 8  # along a side; of larger pictures only every n-th pixel is looked at
-BANDS = 8  # of rows: chance agrees in one or two of them, a true order in most
+BANDS = 8  # of rows: by chance one or two of them agree, in a true order most
 FILLED = 0.6  # a cell this full of object has a colour
-FARTHEST = 0.25  # hues further apart than this are simply different
+FARTHEST = 0.25  # greatest distance of hues that is counted
 DARK = 0.2  # added to the sum of the channels, so that dark cells have little hue
-NOISE = 1e-3  # mean difference a cell that shading and compression cause
-RIM = 4  # power of the place in a row by which cells near its ends count: what is seen there is surely at the end
+NOISE = 1e-3  # mean difference of a cell that shading and compression cause
+RIM = 4  # cells count by this power of their place in the row: those near its ends most
 # Evidence above these warns: 5 of 1586 clean sets of four in the training pack do, 1 and 3 of as many sets of three
 # with a left or a right; and 66 % of the swapped sets of characters, animals, vehicles and scanned household things
 # (49 % of three), 21 % of all, for most of the pack looks alike from both ends. Chosen on half of the pack; the other
@@ -72,7 +73,7 @@ def find_swaps(images: Mapping[str, Byte], mattes: Mapping[str, Float], overlap:
 
 
 def _unmatched_outlines(mattes: Mapping[str, Float], given: float) -> list[Notice]:
-    """A front that is a left, say: then other pictures are each other's mirror image than the names tell."""
+    """A notice where other pictures are mirror images of each other than the names say, as when a front is a left."""
     if given >= UNMATCHED or len(mattes) < 3:
         return []
     solid = {n: without_strokes(m) for n, m in mattes.items()}
@@ -102,7 +103,7 @@ def _mirrored_overlap(one: Float, other: Float) -> float:
 
 
 def _unmatched_colours(images: Mapping[str, Byte], mattes: Mapping[str, Float]) -> list[Notice]:
-    """Left and right, or front and back, exchanged; silent without a back or without any side."""
+    """A notice where left and right, or front and back, are swapped; none without a back or without left and right."""
     sides = [n for n in ("left", "right") if n in mattes]
     if "back" not in mattes or not sides:
         return []
@@ -119,7 +120,7 @@ def _unmatched_colours(images: Mapping[str, Byte], mattes: Mapping[str, Float]) 
 
 
 def evidence(cells: dict[str, _Cells]) -> float:
-    """How much better the given order fits than the swapped one, -4..4; 0 where nothing tells."""
+    """How much better the given order fits than the swapped one, -4..4; 0 without evidence."""
     sides = [n for n in ("left", "right") if n in cells]
     terms = [_rims(cells, sides, "front", "back"), _halves(cells, sides), _corners(cells, sides)]
     if len(sides) == 2:
@@ -176,7 +177,7 @@ def _nearest(cells: _Cells, other: _Cells, allowed: Bool) -> Float:
     """For each cell the least distance in hue to an allowed cell of `other` in its row or the next ones, `(r, c)`."""
     hue = np.concatenate([np.roll(other.hue, k, axis=0) for k in (-1, 0, 1)], axis=1)  # (r, 3c, 2)
     inside = np.concatenate([np.roll(allowed, k, axis=0) for k in (-1, 0, 1)], axis=1)  # (r, 3c)
-    inside[-1, :CELLS] = inside[0, 2 * CELLS :] = False  # rolled in from the other end
+    inside[-1, :CELLS] = inside[0, 2 * CELLS :] = False  # these rows came from the other end
     squared = (cells.hue[:, :, None, 0] - hue[:, None, :, 0]) ** 2  # (r, c, 3c)
     squared += (cells.hue[:, :, None, 1] - hue[:, None, :, 1]) ** 2
     least: Float = np.sqrt(np.where(inside[:, None], squared, FARTHEST**2).min(axis=2, initial=FARTHEST**2))

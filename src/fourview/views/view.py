@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A picture, and the view it becomes.
+"""The types of a picture and of the view that it becomes.
 
 Owns      the two types. Not here: reading files (`load`), the matte (`matting`), where the camera stands (`framing`).
 """
@@ -13,7 +13,7 @@ from fourview.views.camera import Camera
 
 @dataclass(frozen=True)
 class Picture:
-    """What a person gave us, decoded: upright, sRGB, straight alpha.
+    """What a user sent, decoded: upright, sRGB, straight alpha.
 
     `name` is the object's side; `image (h, w, 3) uint8`; `alpha (h, w) float32` 0..1, or None where the file has none.
     """
@@ -27,8 +27,8 @@ class Picture:
 class View:
     """A picture with its matte and its camera. Row 0 on top, pixel centres at +0.5, sRGB.
 
-    `image (h, w, 3) uint8`; `matte (h, w) float32`, 0 outside, 1 inside. Framing moves the camera, never the pixels:
-    the camera says which box units the picture's own pixels cover, so colours are never resampled before they are used.
+    `image (h, w, 3) uint8`; `matte (h, w) float32`, 0 outside, 1 inside. Framing moves the camera, not the pixels:
+    the camera says which box units the pixels cover, so colours are not resampled before they are used.
     """
 
     name: str
