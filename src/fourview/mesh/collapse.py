@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Collapse edges until a closed mesh has as many faces as asked for, and never tear or pinch it.
+"""Collapse edges until a closed mesh has as many faces as requested, without tearing or pinching it.
 
-Owns      which edges go, in which order, and where the merged vertex lies.
-Not here  the fast first part of the way (`simplify`), meshes that are not manifold (`repair`).
+Owns      which edges are collapsed, in which order, and where the merged vertex lies.
+Not here  the fast start (`simplify`), meshes that are not manifold (`repair`).
 
 The cost of an edge is the quadric error of Garland & Heckbert (Surface simplification using quadric error metrics,
-SIGGRAPH 1997). Only edges that fulfil the link condition go (Dey, Edelsbrunner, Guha, Nekhayev, Topology preserving
-edge contraction, 1999), so what is closed and 2-manifold stays so, with its genus. Edges
-collapse in rounds of edges that do not touch each other, which suits numpy (after Luby, A simple parallel algorithm for
-the maximal independent set problem, 1986):
+SIGGRAPH 1997). Only edges that fulfil the link condition are collapsed (Dey, Edelsbrunner, Guha, Nekhayev, Topology
+preserving edge contraction, 1999), so what is closed and 2-manifold stays so, with its genus. Each round collapses
+edges that do not touch each other, which suits numpy (after Luby, A simple parallel algorithm for the maximal
+independent set problem, 1986):
 
     while there are more faces than asked for:
         cost[e] = quadric error of each edge that fulfils the link condition and turns no face over
@@ -27,10 +27,12 @@ import numpy as np
 from fourview.arrays import Bool, Float, Int
 from fourview.progress import Tick, no_tick
 
-FLATTEN = 1e-5  # pulls the new vertex to the edge's middle where the planes leave it free; share of the quadric's trace
-SHORTER_FIRST = 1e-5  # cost of an edge's length, so that flat regions keep a good grid: a third of a percent of it
+FLATTEN = 1e-5  # share of the quadric's trace: pulls the new vertex to the edge's middle where no plane holds it
+# Cost of an edge's squared length, share of the trace, so that flat regions keep a good grid: as much as an error of a
+# third of a percent of the length.
+SHORTER_FIRST = 1e-5
 MIN_COSINE = 0.2  # of the angle a face may turn in one step: 78 degrees
-CROWD = 64  # at least so many edges compete in a round, so that the last are not single steps; 512 costs shape
+CROWD = 64  # edges that compete in a round, at least, so that the last rounds are not single edges; 512 costs shape
 SWEEPS = 3  # times a round looks for further edges beside those it has chosen
 BLOCK = 8192  # edges priced at once: their temporary arrays stay in the processor's cache
 
@@ -39,10 +41,10 @@ NONE = np.iinfo(np.int32).max
 
 @dataclass
 class _Work:
-    """A mesh in the making. Vertices keep their number, so a dead one is simply no longer used.
+    """The mesh during the collapse. Vertices keep their numbers; those that are merged away are no longer used.
 
     `cost` belongs to half-edges and is kept from round to round: half-edge `k` leaves corner `k`. Of an edge, the
-    half-edge from the smaller vertex number carries it; the other one, and an edge that may not go, costs infinity.
+    half-edge from the smaller vertex number carries it; the other one, and an edge that must stay, costs infinity.
     """
 
     vertices: Float  # (v, 3)
@@ -52,13 +54,13 @@ class _Work:
 
 
 def collapse(vertices: Float, faces: Int, target: int, tick: Tick = no_tick) -> tuple[Float, Int]:
-    """A closed 2-manifold brought to at most `target` faces, as far as that goes without folds and changes of topology.
+    """A closed 2-manifold with at most `target` faces, as far as possible without folds and changes of topology.
 
     `vertices (v, 3) float64`, `faces (f, 3)` in and out; vertices that no face uses stay in the list.
     """
     work = _begin(vertices, faces, tick)
     crowd = CROWD
-    fruitless = False  # nothing went since all edges were priced
+    fruitless = False  # no edge was collapsed since all were priced
     while (excess := (work.faces.shape[1] - target + 1) // 2) > 0:
         tick(1 - 2 * excess / max(len(faces) - target, 1))
         tried, gone = _round(work, excess, max(excess, crowd))
@@ -72,7 +74,7 @@ def collapse(vertices: Float, faces: Int, target: int, tick: Tick = no_tick) -> 
 
 
 def squeeze(vertices: Float, faces: Int, count: int) -> tuple[Float, Int]:
-    """Collapse up to `count` of the cheapest edges whatever becomes of the topology: what is left must be repaired."""
+    """Collapse up to `count` of the cheapest edges without regard to topology; the result must be repaired."""
     work = _begin(vertices, faces, no_tick)
     _round(work, count, max(count, CROWD), gently=False)
     return work.vertices, np.ascontiguousarray(work.faces.T)
@@ -140,7 +142,7 @@ def _best_places(work: _Work, a: Int, b: Int) -> tuple[Float, Float]:
 def _round(work: _Work, excess: int, crowd: int, gently: bool = True) -> tuple[int, int]:
     """Collapse up to `excess` edges that do not touch each other, out of the `crowd` cheapest.
 
-    Returns how many were tried and how many went.
+    Returns how many were tried and how many were collapsed.
     """
     cost = work.cost.ravel()
     last = min(crowd, len(cost)) - 1
@@ -149,14 +151,14 @@ def _round(work: _Work, excess: int, crowd: int, gently: bool = True) -> tuple[i
     start, end = work.faces.ravel(), work.faces[[1, 2, 0]].ravel()
     tried = cheap[_independent(start, end, cheap, len(work.vertices))]
     allowed, near = _judge(work, start[tried], end[tried])
-    cost[tried[~allowed]] = np.inf  # until something beside it changes
+    cost[tried[~allowed]] = np.inf  # until a neighbour changes
     chosen = tried[allowed][:excess] if gently else tried[:excess]
     _apply(work, start[chosen], end[chosen], near)
     return len(tried), len(chosen)
 
 
 def _independent(start: Int, end: Int, cheap: Int, vertex_count: int) -> Int:
-    """Ranks of those half-edges `cheap` (best first) that have no end equal or next to an end of another, ascending."""
+    """Ranks, ascending, of the half-edges of `cheap` (best first) of which no ends are equal or neighbours."""
     rank = np.arange(len(cheap), dtype=np.int32)
     a, b = start[cheap], end[cheap]
     taken = np.zeros(vertex_count, bool)  # ends of chosen edges and their neighbours
@@ -194,7 +196,7 @@ def _judge(work: _Work, a: Int, b: Int) -> tuple[Bool, Int]:
     keys = [edge[out].astype(np.int64) << 32 | faces[(k + 1) % 3, out] for k, out in enumerate(outward)]
     neighbours = np.sort(np.concatenate(keys))
     shared = neighbours[1:][neighbours[1:] == neighbours[:-1]] >> 32
-    stays = hit[0] ^ hit[1] ^ hit[2]  # an end of an edge, not both; three are impossible
+    stays = hit[0] ^ hit[1] ^ hit[2]  # the face holds one end of an edge, not both; three are impossible
     edge, faces = edge[stays], faces[:, stays]
     good = (np.bincount(shared, minlength=len(a)) == 2) & (np.bincount(edge, minlength=len(a)) >= 3)
     place = _best_places(work, a, b)[0].T
@@ -207,7 +209,7 @@ def _judge(work: _Work, a: Int, b: Int) -> tuple[Bool, Int]:
 
 
 def _apply(work: _Work, a: Int, b: Int, near: Int) -> None:
-    """Shrink edges `a - b (n,)` to vertices `a`; they and all they touch are among the faces `near`."""
+    """Shrink edges `a - b (n,)` to vertices `a`; all faces at these edges are among `near`."""
     work.vertices[a] = _best_places(work, a, b)[0].T
     work.quadrics[a] += work.quadrics[b]
     became = np.arange(len(work.vertices), dtype=work.faces.dtype)

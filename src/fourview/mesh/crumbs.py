@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Remove the crumbs: small closed pieces that float beside the object, and shells that hide inside it.
+"""Remove small components that float beside the object, and hollows inside it.
 
-Owns      which connected parts of a mesh are kept.
+Owns      which components of a mesh are kept.
 Not here  face count (`simplify`), noise in the field (`surface`).
 
-A learned field is often faintly positive in empty space, and the surface there closes into crumbs. They share no
-vertex with the body, so area tells them apart. A hollow inside the body is a closed part too, but wound the other way:
-its volume is negative. It cannot be seen or painted, and it would use faces of the budget, so it is removed as well.
-Parts of a size with the body stay: four chairs in a picture are four chairs.
+A learned field is often faintly positive in empty space, and the surface closes around such places: these are the
+crumbs. They share no vertex with the body, and their area is small. A hollow inside the body is a component too, but
+wound the other way: its volume is negative. It cannot be seen or painted, and it would use faces of the budget, so it
+is removed as well. Components as large as the body stay: four chairs in a picture are four chairs.
 """
 
 from collections.abc import Callable
@@ -21,16 +21,17 @@ from fourview.mesh.topology import label_parts
 
 
 def drop_crumbs(mesh: Mesh, min_ratio: float = 0.005, size: Callable[[Mesh], Float] = face_areas) -> tuple[Mesh, int]:
-    """The mesh without hollows and without parts smaller than `min_ratio` of its largest, and how many went.
+    """The mesh without hollows and without components smaller than `min_ratio` of its largest; how many were removed.
 
-    Expects one vertex a position. A part is as large as its faces' `size (f,)`; official post-processors count faces.
+    Expects one vertex a position. The size of a component is the sum of its faces' `size (f,)`; official
+    post-processors count faces.
     """
     part, keep = worthy_parts(mesh, min_ratio, size)
     return (mesh, 0) if keep.all() else (keep_faces(mesh, keep[part]), int(len(keep) - keep.sum()))
 
 
 def worthy_parts(mesh: Mesh, min_ratio: float = 0.005, size: Callable[[Mesh], Float] = face_areas) -> tuple[Int, Bool]:
-    """Which part each face belongs to `(f,)`, and which parts are neither crumbs nor hollows `(parts,)`."""
+    """The component of each face `(f,)`, and which components are neither crumbs nor hollows `(parts,)`."""
     part = label_parts(mesh.faces, len(mesh.vertices))  # (f,)
     count = int(part.max(initial=-1)) + 1
     if count < 2:
@@ -43,6 +44,6 @@ def worthy_parts(mesh: Mesh, min_ratio: float = 0.005, size: Callable[[Mesh], Fl
 
 
 def part_volumes(mesh: Mesh, part: Int) -> Float:
-    """Volume of each part, `(parts,)` box units^3, negative if it is wound inside out; `part (f,)`."""
+    """Volume of each component, `(parts,)` box units^3, negative if it is wound inside out; `part (f,)`."""
     a, b, c = (mesh.vertices[mesh.faces[:, k]].astype(np.float64) for k in range(3))
     return np.bincount(part, np.einsum("ij,ij->i", a, np.cross(b, c))) / 6

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The health of a mesh: what a printer, an engine or a test would complain about.
+"""The health of a mesh: what a 3D printer, a game engine or a test checks.
 
-Owns      counts, closedness, manifoldness, volume. Not here: mending (`simplify`, `crumbs`).
+Owns      counts, closedness, manifoldness, volume. Not here: mending (`repair`, `crumbs`).
 
 Everything is measured after vertices at one position are merged, as a reader of GLB or STL sees it.
 """

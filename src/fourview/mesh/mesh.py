@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A mesh: triangles in box units, and the small facts one reads off them.
+"""The type of a mesh, and what follows directly from its triangles.
 
 Owns      the `Mesh` type, normals, areas, merging vertices at one position.
-Not here  parts (`crumbs`), health (`measure`), files (`export/`).
+Not here  components (`crumbs`), health (`measure`), files (`formats/`).
 """
 
 from dataclasses import dataclass

@@ -8,8 +8,9 @@ Not here  holes: a mesh with an open border is beyond this repair.
 Fast simplifiers collapse edges without asking for the topology. Where a thin wall, a narrow neck or a small hole
 collapsed, two faces may cover each other back to back, four faces may share an edge, two surfaces a vertex. The remedy
 is that of Guéziec, Taubin, Lazarus, Horn (Cutting and stitching, IEEE TVCG 2001): remove what cancels out, pair the
-faces around each edge, give each fan of faces its own vertex. Faces are paired that see each other across empty space:
-so necks stay connected, and squeezed holes close and leave at most a splinter inside.
+faces around each edge, give each fan of faces its own vertex. Of the faces around an
+edge, those that see each other across empty space are paired: necks stay connected, and squeezed holes close and leave
+at most a splinter inside.
 
 Why our own code: trimesh reports such faults and mends few of them; `pymeshfix` is GPL.
 """
@@ -20,15 +21,16 @@ from fourview.arrays import Float, Int
 from fourview.mesh.topology import edge_keys, fans, half_edges, next_corner
 from fourview.progress import Tick, no_tick
 
-RETREAT = 0.05  # how far a vertex that was split moves towards its own neighbours, share of their distance
-GRID = 2.0**-18  # step of the final positions, of the mesh's size: no change of unit or origin in float32 merges two
+RETREAT = 0.05  # how far a split vertex moves towards its own neighbours, share of their distance
+# Step of the final positions, share of the mesh's size: no change of unit or origin in float32 merges two of them.
+GRID = 2.0**-18
 
 
 def make_manifold(vertices: Float, faces: Int, cut: bool = False, tick: Tick = no_tick) -> tuple[Float, Int] | None:
     """The mesh with two faces an edge and one fan a vertex; None if it is not closed.
 
-    `vertices (v, 3) float64`, `faces (f, 3)`. Squeezed necks stay connected and squeezed holes close; with `cut` it is
-    the other way round.
+    `vertices (v, 3) float64`, `faces (f, 3)`. Squeezed necks stay connected and squeezed holes close; with `cut`,
+    necks are cut and holes stay open.
     """
     faces = cancel_doubles(faces)
     tick(0.3)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bring a mesh to the number of faces that was asked for.
+"""Reduce a mesh to a requested number of faces.
 
-Owns      the promise about the count, and the way there: a fast start, a repair, an exact finish.
-Not here  which edges go at the end (`collapse`), how pinches are undone (`repair`), proof (`measure`).
+Owns      the promise about the count, and three steps: a fast start, a repair, an exact finish.
+Not here  which edges are collapsed at the end (`collapse`), how pinches are repaired (`repair`), the proof (`measure`).
 
 `fast-simplification` takes the first steps: about a microsecond a face, but it pinches a few dozen edges of a real hull
 and cannot promise a count. `docs/how/simplify.md` compares it with its rivals.
@@ -22,20 +22,20 @@ from fourview.mesh.topology import half_edges, label_parts
 from fourview.notice import Notice
 from fourview.progress import Tick, no_tick
 
-LOWEST_SHARE = 0.98  # of the target, that the result has at least
-# Faces that our own, better and slower, collapse takes away at the end: more where fewer would cost a part of the mesh.
+LOWEST_SHARE = 0.98  # of the target: the result has at least so many faces
+# Faces left to our own collapse, which is better and slower; the larger numbers are tried where a component was lost.
 LEFT = (60_000, 240_000, 960_000)
-CHILD_FACES = 650_000  # the fast start takes 0.7 s for so many: more run where they can be killed
+CHILD_FACES = 650_000  # the fast start takes 0.7 s for so many; larger meshes run where they can be stopped
 TRIES = 40  # times the topology may be simplified
-BITE = 4  # each time by so many-th of the edges that are too many
-SPLINTER = 0.005  # of the largest part's area: no loss that one could see
+BITE = 4  # each time, one in so many of the surplus edges is collapsed
+SPLINTER = 0.005  # of the largest component's area: smaller components may be lost, it cannot be seen
 
 
 def simplify(mesh: Mesh, target_face_num: int, tick: Tick = no_tick) -> tuple[Mesh, list[Notice]]:
     """The mesh with at most `target_face_num` faces and at least 98 % of them; itself if it has no more to begin with.
 
-    Expects one vertex a position. A closed mesh comes back closed and 2-manifold, with no more parts than it had. Its
-    holes and parts stay as long as the target allows. A notice names what was missed.
+    Expects one vertex a position. A closed mesh comes back closed and 2-manifold, with no more components than it had.
+    Its holes and components stay as long as the target allows. A notice says where the target was missed.
     """
     if len(mesh.faces) <= target_face_num:
         return mesh, []
@@ -63,7 +63,7 @@ def simplify(mesh: Mesh, target_face_num: int, tick: Tick = no_tick) -> tuple[Me
 
 
 def fast_start(vertices: Float, faces: Int, target: int, parts: int, tick: Tick) -> tuple[Float, Int] | None:
-    """About `target` faces, closed and 2-manifold, at most `parts` parts; None where more than splinters broke off."""
+    """About `target` faces, closed and 2-manifold, at most `parts` components; None if more than splinters went."""
     if len(faces) > CHILD_FACES:
         pinched = killable_call.call(fewer_faces, vertices, faces, target, tick=tick)
     else:
@@ -79,7 +79,7 @@ def fewer_faces(vertices: Float, faces: Int, target: int) -> tuple[Float, Int]:
 
 
 def largest_parts(vertices: Float, faces: Int, count: int, splinter: float) -> tuple[Float, Int] | None:
-    """The `count` parts of the greatest volume; None if another has more than `splinter` of the largest part's area."""
+    """The `count` largest components by volume; None if another has more than `splinter` of the largest one's area."""
     mesh = Mesh(vertices, faces)
     part = label_parts(faces, len(vertices))
     volume = abs(part_volumes(mesh, part))
@@ -96,9 +96,9 @@ def largest_parts(vertices: Float, faces: Int, count: int, splinter: float) -> t
 def finish(vertices: Float, faces: Int, target: int, parts: int, tick: Tick) -> tuple[Float, Int]:
     """The closed 2-manifold with `target` faces, or one less if that is odd.
 
-    Where every edge left would tear or fold the mesh, some of the cheapest go all the same, and the repair closes
-    holes or, in turn, cuts handles; the longer this is in vain, the more edges go and the larger a part may be lost.
-    If that takes more faces than wanted, the longest edges are halved.
+    Where every remaining edge would tear or fold the mesh, some of the cheapest are collapsed all the same, and the
+    repair closes holes or, in turn, cuts handles. As long as that does not help, more edges are collapsed and larger
+    components may be lost. If too few faces are left in the end, the longest edges are halved.
     """
     vertices, faces = collapse(vertices, faces, target, lambda done: tick(0.5 + done / 2))
     more, cut = 1, False

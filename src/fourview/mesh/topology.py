@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who touches whom in a mesh: edges, connected parts, fans around a vertex.
+"""The topology of a mesh: its edges, its components, the fans of faces around each vertex.
 
-Owns      questions that faces answer without knowing a position.
-Not here  what to do about the answers (`crumbs`, `measure`, `simplify`).
+Owns      what follows from the faces alone, without positions.
+Not here  what is done with it (`crumbs`, `measure`, `simplify`).
 
-Components are found by hooking each label to a smaller neighbour's and following the chain to its end, round after
-round (Shiloach & Vishkin, An O(log n) parallel connectivity algorithm, 1982); a handful of rounds in practice.
+Components are found by hooking each label to a smaller neighbour's and following the chain to its end, in
+rounds (Shiloach & Vishkin, An O(log n) parallel connectivity algorithm, 1982); in practice a few rounds suffice.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from fourview.arrays import Int
 
 
 def connected(a: Int, b: Int, count: int) -> Int:
-    """For each of `count` things the smallest one it is joined to by links `a (l,) - b (l,)`, itself if none."""
+    """For each of `count` items the smallest one that links `a (l,) - b (l,)` connect it to, `(count,)`."""
     label = np.arange(count, dtype=np.int32)
     while len(a):
         label[np.maximum(a, b)] = np.minimum(a, b)  # of several hooks the last one stays; any of them is downward
@@ -28,7 +28,7 @@ def connected(a: Int, b: Int, count: int) -> Int:
 
 
 def label_parts(faces: Int, vertex_count: int) -> Int:
-    """Which part each face belongs to, `(f,)`, parts counted from 0. Faces touch if they share a vertex."""
+    """The component of each face, `(f,)` from 0. Faces that share a vertex are connected."""
     a, b, c = faces.T
     label = connected(np.concatenate([a, b]), np.concatenate([b, c]), vertex_count)[a]
     return number(label, vertex_count)
@@ -60,8 +60,8 @@ def next_corner(corner: Int) -> Int:
 def fans(faces: Int, one: Int, other: Int) -> Int:
     """Which fan each corner belongs to, `(3f,)`, fans counted from 0.
 
-    Corners of one vertex are of one fan if one can walk from face to face between them across the edges that
-    half-edges `one (p,)` and `other (p,)` share.
+    Two corners of a vertex are in one fan if their faces are connected across edges at that vertex; the half-edges
+    `one (p,)` and `other (p,)` share these edges.
     """
     start, _ = half_edges(faces)
     after_one, after_other = next_corner(one), next_corner(other)

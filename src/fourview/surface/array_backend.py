@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the arrays of a field live: numpy's memory, or a device of torch.
+"""Where the arrays of a field are: in numpy's memory, or on a device of torch.
 
-Owns      the few words that numpy and torch do not share. All else in `surface/` is written in those that they do,
-          as `home.xp.concatenate`, so that one algorithm serves both, and torch need not be installed.
+Owns      the few calls that differ between numpy and torch. All else in `surface/` uses calls that both have, as
+          `backend.xp.concatenate`, so that one algorithm serves both, and torch need not be installed.
 Not here  what is computed with them (`octree`, `extract`).
 """
 
@@ -30,15 +30,15 @@ class ArrayBackend:
         return self.xp.float32 if str(self.device).startswith("mps") else self.xp.float64
 
     def array(self, values: Any) -> Array:
-        """numpy's `values`, brought here."""
+        """numpy's `values` as an array of this backend."""
         return values if self.xp is np else self.xp.asarray(values, device=self.device or "cpu")
 
     def host(self, values: Array) -> Any:
-        """An array from here as numpy's."""
+        """An array of this backend as numpy's."""
         return values if self.xp is np else values.cpu().numpy()
 
     def zeros(self, shape: tuple[int, ...], dtype: str) -> Array:
-        """Zeros. In the host's memory, only the pages that are touched count; numpy's own would come in huge pages."""
+        """Zeros. On the host they take memory only where they are written; numpy's own zeros would use huge pages."""
         if self.device is None or str(self.device).startswith("cpu"):
             pages = mmap.mmap(-1, math.prod(shape) * np.dtype(dtype).itemsize)
             return self.xp.frombuffer(pages, dtype=getattr(self.xp, dtype)).reshape(shape)

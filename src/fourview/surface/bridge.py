@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of one thing are joined by the thinnest bridge that the grid can hold.
+"""Bridges: components of one object are joined by the thinnest bridge that the grid can hold.
 
-Owns      whether the pieces of a surface belong together, the way of a bridge through the grid, the cells that it adds.
-Not here  which pieces count (`mesh.crumbs`), the surface itself (`extract`).
+Owns      whether the components belong together, the way of a bridge through the grid, the cells that it adds.
+Not here  which components count (`mesh.crumbs`), the surface itself (`extract`).
 
-Where every outline is one connected thing, the model is one piece. What is thinner than a cell can still fall between
-the samples: the tip of a tail, a wire with a ball on it. Its bridge is a row of nodes, neighbours along the axes, that
-are made positive. The way is the cheapest one (E. Dijkstra, "A note on two problems in connexion with graphs", 1959,
-with buckets for the costs as in R. Dial's algorithm 360, 1969): a step costs 1, and more the farther the field is below
-zero, so a bridge lies where matter nearly is. It leaves no outline by more than the half of a cell's diagonal. Only the
-nodes that a search reaches are asked for.
+Where every outline is connected, the model should be one component. What is thinner than a cell can still fall between
+the samples: the tip of a tail, a wire with a ball on it. A bridge is a row of nodes, neighbours along the axes, whose
+values are made positive. Its way is the cheapest one (E. Dijkstra, "A note on two problems in connexion with graphs",
+1959, with buckets for the costs as in R. Dial's algorithm 360, 1969): a step costs 1, and more the farther the field is
+below zero, so a bridge lies where the field is nearly positive. It leaves no outline by more than half the diagonal of
+a cell's side. Only the nodes that a search reaches are evaluated.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,9 +32,9 @@ from fourview.views.outline import pieces
 from fourview.views.view import View
 
 THICK = 0.5  # of a cell: the value of a bridge's nodes, which makes it at most one cell thick
-DEPTH_COST = 8  # what a step costs more for each cell that the field is below zero there
+DEPTH_COST = 8  # added cost of a step for each cell that the field is below zero there
 COST_MAX = 255  # of one step
-REACH_NODES = 4_000_000  # that one search may reach; farther pieces stay alone
+REACH_NODES = 4_000_000  # that one search may reach; components farther away stay separate
 BESIDE = 0.71  # cells off an outline up to which a node may carry a bridge: half the diagonal of a cell's side
 
 Allowed = Callable[[Float], Bool]  # points (n, 3): which of them lie within the outlines (n,)
@@ -43,9 +43,9 @@ Allowed = Callable[[Float], Bool]  # points (n, 3): which of them lie within the
 def bridge(
     field: Field, samples: Samples, mesh: Mesh, views: Sequence[View], tick: Tick = no_tick
 ) -> tuple[Mesh, list[Notice]]:
-    """The surface with bridges between its pieces, if every view's outline is one thing; the values are changed.
+    """The surface with bridges between its components, if every view's outline is connected; changes the values.
 
-    `mesh` is what `extract` makes of `samples`; `field` has numpy's arrays and lies where the views' cameras look.
+    `mesh` is what `extract` makes of `samples`; `field` has numpy's arrays and is in the frame of the views' cameras.
     """
     part, is_worthy = worthy_parts(mesh)
     if is_worthy.sum() < 2 or any(pieces(view.matte) > 1 for view in views):
@@ -65,7 +65,7 @@ def bridge(
     is_crossed = (cases != 0) & (cases != 255)
     finest = max(samples.grid.cells)
     message = (
-        f"{len(ways)} of {len(parts)} pieces hung free though every outline is one thing; bridges of one cell"
+        f"{len(ways)} of {len(parts)} pieces were not connected, though every outline is; bridges of one cell"
         f" ({1 / finest:.1%} of the longest side) join them, the longest of {max(map(len, ways))} cells"
     )
     notice = Notice("pieces_bridged", message, "octree_resolution")
@@ -73,7 +73,7 @@ def bridge(
 
 
 def _join(asking: Asking, parts: list[Int], allowed: Allowed) -> list[Int]:
-    """Make positive what joins `parts`, flat nodes inside beside the surface, and give the ways: nodes `(n,)` each."""
+    """Make bridges between `parts` (flat nodes inside, beside the surface) positive; their ways, nodes `(n,)` each."""
     groups = dict(enumerate(parts))
     ways = []
     for number in range(len(parts) - 1):
@@ -109,7 +109,7 @@ def _within(views: Sequence[View], slack: float) -> Allowed:
 
 
 def _cheapest_way(asking: Asking, own: Int, others: Int, allowed: Allowed) -> Int | None:
-    """The nodes of the cheapest way from one of `own (n,)` to one of `others (m,)`, both among them; None: too far."""
+    """The nodes of the cheapest way from one of `own (n,)` to one of `others (m,)`, ends included; None: too far."""
     moves = [way * stride for stride in asking.grid.strides for way in (-1, 1)]
     came = asking.backend.zeros((len(asking.flat),), "uint8")  # by which of `moves`, from 1; 0: not reached
     waiting: dict[int, list[tuple[Int, int]]] = {0: [(own, len(moves) + 1)]}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The 256 cases of a cell: which triangles go with which corners inside.
+"""The 256 cases of a cell: its triangles, by which of its corners are inside.
 
 Owns      the numbering of a cell's corners and edges, and the table of triangles, computed from one rule.
 Not here  where on an edge a vertex lies, and which cells are looked at (`extract`).
@@ -15,7 +15,8 @@ the holes of tables that do not). Why the result is 2-manifold, for any signs:
 2. every segment of a loop lies in a face of the cell, where exactly one loop of the cell beyond follows it backwards;
 3. no loop is cut along a diagonal whose two ends lie in one face: the cell beyond might draw the same diagonal.
 
-Why our own table: the 2-manifold promise needs it proven for all signs; tables with 15 or 33 cases are not.
+Why our own table: the surface is 2-manifold for all signs, as shown above; the usual tables of 15 or 33 cases do not
+guarantee that.
 """
 
 import math

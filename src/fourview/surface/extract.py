@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The surface between the samples: marching cubes on the cells that it passes through.
+"""The surface between the samples: marching cubes on the cells through which it passes.
 
 Owns      where on an edge a vertex lies, and the numbering of vertices and faces.
 Not here  which triangles a cell gets, and why the result is 2-manifold (`cases`); which samples exist (`octree`).
 
-One vertex on every edge of the grid whose ends differ, placed by linear interpolation, but never nearer to an end
-than `MARGIN`: vertices on different edges then have different positions, also in float32, and merging those at one
-position changes nothing. Every cell owns the three edges that start at its least node.
+Every edge of the grid whose ends have different signs carries one vertex, placed by linear interpolation, but not
+nearer to an end than `MARGIN`. So vertices on different edges have different positions, also in float32, and a reader
+that merges vertices at one position changes nothing. Every cell owns the three edges that start at its least node.
 """
 
 import numpy as np

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A field: how far inside the object a point lies.
 
-Owns      what an engine promises (`Field`), and batches of one size for fields that need them.
-Not here  where the points come from (`octree`), what is done with the values (`extract`), numpy or torch (`home`).
+Owns      what an engine promises (`Field`), and batches of equal size for fields that need them.
+Not here  where the points come from (`octree`), what is done with the values (`extract`), numpy or torch
+          (`array_backend`).
 
 Positive inside, 0 on the surface, negative outside; points and values in box units (CONVENTIONS.md). Values far
-from the surface may be any number of the right sign; near it they should grow about evenly, because the surface
-is placed between samples by linear interpolation.
+from the surface may be any number of the right sign. Near it they should change about linearly, because the surface is
+placed between samples by linear interpolation.
 """
 
 from collections.abc import Callable
@@ -29,8 +30,8 @@ class Field:
     for different batch sizes; a field made of them sets `tile`, and is then asked for exactly `tile` points at a time.
     `bounds` `(2, 3)`, always numpy's, holds the least and the greatest corner of a box that contains the surface.
 
-    The arrays are numpy's; a network says `xp=torch` and its `device`. Sampling and extraction then run there as well,
-    and only the mesh leaves it. Values of torch carry no gradient (`torch.inference_mode`).
+    The arrays are numpy's by default. A network sets `xp=torch` and its `device`: sampling and extraction then run on
+    that device, and only the mesh leaves it. Values of torch carry no gradient (`torch.inference_mode`).
     """
 
     value: Callable[[Array], Array]
@@ -45,7 +46,7 @@ class Field:
         return ArrayBackend(self.xp, self.device)
 
     def __call__(self, points: Array) -> Array:
-        """The values `(n,)` at `points (n, 3)`; the last tile is filled up with copies of the last point."""
+        """The values `(n,)` at `points (n, 3)`; the last tile is padded with copies of the last point."""
         if self.tile == 1:
             return self.value(points)
         out = self.xp.empty_like(points[:, 0])

@@ -3,7 +3,7 @@
 """The grid on which a field is sampled, and the samples.
 
 Owns      where the samples lie and how they are numbered (`Grid`), what is known of the field there (`Samples`).
-Not here  which samples are asked for (`octree`), and the surface between them (`extract`).
+Not here  which samples are evaluated (`octree`), and the surface between them (`extract`).
 
 The cells are cubes, exactly `octree_resolution` of them along the longest side of the field's box; the other sides are
 rounded up to whole cells, and the grid sits in the middle of the box. Around it lie nodes that are outside by
@@ -23,8 +23,8 @@ from fourview.surface.array_backend import Array, ArrayBackend
 from fourview.surface.cases import CORNERS
 
 COARSE_CELLS = 64  # along the longest side, at least: the first level then asks for about 65^3 points, 1.6 % at 256
-MARGIN = 0.02  # of a cell: no vertex lies nearer to a sample, so that two never meet at one float32 position
-MARGIN_ULPS = 16  # float32 steps that a margin must be wide where the box lies
+MARGIN = 0.02  # of a cell: no vertex lies nearer to a sample, so that no two have the same float32 position
+MARGIN_ULPS = 16  # least width of the margin, in float32 steps at the box's coordinates
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ class Grid:
 class Samples:
     """A field on a grid, known around its surface.
 
-    `home`: where the arrays live, that of the field.
+    `backend`: where the arrays are, that of the field.
     `values`, `grid.shape` float32: positive inside, negative outside, 0 where no value was computed.
     `cells (n,)`: the cells that the surface passes through, each by the flat number of its least node, rising.
     `cases (n,) uint8`: which of their corners are inside, numbered as in `cases`.
     `asked`: at how many points of the grid the field was evaluated.
-    `evaluated`: the same, with the copies that filled up tiles.
+    `evaluated`: the same, with the copies that padded tiles.
     """
 
     grid: Grid

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sample a field from coarse to fine, only around its surface.
 
-Owns      which points of the grid are asked for, and in which portions.
+Owns      which points of the grid are evaluated, and in which portions.
 Not here  the geometry of the grid (`grid`), triangles (`extract`).
 
     evaluate the field at every node of a coarse grid
@@ -35,18 +35,18 @@ from fourview.surface.cases import CORNERS
 from fourview.surface.field import Field
 from fourview.surface.grid import COARSE_CELLS, Grid, Samples
 
-LARGEST_PASS = 262_144  # points; larger passes gain nothing, take memory, and would make a cancel wait
-# An exact zero counts as inside; the least positive number keeps 0 free to mean "not asked".
-NUDGE = float(np.finfo(np.float32).tiny)  # not less: some GPUs take subnormal numbers for 0
+LARGEST_PASS = 262_144  # points; larger passes are no faster, take more memory, and delay a cancel
+# Replaces an exact 0, which counts as inside: in `values`, 0 means "not evaluated".
+NUDGE = float(np.finfo(np.float32).tiny)  # the least normal number: some GPUs take smaller ones for 0
 
-# The sides of a cell as bits of its case: those of the corners there, and the way to the neighbour.
+# The sides of a cell: axis, direction of the neighbour, and the bits of a case for the corners of that side.
 _SIDES = [
     (axis, way, sum(1 << c for c in range(8) if CORNERS[c, axis] == (way + 1) // 2))
     for axis in range(3)
     for way in (-1, 1)
 ]
 
-# The ways to the nodes around a node, nearest first.
+# Offsets `(n, 3)` of the nodes around a node, nearest first.
 _NEAR = np.argwhere(np.ones((9, 9, 9))) - 4
 _NEAR = _NEAR[np.argsort((_NEAR**2).sum(axis=1), kind="stable")[1:]]
 
@@ -67,7 +67,7 @@ def sample(
     """
     asking = Asking(field, Grid.of(field.bounds, octree_resolution, coarse_cells), num_chunks, tick)
     step = asking.grid.coarsest
-    shares = [4.0**-level for level in range(step.bit_length())][::-1]  # each level asks about 4 times the one before
+    shares = [4.0**-level for level in range(step.bit_length())][::-1]  # each level takes about 4 times the one before
     shares = (np.cumsum(shares) / np.sum(shares)).tolist()
     asking.ask(asking.real(asking.backend.array(_lattice(asking.grid, step))), 0, shares[0])
     doubtful = _doubtful_edges(asking, step)
@@ -78,17 +78,17 @@ def sample(
         edges = _crossed_edges(asking, cells, cases, step)
         asking.ask_around(edges + doubtful, step, start, start)
         seeds = _around(asking, edges, step)
-        if step == 1 or field.tile > 1:  # docs/how/surface.md tells why not always
+        if step == 1 or field.tile > 1:  # docs/how/surface.md says why not always
             seeds += _crossed(asking, doubtful, step)
         cells, cases = follow(asking, seeds, step, start, end)
     if asking.has_positive and len(cells):
         return asking.samples(cells, cases)
-    # Smaller than the coarse cells, or nothing at all: look everywhere before giving up.
+    # The object is smaller than the coarse cells, or there is none: evaluate every point before giving up.
     return sample_dense(field, octree_resolution, num_chunks, tick)
 
 
 def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000, tick: Tick = no_tick) -> Samples:
-    """`field` at every point of the grid: the plain way, which misses nothing."""
+    """`field` at every point of the grid; slow, and misses nothing."""
     asking = Asking(field, Grid.of(field.bounds, octree_resolution), num_chunks, tick)
     count = len(asking.flat)
     portion = asking.backend.array(np.arange(LARGEST_PASS))
@@ -102,7 +102,7 @@ def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000
         )
     cells: list[Array] = []
     cases: list[Array] = []
-    last = count - sum(asking.grid.strides)  # beyond and behind the other sides there is only padding
+    last = count - sum(asking.grid.strides)  # there is only padding beyond the far sides
     for start in range(0, last, LARGEST_PASS):
         slab = portion[: last - start] + start
         case = asking.cases(slab, 1)
@@ -113,18 +113,18 @@ def sample_dense(field: Field, octree_resolution: int, num_chunks: int = 200_000
 
 
 class Asking:
-    """The values known so far, and the way to learn more. Nodes, and cells by their least node, are flat numbers."""
+    """The values known so far, and the evaluation of more. Nodes are flat numbers; a cell has its least node's."""
 
     @classmethod
     def further(cls, field: Field, samples: Samples, tick: Tick) -> Self:
-        """The way to learn more than `samples` of `field`, into the same array."""
+        """Continues from `samples` of `field`, in the same array."""
         asking = cls(field, samples.grid, LARGEST_PASS, tick, samples.values)
         asking.asked, asking.evaluated, asking.has_positive = samples.asked, samples.evaluated, True
         return asking
 
     def __init__(self, field: Field, grid: Grid, num_chunks: int, tick: Tick, values: Array | None = None) -> None:
         self.field, self.grid, self.tick, self.backend = field, grid, tick, field.backend
-        # One tile, where the field has one: more at once gain nothing, and between two of them a cancel is seen.
+        # One tile, where the field has one: more at once are no faster, and a cancel is noticed between two of them.
         self.points_a_pass = field.tile if field.tile > 1 else min(num_chunks, LARGEST_PASS)
         self.values = self.backend.zeros(grid.shape, "float32") if values is None else values
         self.flat = self.values.reshape(-1)
@@ -133,11 +133,11 @@ class Asking:
         self.done = 0.0  # the last value passed to the tick
 
     def samples(self, cells: Array, cases: Array) -> Samples:
-        """What is known, and the cells through which the surface passes."""
+        """The known values, and the `cells` through which the surface passes."""
         return Samples(self.grid, self.backend, self.values, cells, cases, self.asked, self.evaluated)
 
     def ask(self, nodes: Array, start: float, end: float) -> None:
-        """Learn the values at `nodes (n,)`, distinct and not padding; the tick goes from `start` to `end`."""
+        """Evaluate `nodes (n,)`, distinct and not padding; the tick goes from `start` to `end`."""
         for at in range(0, len(nodes), self.points_a_pass):
             self.done = start + (end - start) * at / len(nodes)
             self.tick(self.done)
@@ -145,7 +145,7 @@ class Asking:
         self.done = end
 
     def real(self, nodes: Array) -> Array:
-        """Those of `nodes` that belong to the grid; the padding around it is outside, and known from now on."""
+        """Those of `nodes` that belong to the grid; the padding among them is marked as outside."""
         real = [nodes[:0]]
         for at in range(0, len(nodes), LARGEST_PASS):
             part = nodes[at : at + LARGEST_PASS]
@@ -158,7 +158,7 @@ class Asking:
     def _evaluate(self, nodes: Array) -> None:
         xp = self.backend.xp
         points = self.grid.points(self.grid.ijk(nodes), self.backend)
-        with np.errstate(over="ignore"):  # beyond float32 is infinite, and that has a clear sign
+        with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and keep their sign
             values = xp.asarray(self.field(points), dtype=xp.float32)
         unclear = xp.isnan(values)
         if unclear.any():
@@ -173,14 +173,14 @@ class Asking:
         self.evaluated += -(-len(nodes) // self.field.tile) * self.field.tile
 
     def ask_around(self, around: list[Around], step: int, start: float, end: float) -> None:
-        """Learn what is not yet known of all these nodes, `step` apart; no list may repeat one."""
+        """Evaluate those of these nodes, `step` apart, that are not known; no list may repeat one."""
         unknown = []
         for cells, offsets in around:
-            for offset in offsets:  # within one turn no node comes twice
+            for offset in offsets:  # within one offset no node comes twice
                 self.tick(start)
                 nodes = cells + offset
                 nodes = nodes[self.flat[nodes] == 0]
-                self.flat[nodes] = np.nan  # spoken for
+                self.flat[nodes] = np.nan  # will be evaluated below
                 unknown.append(nodes)
         nodes = self.real(self.backend.xp.concatenate(unknown))
         if self.field.tile > 1:
@@ -188,9 +188,9 @@ class Asking:
         self.ask(nodes, start, end)
 
     def _near(self, nodes: Array, step: int) -> Array:
-        """Unknown nodes around the last of `nodes`, so many that they fill the last tile: some are asked for next.
+        """Unknown nodes around the last of `nodes`, so many that they fill the last tile; some of them are needed next.
 
-        Where the surface is followed into something thin, each turn needs a few points, and a tile costs the same.
+        Where the surface is followed into something thin, each round needs few points, but costs a whole tile.
         """
         count = len(nodes) % self.field.tile
         if count == 0:
@@ -201,7 +201,7 @@ class Asking:
         return self.backend.xp.unique(near[self.flat[near] == 0])
 
     def is_inside(self, nodes: Array) -> Array:
-        """`(n,) bool`."""
+        """Whether nodes `(n,)` are inside, `(n,) bool`."""
         return self.flat[nodes] > 0
 
     def cases(self, cells: Array, step: int) -> Array:
@@ -222,7 +222,7 @@ def _lattice(grid: Grid, step: int, beyond: int = 0) -> Array:
 
 
 def _crossed_edges(asking: Asking, cells: Array, cases: Array, step: int) -> list[Around]:
-    """The edges along each axis whose ends differ, of cells twice as large as `step`; with each the way to its middle.
+    """The edges along each axis whose ends differ, of cells twice as large as `step`, with the offset of their middles.
 
     An edge is looked at in the one cell whose least node it starts at: all cells around a crossed edge are known.
     """
@@ -241,7 +241,7 @@ def _around(asking: Asking, edges: list[Around], step: int) -> list[Array]:
 
 
 def follow(asking: Asking, seeds: list[Array], step: int, start: float, end: float) -> tuple[Array, Array]:
-    """The cells `(n,)`, rising, to which the surface leads from `seeds`, and their cases. No list may repeat a cell."""
+    """The cells `(n,)`, ascending, that the surface reaches from `seeds`; their cases. No list may repeat a cell."""
     xp, strides, corners = asking.backend.xp, asking.grid.strides, asking.grid.corners(step)
     is_taken = asking.backend.zeros((len(asking.flat),), "uint8")
     taken = [asking.backend.array(np.zeros(0, np.int64))]
@@ -255,7 +255,7 @@ def follow(asking: Asking, seeds: list[Array], step: int, start: float, end: flo
         start = end
         cases.append(asking.cases(taken[-1], step))
         seeds = []
-        for axis, way, side in _SIDES:  # the padding is outside, so no way leads out of the grid
+        for axis, way, side in _SIDES:  # the padding is outside, so the surface does not leave the grid
             seen = cases[-1] & side
             seeds.append(taken[-1][(seen != 0) & (seen != side)] + way * strides[axis] * step)
     found = xp.concatenate(taken)
@@ -272,7 +272,7 @@ def _doubtful_edges(asking: Asking, step: int) -> list[Around]:
     xp = asking.backend.xp
     values = asking.values[::step, ::step, ::step]
     sizes = xp.abs(xp.asarray(values, dtype=asking.backend.double))
-    sizes[xp.isinf(sizes)] = np.nan  # padding: nothing holds there
+    sizes[xp.isinf(sizes)] = np.nan  # padding: it decides nothing
     nodes = asking.backend.array(_lattice(asking.grid, step).reshape(values.shape))
     found = []
     for axis, stride in enumerate(asking.grid.strides):
@@ -287,7 +287,7 @@ def _doubtful_edges(asking: Asking, step: int) -> list[Around]:
 
 
 def _crossed(asking: Asking, edges: list[Around], step: int) -> list[Array]:
-    """The cells of `step` along these edges of the first level, asked for node by node, that the surface passes."""
+    """The cells of `step` along these edges of the first level, known at every node, that the surface passes."""
     found = []
     for starts, inner in edges:
         nodes = [starts + offset for offset in [0, *inner, inner[0] + inner[-1]][::step]]
