@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""A mesh and its views become a textured mesh: the steps of painting, in order.
+"""Paint a mesh with its views: the steps, in order.
 
 Owns      the order, the texels and their gutter. Not here: the work of the steps.
 
-Texels gather: each asks every view what it sees at its point of the surface, so there are no pinholes, and the cost is
-texels x views. Two rings of texels around a chart are painted like its inside, from its last face continued, so that a
-renderer that blends neighbouring texels finds the same colour on both sides of a seam.
+Every texel collects the colours that the views show at its point of the surface, so there are no pinholes, and the cost
+is texels x views. Two rings of texels around a chart are painted too, as if its last face went on, so that a renderer
+that blends neighbouring texels finds the same colour on both sides of a seam.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,8 +32,8 @@ See = Callable[[Float, Float, Float], tuple[Float, Float, Bool]]  # points, norm
 
 PASS_TEXELS = 1 << 18  # painted between two ticks: about 0.3 s, 100 MB
 RINGS = 2  # of texels beyond a chart that are painted as if it went on
-FILL_FACES = 4000  # least number of faces on which unseen colours are spread: a box of 12 has no middle to colour
-FILLED_SHARE = 0.35  # of the surface; four side views of a solid leave 10 to 30 % unseen, more is worth a word
+FILL_FACES = 4000  # least number of faces on which unseen colours are spread: a box of 12 has no vertices inside a side
+FILLED_SHARE = 0.35  # of the surface: more unseen gives a notice; four views of a solid leave 10 to 30 %
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@
 
 Owns      how much each view counts, and how sure the result is. Not here: what a view sees (`project`).
 
-The view that faces a point best decides. Others join in as their facing comes near to the best one's, so two views
-cross-fade around the line where they face the surface alike, and a view that is clearly best is alone. Weights that
-are plain cosines would repeat the given pictures best in the mean of squares, since a texel fills pixels by its cosine;
-high powers of it keep lettering sharpest. That of docs/how/texture.md lies between the two. No gains, no levelling:
-a colour that a picture shows straight on is kept as it is.
+The view that faces a point best decides. Others count as their facing comes near to the best one's, so two views
+cross-fade around the line where they face the surface alike, and a view that is clearly best counts alone. Plain
+cosines as weights would reproduce the given pictures with the least squared error, since a texel fills pixels by its
+cosine; high powers of it keep lettering sharpest. The weight of docs/how/texture.md lies between the two. Brightness is
+not adjusted: a colour that a picture shows straight on is kept.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from fourview.arrays import Float
 from fourview.texture.project import Source, look, smoothstep
 
 JOIN = 0.1  # share of the best view's facing at which another begins to count
-GRAZING, CLEAR = 0.03, 0.15  # cosines: below the first nothing is taken, from the second on a view is sure of itself
-RIM_TRUST = 0.5  # what a view counts at its very rim: less where another sees the point, all where none does
+GRAZING, CLEAR = 0.03, 0.15  # cosines: below the first a view counts nothing, from the second on its sureness is 1
+RIM_TRUST = 0.5  # factor of a view's weight at its very rim; without another view it still decides alone
 
 
 def mix(sources: Sequence[Source], points: Float, normals: Float, slopes: Float) -> tuple[Float, Float]:

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Colours where none is known: grown over a picture, and spread over a surface.
+"""Fill in colours where none is known: over a picture, and over a surface.
 
 Owns      both ways of filling. Not here: what counts as known (`project`, `blend`).
 
-A picture is filled by push-pull (Gortler et al., "The Lumigraph", 1996): means of what is known, coarser and coarser,
-then handed back down. A surface is filled along the surface, so that the sole of a shoe takes the colour of the shoe
-and not of what lies beside it in the atlas or behind it in space: the smoothest colours that agree with the seen ones
-(a membrane, Laplace's equation on the edges of the mesh). It is solved from coarse to fine, on clusters of vertices
-that lie together and face the same way, a fixed number of conjugate-gradient steps on each level (cascadic multigrid,
-Bornemann and Deuflhard 1996), so the work is bounded.
+A picture is filled by push-pull (Gortler et al., "The Lumigraph", 1996): means of the known colours on coarser and
+coarser levels, which then fill the gaps of the finer ones. A surface is filled along the surface, so that the sole of
+a shoe takes the colour of the shoe and not of what lies beside it in the atlas or behind it in space: the smoothest
+colours that agree with the seen ones (a membrane, Laplace's equation on the edges of the mesh). They are solved from
+coarse to fine, on clusters of vertices that lie together and face the same way, with a fixed number of steps of
+conjugate gradients on each level (cascadic multigrid, Bornemann and Deuflhard 1996), so the work is bounded.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ from fourview.mesh.mesh import Mesh, merge_vertices, vertex_normals
 from fourview.progress import Tick, no_tick
 
 LEVELS = (8, 16, 32, 64)  # clusters along the longest side of the mesh, coarse to fine; the vertices come last
-STEPS = 40  # of conjugate gradients on each level: the start from the level above leaves little to do
-TRUST = 8.0  # pull of a seen colour, where that of a neighbour is 1
+STEPS = 40  # of conjugate gradients on each level: few suffice, because the level above gives a good start
+TRUST = 8.0  # weight of a seen colour; that of a neighbour is 1
 
 
 def grow(colour: Float, known: Bool, tick: Tick = no_tick) -> Float:
@@ -31,7 +31,7 @@ def grow(colour: Float, known: Bool, tick: Tick = no_tick) -> Float:
     while not levels[-1][1].all() and max(levels[-1][1].shape) > 1:
         tick(0.0)
         total, weight = _halved(levels[-1][0]), _halved(levels[-1][1])
-        # A weight is cut at 1: one known pixel in four counts in full, and far regions do not shout down near ones.
+        # A weight is cut at 1: one known pixel in four counts in full, and far regions do not outweigh near ones.
         cut = np.minimum(1, weight) / np.maximum(weight, 1e-12)
         levels.append((total * cut[..., None], weight * cut))
     below, _ = levels[-1]

@@ -3,10 +3,10 @@
 """Thin parts of the outlines that the model lacks.
 
 Owns      the comparison of mattes with the model's silhouettes where they are thin, and the warning.
-Not here  whole silhouettes, which the report tells as intersection over union (`project`).
+Not here  whole silhouettes, whose intersection over union is in the report (`project`).
 
 Wires, antennas, straws: what is thinner than a few cells can fall between the samples, or be lost where the outlines
-of two sides place it differently. A rim that is off by a cell is no loss, and neither is a stray pixel.
+of two sides place it differently. A rim that is off by a cell does not count, nor does a stray pixel.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from fourview.views.outline import main_parts
 from fourview.views.view import View
 
 THIN_CELLS = 3.0  # strokes up to this wide are thin
-OFF_CELLS = 1.5  # from the model's silhouette: nearer is no loss
-LONG_CELLS = 6.0  # a lost stroke shorter than this is no word worth
+OFF_CELLS = 1.5  # distance from the model's silhouette up to which nothing counts as lost
+LONG_CELLS = 6.0  # lost strokes shorter than this give no notice
 
 
 def thin_parts_lost(mesh: Mesh, views: Sequence[View], cell: float) -> list[Notice]:
@@ -46,7 +46,7 @@ def _lost_px(mesh: Mesh, view: View, cell: float) -> tuple[int, int]:
     """How many pixels of thin strokes are lost, and how many there are."""
     height, width = view.matte.shape
     cell_px = cell * width / (2 * view.camera.half_extent[0])
-    step = max(1, min(int(cell_px / 2), min(height, width) // 16))  # much finer pictures tell nothing more
+    step = max(1, min(int(cell_px / 2), min(height, width) // 16))  # finer pictures add nothing
     inside = main_parts(view.name, view.matte)[step // 2 :: step, step // 2 :: step] >= 0.5
     xy, _ = project(view.camera, mesh.vertices, (width, height))
     covered = nearest_faces(xy / step, None, mesh.faces, (inside.shape[1], inside.shape[0])) >= 0

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A side that is in no picture is painted like the other side, where the object is symmetric.
 
-Owns      whether left mirrors right, and what a mirrored look shows. Not here: filling the rest (`inpaint`).
+Owns      whether left mirrors right, and what a mirrored view shows. Not here: filling the rest (`inpaint`).
 
-Most things that have a front have a left that mirrors their right. Whether this one does is measured in the front
-picture: the mirror image of each point it sees must be in the picture too, and have about the same colour.
+Most objects with a front have a left that mirrors their right. Whether this one has is measured in the front picture:
+the mirror image of each point that it shows must be in the picture too, with about the same colour.
 """
 
 from collections.abc import Sequence

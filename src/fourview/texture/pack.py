@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Charts find their place in the square atlas, as in the game of falling blocks.
+"""Place the charts in the square atlas, as in the game of falling blocks.
 
 Owns      the common scale of the charts, and where each lies. Not here: what a chart is (`unwrap`).
 
@@ -16,7 +16,7 @@ After Lévy et al., "Least Squares Conformal Maps", 2002, section 4. `lowest` an
 each column, so the work is bounded by charts x columns, however many faces there are.
 
 Why our own code: `xatlas` fills an atlas better, but not always a square one of the wanted size, and its time grows
-with the charts without a bound (docs/how/texture.md); `rectpack` packs rectangles, and charts are none.
+with the charts without a bound (docs/how/texture.md); `rectpack` packs only rectangles.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ from fourview.progress import Tick, no_tick
 
 COLUMNS = 512  # of the skyline: finer gains less than 1 % of the atlas and costs in proportion
 GAPS_PX = (8, 4, 2, 1, 0)  # kept between charts, half of it the gutter of each; the first that leaves room is taken
-CHARTS_MAX = 1024  # that fall one by one; the smaller ones beyond these stand in plain rows above
+CHARTS_MAX = 1024  # placed one by one; the smaller ones beyond these stand in plain rows above
 TRIES = 6  # scales tried: more gains less than 1 % of texels
 TRIES_LAST = 64  # without gaps, until the charts fit: more charts than texels need a scale far from the first guess
-SNUG = 1 - 1e-6  # leaves room for rounding
+SNUG = 1 - 1e-6  # factor that leaves room for rounding
 MIN_FILL = 0.2  # of what charts without gaps could fill; where they fill less, smaller gaps are tried
 
 

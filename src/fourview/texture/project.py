@@ -1,14 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one view knows about points of the surface: the colour it shows there, and how well it sees it.
+"""What one view shows at points of the surface: the colour, and how far to trust it.
 
 Owns      occlusion, the rim, the colours beside the silhouette. Not here: how several views mix (`blend`).
 
-A point is seen where nothing of the mesh lies nearer to the camera. The depth of the mesh is known at pixel middles
-only, so a tolerance that grows with the slope of the surface is granted. Near the silhouette, and near the edge of
-anything that stands in front of something else, picture and mesh never agree to the pixel, so trust fades there.
-Colours at the rim of the matte are mixed with the backdrop; they and everything outside are replaced by colours grown
-from inside.
+A point is seen where no part of the mesh is nearer to the camera. The depth of the mesh is known at pixel middles only,
+so the test has a tolerance that grows with the slope of the surface. Near the silhouette, and near the edge of a part
+in front of another, picture and mesh never agree to the pixel, so trust fades there. Colours at the rim of the matte
+are mixed with the backdrop; they and everything outside are replaced by colours grown from inside.
 """
 
 from collections.abc import Callable
@@ -26,9 +25,9 @@ from fourview.views.camera import Camera, project
 from fourview.views.view import View
 
 RIM_PX = 4.0  # from the silhouette or from an edge in depth over which trust rises from 0 to 1
-SOLID = 0.98  # matte from which a colour is the object's alone
-JUMP_PX = 6.0  # of depth between neighbouring pixels: an edge; a surface that can be painted is never that steep
-TURNING = 4.0  # a face's own cosine counts this often: it only fades what turns away, or every crease would be a step
+SOLID = 0.98  # matte from which a colour is that of the object alone
+JUMP_PX = 6.0  # difference in depth of neighbouring pixels that is an edge; surfaces that can be painted are less steep
+TURNING = 4.0  # factor of a face's own cosine, so that it fades only what turns away; at 1 every crease would show
 SLACK_PX, SLACK_PER_SLOPE = 1.0, 1.5  # tolerance of the depth test, in pixels: flat on, and for each unit of slope
 
 
@@ -49,17 +48,17 @@ class Source:
 
 
 def prepare(view: View, mesh: Mesh, texels_per_unit: float) -> Source:
-    """The view made ready to be asked. Pictures much finer than the texture are reduced first, or they would alias."""
+    """The source that a view becomes. Pictures much finer than the texture are reduced first, or they would alias."""
     height, width = view.matte.shape
     px_per_unit = width / (2 * view.camera.half_extent[0])
-    step = int(px_per_unit / max(texels_per_unit, 1e-6))  # endless where charts share texels: a few pixels stay
+    step = int(px_per_unit / max(texels_per_unit, 1e-6))  # very large where charts share texels: a few pixels stay
     step = max(1, min(step, min(height, width) // 4))
     matte = _block_means(view.matte[..., None], step)[..., 0]
     solid = _eroded(view.matte >= SOLID)
     share = _block_means(solid[..., None].astype(np.float32), step)
     light: Float = _block_means(linear_from_srgb(view.image) * solid[..., None], step) / np.maximum(share, 1e-6)
     known = share[..., 0] > 0
-    if not known.any():  # a matte without any solid inside: its colours are all there is
+    if not known.any():  # no solid pixels: use the soft ones
         light, known = _block_means(linear_from_srgb(view.image), step), matte >= 0.5
 
     xy, depth = project(view.camera, mesh.vertices, (width, height))
@@ -69,7 +68,7 @@ def prepare(view: View, mesh: Mesh, texels_per_unit: float) -> Source:
     edge = _depth_edges(depth_map, JUMP_PX * step / px_per_unit)
     distance = np.sqrt(mahotas.distance(np.pad(inside & ~edge, 1)).astype(np.float32))[1:-1, 1:-1]
     trust = smoothstep(distance / RIM_PX)
-    depth_map = np.where(covered, depth_map, _grown(depth_map))  # or what is hidden would peep out at the silhouette
+    depth_map = np.where(covered, depth_map, _grown(depth_map))  # else hidden points would show at the silhouette
     iou = int(np.count_nonzero(covered & inside)) / max(int(np.count_nonzero(covered | inside)), 1)
     return Source(view.name, view.camera, (width, height), step, grow(light, known), depth_map, trust, iou)
 

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Triangles become pixels: a z-buffer in plain array arithmetic, for pictures and for texture space alike.
+"""Triangles become pixels: a z-buffer in array arithmetic, for pictures and for texture space.
 
 Owns      which face each pixel shows, and where on that face it lies.
 Not here  cameras (`views.camera.project` makes the pixel positions), colours and light (the callers).
 
-Every row that a triangle crosses becomes one span, every span its pixels; nothing is tried and thrown away, as the
-usual test of a bounding box does. A pixel belongs to a triangle when its centre lies in the half-open span between
-two edges. The crossing of an edge with a row is computed from the edge's upper end for both triangles that share it,
-so it is the same number to the last bit: neighbours leave no crack and share no pixel.
+Every row that a triangle crosses becomes one span, and every span its pixels; unlike in the usual test of a bounding
+box, no pixel is tried in vain. A pixel belongs to a triangle when its centre lies in the half-open span between two
+edges. The crossing of an edge with a row is computed from the edge's upper end for both triangles that share it, so it
+is the same number to the last bit: neighbours leave no crack and share no pixel.
 Nearest wins, and among equals the lowest face index: depth and face are packed into one integer whose maximum is kept
 (the 64-bit atomic z-buffer of software rasterisers; cf. Schütz et al., "Software Rasterization of 2 Billion Points in
 Real Time", 2022), so the order of work does not matter.
@@ -24,7 +24,7 @@ import numpy as np
 from fourview.arrays import Float, Int
 from fourview.progress import Tick, no_tick
 
-PASS_PIXELS = 1 << 20  # pixels tried at once: bounds the scratch memory at about 60 MB
+PASS_PIXELS = 1 << 20  # pixels drawn at once: limits the temporary memory to about 60 MB
 MIN_AREA_PX2 = 1e-9  # twice the area below which a face is edge-on: its plane has no usable slope
 DEPTH_STEPS = (1 << 31) - 1
 
@@ -118,7 +118,7 @@ def _spans(corner: Float, width: int, height: int) -> tuple[Int, Int, Int, Int]:
     local = np.repeat(np.arange(len(index)), rows)  # (s,)
     row = np.arange(len(local)) - np.repeat(np.cumsum(rows) - rows - first, rows)
     middle = row + 0.5
-    below = (middle >= y[local, 1]).astype(np.int64)  # the short side below the middle corner, not the one above
+    below = (middle >= y[local, 1]).astype(np.int64)  # 1: the short side below the middle corner, 0: the one above
     one = _crossing(x, y, local, 0, 2, middle)
     other = _crossing(x, y, local, below, 1 + below, middle)
     left = np.ceil(np.clip(np.minimum(one, other), 0, width) - 0.5).astype(np.int64)

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The colours of one surface are carried over to another that lies close to it.
+"""Carry the colours of one surface over to another that lies close to it.
 
-Owns      a texture for a mesh that has lost its own: simplified, or read from a file whose colours have no atlas.
+Owns      a texture for a mesh without one: simplified, or read from a file whose colours have no atlas.
 Not here  where the old colours come from (the caller), pictures (`bake`).
 
-Where the surface stays, each texel is a place on an old face and takes its colour there. Where it does not, the old
-surface becomes points with colours, spread evenly, and these fall into grids of ever larger cells. A texel
-asks the finest grid that holds anything around it for the plane of the points there, moves onto it, and takes its
-colour from the finest grid at that place (one step of the projection of M. Alexa et al., "Point set surfaces", 2001).
+Where the surface is the same, each texel is a place on an old face and takes the colour there. Where it is not, the old
+surface becomes points with colours, spread evenly, which are averaged in grids of ever larger cells. A texel
+looks up the plane of the points around it in the finest grid that has any, moves onto that plane, and takes its colour
+from the finest grid there (one step of the projection of M. Alexa et al., "Point set surfaces", 2001).
 Points that face another side are left out while there are better ones, so the two faces of a thin wall keep their own
 colours.
 """
@@ -28,10 +28,10 @@ from fourview.texture.rasterize import barycentric_at, nearest_faces
 from fourview.texture.texture import Texture
 from fourview.texture.unwrap import unwrap
 
-POINTS_MAX = 2_000_000  # 0.2 GB of them; a texture of 2048 texels asks for about so many
-STRIDE = 1.5  # the edge of such a triangle, in sides of the square that has its area
-ONE_SIDED = 4  # grids that tell sides apart, the largest cell is then 8 texels; coarser ones take what there is
-ENOUGH = 0.05  # of a texel's weight must meet cells that hold something
+POINTS_MAX = 2_000_000  # 0.2 GB; a texture of 2048 texels needs about so many
+STRIDE = 1.5  # edge of the small triangle around a point, in sides of the square that has its area
+ONE_SIDED = 4  # grids that separate sides; the largest has cells of 8 texels, coarser ones mix all sides
+ENOUGH = 0.05  # share of a texel's weight that must fall on cells with points
 SIDES = 6  # which a point may face
 
 Light = Callable[[Int, Float], Float]  # faces (n,), weights of their corners (n, 3) -> linear light (n, 3)
@@ -61,7 +61,7 @@ def transfer(
 
 
 def repaint(mesh: Mesh, light: Light, texture_size: int, tick: Tick = no_tick) -> tuple[Mesh, Texture, list[Notice]]:
-    """`mesh` with `uv` and a texture that shows its own `light`, each texel the colour of its very place."""
+    """`mesh` with `uv` and a texture that shows its own `light`, each texel the colour of its own place."""
     flat, _, notices = unwrap(mesh, texture_size, lambda done: tick(0.3 * done))
     xy = texel_positions(flat, texture_size)
     face = nearest_faces(xy, None, flat.faces, (texture_size, texture_size), lambda done: tick(0.3 + 0.2 * done))
@@ -73,7 +73,7 @@ def repaint(mesh: Mesh, light: Light, texture_size: int, tick: Tick = no_tick) -
         at = texels[start : start + PASS_TEXELS]
         of = ringed.ravel()[at]
         middle = np.stack([at % texture_size, at // texture_size], axis=1) + 0.5
-        # The old picture does not go on beyond a face as the face does: texels of the gutter take its nearest edge.
+        # The old picture ends with the face: texels of the gutter take the colour of its nearest edge.
         weight = np.clip(barycentric_at(xy, flat.faces[of], middle), 0, 1)
         albedo[at] = light(of, (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32))
     albedo = grow(albedo.reshape(*face.shape, 3), ringed >= 0, lambda _: tick(0.95))
@@ -140,7 +140,7 @@ class _Grid:
         return cls(low, cell, is_one_sided, keys, np.stack(means, axis=1))
 
     def ask(self, points: Float, side: Int) -> tuple[Float, Float]:
-        """Means `(n, 9)` around `points (n, 3)`, the nearer the heavier, and how much of their weight met something."""
+        """Means `(n, 9)` around `points (n, 3)`, weighted by nearness; the share of the weight on cells with points."""
         place = (points - self.low) / self.cell - 0.5
         base = np.floor(place).astype(np.int64)
         share = place - base

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What no picture shows, in words: sides without a picture, and how much of the surface was made up.
+"""Notices about what no picture shows: sides without a picture, and how much of the surface was made up.
 
-Owns      the warnings. Not here: how it was filled (`mirror`, `inpaint`, and the engine for the shape).
+Owns      these notices. Not here: how the surface was filled (`mirror`, `inpaint`, the engine for the shape).
 """
 
 from collections.abc import Collection, Sequence

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The surface is cut into charts and laid flat.
+"""Cut the surface into charts and lay them flat.
 
 Owns      which faces form a chart, how a chart becomes flat, the seams. Not here: where charts lie (`pack`).
 
-A chart is a connected piece of surface that looks toward one of the six sides of the box, and it is flattened by
-looking at it from there: the polycube idea with the cheapest flattening there is. For pictures taken from the sides of
-the box it is also the sharpest one, since texels line up with pixels. Sides are chosen face by face, then smoothed, as
-in Potts's model: a face gives up a little facing for having the side of its neighbours (iterated conditional modes,
-Besag 1986). Charts too small to be worth a seam go to a neighbour. A chart that covers itself (a spiral stair) is cut.
-All of it is bounded work on arrays, so no mesh can make it run for minutes.
+A chart is a connected piece of surface that faces one of the six sides of the box, and it is flattened by projecting it
+onto that side: the idea of polycubes with the simplest flattening. For pictures taken from the sides of the box it is
+also the sharpest one, since texels line up with pixels. Sides are chosen face by face, then smoothed, as in Potts's
+model: a face takes the side of its neighbours where it faces that side only a little less (iterated conditional modes,
+Besag 1986). Charts too small for a seam of their own join a neighbour. A chart that covers itself (a spiral stair) is
+cut. The work is bounded and runs on arrays, so no mesh can make it take minutes.
 
 Why our own code: `xatlas` minimises stretch, not blur of pictures from six sides, and its time has no bound
 (docs/how/texture.md compares them); the unwrapping of Blender and CGAL is GPL.
@@ -32,7 +32,7 @@ UP = np.cross(TOWARD, RIGHT)
 
 LOYALTY = 0.6  # how much cosine a face gives up to share the side of all its neighbours
 ROUNDS = 16  # of smoothing; sides hardly change after ten
-MIN_FACING = 0.25  # least cosine between a face and its side: four times stretched at worst
+MIN_FACING = 0.25  # least cosine between a face and its side: faces are stretched four times at worst
 SMALL_CHART = 2e-3  # of the surface: below it a seam costs more than a stretch
 MERGE_ROUNDS = 6
 CUT_ROUNDS = 4  # a chart that lies over itself more often than this keeps the overlap
@@ -105,7 +105,7 @@ def _smooth(facing: Float, pairs: Int, length: Float) -> Int:
     one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
     border = np.bincount(one, np.tile(length, 2), count)
     share = LOYALTY * np.tile(length, 2) / np.maximum(border, 1e-30)[one]
-    # Half of the faces move at a time, chosen by a hash of their index, or neighbours would swap sides for ever.
+    # Half of the faces change at a time, chosen by a hash of their index; else neighbours would swap sides for ever.
     half = (np.arange(count) * 2654435761 >> 7) & 1
     for turn in range(ROUNDS):
         votes = np.bincount(one * 6 + side[other], share, count * 6).reshape(count, 6)
