@@ -16,7 +16,7 @@ from fourview.texture.project import sample
 from fourview.texture.texture import Texture, linear_from_srgb
 from fourview.texture.transfer import Light
 
-UV_SLACK = 1e-4  # how far beyond 0..1 a uv may lie that is not meant to repeat
+UV_SLACK = 1e-4  # how far beyond 0..1 a uv may lie without repeating the picture
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def colours_at(texture: Texture, uv: Float) -> Float:
 
 
 def raster_at(raster: Raster, uv: Float) -> Float:
-    """Linear colours `(n, 3)` at `uv (n, 2)`, between the four nearest texels. The raster is not unpacked for it."""
+    """Linear colours `(n, 3)` at `uv (n, 2)`, between the four nearest texels. The raster stays 8 bits a channel."""
     return sample(raster.code, _texels(raster.code.shape, uv, raster.wrap), linear_from_srgb)
 
 

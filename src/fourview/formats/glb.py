@@ -4,8 +4,9 @@
 
 Owns      the bytes of a GLB. Not here: units and axes (`place`), compressing the texture (`image`).
 
-Khronos Group, "glTF 2.0 Specification", 2021; EXT_texture_webp for lossless WebP. Vertices on a uv seam stand once a
-chart with bit-equal positions and the same normal, so the surface stays closed and smooth for a reader that merges.
+Khronos Group, "glTF 2.0 Specification", 2021; EXT_texture_webp for lossless WebP. A vertex on a uv
+seam is written once for each chart, with bit-equal positions and the same normal, so the surface stays closed and
+smooth for a reader that merges positions.
 
 Why our own code: the format is one JSON text and one block of arrays, less code than a library's arguments, and equal
 models must give equal bytes.
@@ -25,7 +26,7 @@ FLOAT, UINT16, UINT32 = 5126, 5123, 5125  # component types
 ARRAY_BUFFER, ELEMENT_BUFFER = 34962, 34963
 LINEAR, LINEAR_MIPMAP, CLAMP = 9729, 9987, 33071
 UINT16_VERTICES = 65535  # index 65535 itself is reserved
-ROUGHNESS = 0.95  # neither plastic nor chalk: pictures carry their own highlights
+ROUGHNESS = 0.95  # nearly dull, because pictures contain their own highlights
 CLAY_LINEAR = (0.6, 0.6, 0.6, 1.0)  # the colour of a model without a texture
 
 

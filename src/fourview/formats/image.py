@@ -16,7 +16,7 @@ from fourview.progress import Tick, no_tick
 from fourview.texture.texture import Texture, srgb_from_linear
 
 BAND = 256  # rows turned to sRGB between two ticks
-KILLABLE_TEXELS = 1536**2  # more than this takes Pillow over half a second: it then runs where it can be stopped
+KILLABLE_TEXELS = 1536**2  # larger ones take Pillow over half a second and run in a process that can be stopped
 PNG_LEVEL = 4  # measured on 1024 x 1024 noise over soft colours: 0.22 s; level 6: 0.35 s and 0.5 % larger
 WEBP_METHOD, WEBP_EFFORT = 2, 0  # 0.10 s, 21 % smaller than the PNG; the best setting: 0.58 s for 0.02 % more
 

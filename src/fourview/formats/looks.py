@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pictures and colours of a file's shapes become those of one model.
 
-Owns      decoding pictures, each once; whether one texture says it all; what is lost of transparency.
+Owns      decoding pictures, each once; whether one texture is enough; the notice about lost transparency.
 Not here  the shapes' geometry (`read`), colours at places (`colours`).
 """
 
@@ -24,7 +24,7 @@ PLAIN_LINEAR = 0.6  # parts without a colour among parts with one
 
 
 def painted(mesh: Mesh, shapes: list[Shape], scene: Scene) -> Model:
-    """The model with the looks of its shapes: one texture where that is all of it, else pictures and colours."""
+    """The model with the looks of its shapes: one texture where that is enough, else pictures and colours."""
     rasters, number_of, least_alpha = _unpacked(shapes)
     damaged = [shape.picture is not None and shape.picture not in number_of for shape in shapes]
     lost = sum(len(shape.faces) for shape, is_lost in zip(shapes, damaged, strict=True) if is_lost)
@@ -51,14 +51,14 @@ def painted(mesh: Mesh, shapes: list[Shape], scene: Scene) -> Model:
 
 
 def _colours(shape: Shape) -> Float:
-    """The colours of a shape's vertices `(v, 3)`; under a picture, plain is white."""
+    """The colours of a shape's vertices `(v, 3)`; without colours white under a picture, else grey."""
     plain = np.full((1, 3), 1 if shape.picture is not None else PLAIN_LINEAR, np.float32)
     colours = plain if shape.colours is None else shape.colours
     return np.broadcast_to(np.maximum(np.nan_to_num(colours), 0), shape.vertices.shape).astype(np.float32)
 
 
 def _unpacked(shapes: list[Shape]) -> tuple[list[Raster], dict[Picture, int], dict[Picture, float]]:
-    """The pictures, each once, also where a file has it several times; which is which, and the least alpha of each.
+    """The pictures without duplicates; the number of each in that list, and its least alpha.
 
     Damaged ones are in none of these.
     """
@@ -82,9 +82,9 @@ def _unpacked(shapes: list[Shape]) -> tuple[list[Raster], dict[Picture, int], di
 
 
 def _code(picture: Picture) -> tuple[Byte, float]:
-    """The texels `(h, w, 3)`, sRGB, hidden ones with the colour beside them; and the least alpha, 1 if it is opaque."""
+    """The texels `(h, w, 3)`, sRGB, hidden ones with the colours beside them; the least alpha, 1 if opaque."""
     image = picture.image
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at white
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip
         grey = np.asarray(image).astype(np.float64) / 257
         image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
     if picture.hidden_below is None or not image.has_transparency_data:

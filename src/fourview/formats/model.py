@@ -28,7 +28,7 @@ class Model:
 
     `texture`: the one picture that lies on all faces and is all of their look. Where there is more to it, `rasters` are
     the pictures, `raster (f,)` says which of them lies on a face (-1: none), and `colours (v, 3) float32`, linear,
-    multiply it. `notices` tell what was left out.
+    multiply it. `notices` say what was left out.
     """
 
     mesh: Mesh
@@ -46,7 +46,7 @@ class Model:
         return light_of(self.mesh, self.texture, self.colours)
 
     def for_texture(self, texture_size: int) -> "Model":
-        """The same with pictures no finer than a new texture of so many texels a side can show: finer ones flicker."""
+        """The same, with pictures no finer than a new texture of so many texels a side: finer ones would alias."""
         if self.texture is not None:
             rasters = (Raster(srgb_from_linear(self.texture.albedo)),)
             whole = dataclasses.replace(self, texture=None, rasters=rasters, raster=np.zeros(len(self.mesh.faces), int))

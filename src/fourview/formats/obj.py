@@ -4,7 +4,7 @@
 
 Owns      the bytes of the three files and of the zip that carries them as one. Not here: units and axes (`place`).
 
-Positions, normals and texture coordinates are numbered apart, so a seam costs no second position: every program
+Positions, normals and texture coordinates are numbered separately, so a seam needs no second position: every program
 that opens the file finds the surface closed.
 """
 
@@ -20,7 +20,7 @@ from fourview.arrays import Float, Int
 from fourview.mesh.mesh import Mesh, merge_vertices, vertex_normals
 from fourview.progress import Tick, no_tick
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name: equal models are equal files
+EPOCH = (1980, 1, 1, 0, 0, 0)  # date of every file in the zip, the first that a zip can hold: equal models, equal files
 BATCH = 1 << 16  # lines written between two ticks
 MATERIAL = "newmtl surface\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture}\n"
 
@@ -47,7 +47,7 @@ def pack(files: dict[str, bytes]) -> bytes:
 
 def unpack(data: bytes, name: str) -> dict[str, bytes]:
     """The files of our zip under `name` (`robot.obj`), with material and picture named after it, the OBJ last."""
-    beside = re.sub(r"\s", "_", name.rpartition(".")[0])  # readers split these lines at blanks
+    beside = re.sub(r"\s", "_", name.rpartition(".")[0])  # readers split these lines at spaces
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         text, material, png = (archive.read(f"model.{suffix}") for suffix in ("obj", "mtl", "png"))
     text = text.replace(b"mtllib model.mtl", f"mtllib {beside}.mtl".encode(), 1)

@@ -40,7 +40,7 @@ def z_up_from_y_up(points: Float) -> Float:
 
 
 def y_up_from_z_up(points: Float) -> Float:
-    """The way back of `z_up_from_y_up`."""
+    """The inverse of `z_up_from_y_up`."""
     return np.stack([points[:, 0], points[:, 2], -points[:, 1]], axis=1)
 
 
@@ -48,7 +48,7 @@ def _keep_apart(mesh: Mesh, placed: Float) -> Float:
     """`placed (v, 3)` with as many distinct positions as `mesh` has.
 
     Rounding to float32 after a scale or a shift can bring two vertices to one position; a reader that merges
-    positions would then find a pinched surface where there was none. Those are moved on by single steps of float32.
+    positions would then find a pinched surface. Such vertices are moved apart by single steps of float32.
     """
     welded, vertex = merge_vertices(mesh)
     first = np.zeros(len(welded.vertices), np.int64)

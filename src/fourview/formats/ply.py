@@ -28,7 +28,7 @@ def encode(mesh: Mesh, texture: Texture | None) -> bytes:
     vertices = np.zeros(len(welded.vertices), layout)
     vertices["position"] = welded.vertices
     if seen is not None:
-        # On a seam each chart has its own sample of one place: their mean favours neither side.
+        # On a seam each chart has a sample of the same place: take their mean.
         count = np.bincount(vertex)
         mean = np.stack([np.bincount(vertex, seen[:, k]) / count for k in range(3)], axis=1)
         vertices["colour"] = srgb_from_linear(mean)

@@ -1,17 +1,16 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The way in: any triangle mesh file becomes a `Model`.
+"""Read mesh files: any triangle mesh becomes a `Model`.
 
-Owns      GLB, glTF, OBJ, PLY and STL of any program, one of them or a zip; how much they may unfold to; one model of
-          all their parts.
+Owns      GLB, glTF, OBJ, PLY and STL of any program, or a zip of them; how large their contents may be; joining all
+          shapes into one model.
 Not here  the formats (`readers/`), writing (`write`), measuring (`mesh.measure`).
 
-Numbers come in as they stand in the file, whatever their unit; nothing is moved, merged or mended, so that what is
-measured is what was in the file. Only the up axis is turned to +Y: an STL is taken to be +Z up, the others +Y up,
-and `up` overrules this.
+Numbers are kept as the file has them, in any unit; nothing is moved, merged or repaired, so that measures are those of
+the file. Only the up axis is turned to +Y: an STL is assumed to be +Z up, the others +Y up; `up` overrides this.
 
-The readers are our own, on the standard library, numpy and Pillow. trimesh stood here before: of its four readers each
-lost something without a word (the heads of `readers/` say what), and it took 1.2 s to import.
+Why our own readers, on the standard library, numpy and Pillow: each of the four of trimesh loses something without a
+warning (the heads of `readers/` say what), and importing it takes 1.2 s.
 """
 
 import dataclasses
@@ -38,7 +37,7 @@ from fourview.mesh.mesh import Mesh
 
 FILE_TYPES = ("glb", "gltf", "obj", "ply", "stl", "zip")
 CURE = "export it again as GLB, OBJ, PLY or STL"
-# What a file may unfold to: a few hundred bytes of a scene or of a zip can stand for gigabytes.
+# Limits of what a file may contain: a few hundred bytes of a scene or of a zip can stand for gigabytes.
 FACES_MAX = 4_000_000
 PARTS_MAX = 10_000
 NUMBERS_MAX = 1 << 28  # in the arrays of a file, each as often as something names it

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The way out: a model becomes bytes, bytes become a file.
+"""Write models: a model becomes bytes, bytes become a file.
 
-Owns      which format writes what, and putting files in their place whole or not at all.
+Owns      which format writes what, whether a place can be written, laying out the files of an OBJ.
 Not here  the formats (`glb`, `obj`, `ply`, `stl`), their units and axes (`place`).
 
-An OBJ with a picture is three files. Asked for as bytes it is a zip of them; saved as `robot.obj` it is laid out as
-`robot.obj`, `robot.mtl` and `robot.png`; saved as `robot.zip` it stays a zip.
+An OBJ with a picture is three files. As bytes it is a zip of them; saved as `robot.obj` it becomes `robot.obj`,
+`robot.mtl` and `robot.png`; saved as `robot.zip` it stays a zip.
 """
 
 import os
@@ -81,7 +81,7 @@ def file_type_of(path: str | os.PathLike[str]) -> str:
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` where no file of any kind could be put at `path`; its folder need not be there yet."""
+    """Raise `OutputError` where no file can be written at `path`; its folder need not exist yet."""
     if is_url(path):
         raise OutputError(f"{path} is a URL; a file is to be written: name a path of this machine")
     path = Path(path)
@@ -94,7 +94,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` where `folder` could not be made, or could take no files."""
+    """Raise `OutputError` where `folder` cannot be made, or no file can be written in it."""
     if is_url(folder):
         raise OutputError(f"{folder} is a URL; files are to be written: name a folder of this machine")
     try:
@@ -104,19 +104,19 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def _try_folder(folder: Path, name: str) -> None:
-    """Write and delete a file called about `name` in `folder`, or in what is there of the way to it."""
+    """Write and delete a file with a name like `name` in `folder`, or in its nearest parent that exists."""
     there = next(part for part in (folder, *folder.parents) if os.path.lexists(part))
     if not there.is_dir():
         raise OutputError(f"{there} is a file; a folder is to be there: name another")
     temporary = temporary_path(there / name)
-    temporary.touch(exist_ok=False)  # asking for permissions is not enough: root, ACLs, read-only disks
+    temporary.touch(exist_ok=False)  # permissions alone do not tell: root, ACLs, read-only disks
     temporary.unlink()
 
 
 def save(path: str | os.PathLike[str], data: bytes) -> list[Path]:
-    """Put `data` at `path`, whole or not at all, and return what was written, `path` last.
+    """Write `data` to `path`, whole or not at all; returns the written paths, `path` last.
 
-    The zip of an OBJ is laid out beside a `path` that ends in `.obj` (see above).
+    A `path` that ends in `.obj` gets the files of the zip beside it (see above).
     """
     path = Path(path)
     files = _files(path, data)

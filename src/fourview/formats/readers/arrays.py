@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a glTF become arrays of numbers: buffers, views, accessors, and the two ways in which they are packed.
+"""The bytes of a glTF become arrays of numbers: buffers, views, accessors, and two kinds of compression.
 
-Owns      strides, sparse and normalised numbers, data: addresses, Draco and meshopt.
+Owns      strides, sparse and normalised numbers, data: URIs, Draco and meshopt.
 Not here  what arrays mean (`gltf`).
 
 The decoders come with the extra [gltf]: wheels of the libraries that the extensions were made with.
@@ -32,7 +32,7 @@ UNPACK = "export it again without compression"
 
 
 class Arrays:
-    """The arrays of a file, by the numbers that its JSON gives them."""
+    """The arrays of a file, by their numbers in its JSON."""
 
     def __init__(self, tree: Json, blob: bytes | None, files: Files, limits: Limits) -> None:
         self._tree, self._blob, self._files, self.limits = tree, blob, files, limits
@@ -100,7 +100,7 @@ class Arrays:
         return self._unpacked[index]
 
     def bytes_at(self, uri: str) -> bytes | None:
-        """What a data: address holds, or the file beside the mesh that `uri` names; None where there is none."""
+        """The bytes of a data: URI, or of the file beside the mesh that `uri` names; None where there is none."""
         if not uri.startswith("data:"):
             found = self._files.find(unquote(uri))
             return found if found is not None else self._files.find(uri)

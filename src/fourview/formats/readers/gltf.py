@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""glTF 2.0, as GLB or as JSON with files beside it, to its shape at rest and its base colour.
+"""Read glTF 2.0, as GLB or as JSON with files beside it: its shape at rest and its base colour.
 
 Owns      nodes, skins, primitives, materials and textures.
 Not here  bytes become numbers (`arrays`), writing (`formats.glb`).
 
-Khronos Group, "glTF 2.0 Specification", 2021, and the extensions in `EXTENSIONS`. Own code on plain JSON and arrays:
-trimesh 5.2 ignores texture transforms, other sets of texture coordinates, colours beside a texture, skins, sparse
-arrays and required extensions, cuts 16-bit colours to a byte, and takes quantised positions for metres; `pygltflib`
-holds the JSON alone. What is left out of the model is a notice with a number.
+Khronos Group, "glTF 2.0 Specification", 2021, and the extensions in `EXTENSIONS`. What is left out of the
+model gives a notice with a number.
+
+Why our own code:
+- trimesh 5.2 ignores texture transforms, other sets of texture coordinates, colours beside a texture, skins, sparse
+  arrays and required extensions, cuts 16-bit colours to a byte, and takes quantised positions for metres.
+- `pygltflib` reads the JSON alone.
 """
 
 import json
@@ -61,12 +64,12 @@ class _Look:
     texcoord: int = 0
     transform: Json | None = None
     is_opaque: bool = True
-    alpha: float = 1.0  # what a transmitting surface keeps back
-    lost: str | None = None  # the picture it should have
+    alpha: float = 1.0  # share of the light that is not transmitted
+    lost: str | None = None  # name of a picture that could not be read
 
 
 class _Reader:
-    """One file on its way to a scene."""
+    """Builds the scene of one file."""
 
     def __init__(self, tree: Json, arrays: Arrays, files: Files, limits: Limits) -> None:
         self._tree, self._arrays, self._files, self._limits = tree, arrays, files, limits
@@ -85,7 +88,7 @@ class _Reader:
         world = self._shown(nodes)
         shown = [number for number in world if "mesh" in nodes[number]]
         self._check_size(nodes, {number: self._times(nodes[number]) for number in shown})
-        if "skins" in self._tree:  # joints may stand beside the scene
+        if "skins" in self._tree:  # joints may be outside of the scene
             world = walked(nodes, [root for root in roots_of(nodes) if root not in world]) | world
         for number in shown:
             self._add(nodes[number], self._instances(nodes[number], world[number]), world)
@@ -102,7 +105,7 @@ class _Reader:
         return walked(nodes, roots)
 
     def _instancing(self, node: Json) -> dict[str, int] | None:
-        """The arrays that place the instances of a node; None where it stands once."""
+        """The arrays that place the instances of a node; None where it has no instances."""
         extension = node.get("extensions", {}).get(INSTANCING)
         if extension is None:
             return None
@@ -122,7 +125,7 @@ class _Reader:
         return [matrix @ matrix_of({name: row[k] for name, row in rows.items()}) for k in range(self._times(node))]
 
     def _check_size(self, nodes: list[Json], times: dict[int, int]) -> None:
-        """Before any array is made: how long they are is a number in the JSON, with or without bytes for it."""
+        """Check sizes before any array is made: the JSON states them, whether the file has the bytes or not."""
         self._arrays.check([shape for mesh in self._tree.get("meshes", ()) for shape in mesh["primitives"]])
         parts = faces = 0
         for number, count in times.items():
@@ -153,7 +156,7 @@ class _Reader:
                 shape = self._shape(primitive, weights, skin)
                 self._made |= {key: shape} if is_plain else {}
             if shape is not None:
-                # A skinned mesh stands where its joints are; its own node moves nothing (glTF 2.0, 3.7.3.2).
+                # A skinned mesh is placed by its joints, not by its own node (glTF 2.0, 3.7.3.2).
                 self._scene.places += [(shape, None)] if skin is not None else [(shape, matrix) for matrix in matrices]
 
     def _shape(self, primitive: Json, weights: list[float] | None, skin: Float | None) -> int | None:
@@ -204,7 +207,7 @@ class _Reader:
         return vertices
 
     def _skin(self, node: Json, world: dict[int, Float]) -> Float:
-        """What each joint does to a vertex `(j, 4, 4)`, in the pose that the nodes have."""
+        """The matrix of each joint `(j, 4, 4)`, in the pose of the nodes."""
         skin = self._tree["skins"][node["skin"]]
         joints = np.stack([world.get(joint, np.eye(4)) for joint in skin["joints"]])
         if "inverseBindMatrices" not in skin:
@@ -227,7 +230,7 @@ class _Reader:
             factor, info = glossy.get("diffuseFactor"), glossy.get("diffuseTexture")
         glow = material.get("emissiveTexture")
         if glow is not None and info is None and factor is not None and not any(factor[:3]):
-            info, factor = glow, [*material.get("emissiveFactor", (0, 0, 0)), 1]  # black but for its glow: show that
+            info, factor = glow, [*material.get("emissiveFactor", (0, 0, 0)), 1]  # black except for its glow: show that
         elif (
             any(name in material for name in ("normalTexture", "occlusionTexture", "emissiveTexture"))
             or any(material.get("emissiveFactor", ()))
@@ -257,7 +260,7 @@ class _Reader:
         return None
 
     def _sources(self, texture: Json) -> list[int]:
-        """Images that show a texture, the plain one last: it is there for readers without the others."""
+        """The images of a texture, best first; the plain one is for readers without the extensions."""
         extensions = texture.get("extensions", {})
         sources = [extensions[name]["source"] for name in TEXTURES if name in extensions]
         return [*sources, *([texture["source"]] if "source" in texture else [])]
@@ -273,7 +276,7 @@ class _Reader:
         return self._images[number]
 
     def _name(self, texture: Json) -> str:
-        """What a notice calls a picture that could not be read."""
+        """The name of a picture in a notice."""
         uris = [self._tree["images"][source].get("uri", "data:") for source in self._sources(texture)]
         outside = [unquote(uri)[:80] for uri in uris if not uri.startswith("data:")]
         return ", ".join([*outside, *texture.get("extensions", {})]) or "one in the file"
@@ -281,7 +284,7 @@ class _Reader:
     # The end
 
     def _finish(self) -> None:
-        """Give parts without a colour among parts with one white, as glTF says, and notice of what was left out."""
+        """Make shapes without a colour white if others have one, as glTF says; add the notices."""
         shapes, scene = self._scene.shapes, self._scene
         if any(shape.colours is not None or shape.picture is not None for shape in shapes):
             white = np.ones((1, 3), np.float32)

@@ -24,7 +24,7 @@ def roots_of(nodes: list[Json]) -> list[int]:
 
 
 def walked(nodes: list[Json], roots: list[int]) -> dict[int, Float]:
-    """The matrix of every node at or below `roots`, by its number, but for those that are hidden."""
+    """The matrix of every node at or below `roots`, by its number, without hidden ones."""
     world: dict[int, Float] = {}
     left: list[tuple[int, Float]] = [(int(root), np.eye(4)) for root in reversed(roots)]
     while left:
@@ -71,7 +71,7 @@ def faces_drawn(indices: Int | None, count: int, mode: int) -> Int | None:
 
 
 def skinned(vertices: Float, attributes: dict[str, Float], moves: Float) -> tuple[Float, bool]:
-    """The vertices where their joints, by weights, put them; whether that mirrors them."""
+    """The vertices moved by the weighted matrices of their joints; whether that mirrors them."""
     sets = [k for k in range(8) if f"JOINTS_{k}" in attributes and f"WEIGHTS_{k}" in attributes]
     joints = np.concatenate([attributes[f"JOINTS_{k}"] for k in sets], axis=1).astype(np.int64)  # (v, 4 k)
     weights = np.concatenate([attributes[f"WEIGHTS_{k}"] for k in sets], axis=1).astype(np.float64)

@@ -14,7 +14,7 @@ UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def joined(data: bytes) -> Iterator[bytes]:
-    """The lines, those continued with a backslash made one."""
+    """The lines; those continued with a backslash are joined."""
     if data[:2] in UTF16_BOMS:
         data = data.decode("utf-16").encode()
     data = data.removeprefix(_BOM) + b"\n"

@@ -68,7 +68,7 @@ def read_materials(data: bytes) -> dict[str, Material]:
 
 
 def texture_of(rest: str) -> MaterialTexture:
-    """What stands behind `map_Kd`: options, then a file name that may hold blanks."""
+    """What follows `map_Kd`: options, then a file name that may contain spaces."""
     texture = MaterialTexture(rest, np.ones(2), np.zeros(2), ("repeat", "repeat"), [])
     words = rest.split(" ")
     while words and (words[0].lower() in OPTIONS or words[0].lower() in NUMBERED or not words[0]):

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wavefront OBJ with its material files: text, as programs of thirty years have written it.
+"""Read Wavefront OBJ with its material files, as programs of thirty years have written them.
 
-Owns      the lines of both files.
-Not here  writing (`formats.obj`), where files beside it are looked for (`scene.Files`).
+Owns      what the lines of an OBJ mean; the shapes of its materials.
+Not here  splitting the text (`lines`), material files (`mtl`), finding files (`scene`), writing (`formats.obj`).
 
 Alias|Wavefront, "Advanced Visualizer Manual", appendices B1 (OBJ) and B2 (MTL), 1995. Colours of vertices behind the
 position are sRGB and `Kd` is linear light, as Blender and MeshLab write them. A grey `Kd` beside a picture is what
-exporters leave there, and counts as white; a coloured one dyes the picture. Own code: trimesh 5.2 takes no options of
-`map_Kd` and no blanks or backslashes in its path, counts negative corners from the end of the file, and cuts polygons
-with dents into plain fans.
+exporters leave there, and counts as white; a coloured one multiplies the picture.
+
+Why our own code:
+- trimesh 5.2 takes no options of `map_Kd`, and no spaces or backslashes in its path.
+- It counts negative corners from the end of the file, and cuts concave polygons into plain fans.
 """
 
 import io
@@ -28,14 +30,14 @@ from fourview.formats.readers.mtl import (
 from fourview.formats.readers.polygons import triangulate
 from fourview.formats.readers.scene import Files, Limits, Picture, Scene, Shape, Wrap, light_from_code, opened
 
-# Slashes and double slashes a corner: v, v/vt, v/vt/vn, v//vn.
+# Slashes and double slashes of a corner, for v, v/vt, v/vt/vn and v//vn.
 WAYS: dict[tuple[float, float], int] = {(0, 0): 0, (1, 0): 1, (2, 0): 2, (2, 1): 3}
 GREY = 1e-3  # how far the channels of a grey `Kd` may differ
 
 
 @dataclass
 class _Faces:
-    """Faces of one number of corners that are written in one way: numbers between blanks, and a material each."""
+    """Faces with equal numbers of corners, written in one way: their numbers between spaces, and their materials."""
 
     text: bytearray = field(default_factory=bytearray)
     material: list[int] = field(default_factory=list)
@@ -43,7 +45,7 @@ class _Faces:
 
 @dataclass
 class _Lines:
-    """An OBJ taken apart. `faces`: by how corners are written (`WAYS`) and by how many there are."""
+    """The lines of an OBJ by kind. `faces`: by the way corners are written (`WAYS`) and by their number."""
 
     v: bytearray = field(default_factory=bytearray)
     vt: bytearray = field(default_factory=bytearray)
@@ -117,7 +119,7 @@ def _taken_apart(data: bytes, limits: Limits) -> _Lines:
 
 
 def _bare(rest: bytes) -> bytes:
-    """Numbers of a line, without a comment, with its end."""
+    """A line of numbers without its comment, with its line end."""
     return rest if b"#" not in rest else rest.partition(b"#")[0] + b"\n"
 
 
@@ -198,7 +200,7 @@ def _materials(lines: _Lines, files: Files, scene: Scene) -> dict[str, Material]
     known: dict[str, Material] = {}
     lost = []
     for named in lines.material_files:
-        # One name with blanks, or several names: both are found in the wild.
+        # One name with spaces, or several names: programs write both.
         whole = files.find(named)
         for name, data in (
             [(named, whole)] if whole is not None else [(each, files.find(each)) for each in named.split()]
@@ -211,7 +213,7 @@ def _materials(lines: _Lines, files: Files, scene: Scene) -> dict[str, Material]
 
 
 class _Looks:
-    """Materials become shapes; what of them is lost is counted."""
+    """Materials become shapes; counts what is lost."""
 
     def __init__(self, scene: Scene, files: Files, limits: Limits) -> None:
         self._scene, self._files, self._limits = scene, files, limits
@@ -237,7 +239,7 @@ class _Looks:
         key = corner * (len(uv) + 1) + (coordinate + 1 if has_uv else 0)
         kept, faces = np.unique(key, return_inverse=True)
         at, of = np.divmod(kept, len(uv) + 1)
-        seen = None if colours is None or has_uv else colours[at]  # both at once are two records of one look
+        seen = None if colours is None or has_uv else colours[at]  # a picture and colours record the same look twice
         dye = look.colour
         if dye is not None and (has_uv or seen is not None) and np.ptp(dye) < GREY:
             dye = None

@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""PLY: text or binary of either byte order, with colours and texture coordinates of vertices or of faces.
+"""Read PLY: text or binary of either byte order, with colours and texture coordinates of vertices or of faces.
 
-Owns      the header, rows of numbers and lists, which columns mean what.
+Owns      what the columns mean, and the shapes that they make.
+Not here  the header, rows of numbers and lists (`ply_tables`), writing (`formats.ply`).
 
 G. Turk, "The PLY Polygon File Format", 1994; the names of columns are those that MeshLab, Blender and CloudCompare
-write. Own code: trimesh 5.2 cuts colours of 16 bits to their low byte and polygons with dents into plain fans; the
-library `plyfile` is GPL.
+write.
+
+Why our own code: trimesh 5.2 cuts colours of 16 bits to their low byte and concave polygons into plain fans; `plyfile`
+is GPL.
 """
 
 import numpy as np
@@ -63,7 +66,7 @@ def _shapes(
     coordinates = next((uv for names in COORDINATES if (uv := _columns(vertex, names)) is not None), None)
     of_face = None if colours is not None or "face" not in about else _colours(faces, about["face"])
     wedges = _wedges(faces, face, places)
-    if of_face is not None or wedges is not None:  # what belongs to corners gives each its own vertex
+    if of_face is not None or wedges is not None:  # with data of corners, each corner gets a vertex of its own
         flat = corners.ravel()
         points, corners = points[flat], np.arange(len(flat)).reshape(-1, 3)
         colours = colours[flat] if colours is not None else None
@@ -113,7 +116,7 @@ def _triangles(points: Float, faces: Table, strips: Table, limits: Limits) -> tu
 
 
 def unstripped(strip: Int) -> Int:
-    """The triangles `(t, 3)` of a strip of corners `(n,)`, in which -1 begins another strip; those without area go."""
+    """The triangles `(t, 3)` of a strip of corners `(n,)`, in which -1 begins another strip; none without area."""
     runs = np.split(strip, np.flatnonzero(strip < 0))
     found = [np.zeros((0, 3), np.int64)]
     for run in (run[run >= 0] for run in runs):

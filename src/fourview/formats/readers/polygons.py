@@ -4,9 +4,10 @@
 
 Owns      the cut, also of polygons that are not convex. Not here: where polygons come from (`obj`, `ply`).
 
-A fan from some corner is right where none of its triangles is turned over; all polygons of a size try their corners at
-once. What is left, few in any real file, loses one ear after the other (Meisters, "Polygons Have Ears", 1975). Own
-code: the wheels of earcut leave out corners on a straight edge, and that opens a closed mesh.
+A fan from a corner is right where none of its triangles is turned over; all polygons of one size are tried at once. The
+others, few in real files, are cut ear by ear (Meisters, "Polygons Have Ears", 1975).
+
+Why our own code: earcut leaves out corners on a straight edge, and that opens a closed mesh.
 """
 
 import numpy as np
@@ -77,7 +78,7 @@ def _ears(corner: Float) -> Int | None:
 
 
 def _is_ear(flat: Float, at: int) -> bool:
-    """Whether the corner `at` of the ring `flat (n, 2)` can be cut off: it is no dent, and no corner lies in it."""
+    """Whether the corner `at` of the ring `flat (n, 2)` can be cut off: it is convex, and its triangle is empty."""
     a, b, c = flat[at - 1], flat[at], flat[(at + 1) % len(flat)]
     if _cross(b - a, c - a) <= 0:
         return False

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every reader of mesh files hands over: shapes, where they stand, and what was left out.
+"""What every reader of mesh files returns: shapes, their places, and notices about what was left out.
 
-Owns      `Scene` and its parts, the bounds while it is made, opening pictures without decoding them, finding the files
-          that lie beside a mesh.
-Not here  the formats (their modules), one model of it all (`formats.read`).
+Owns      `Scene` and its parts, the limits while it is made, opening pictures without decoding them, finding the files
+          beside a mesh.
+Not here  the formats (their modules), joining the shapes into one model (`formats.read`).
 """
 
 import io
@@ -22,7 +22,7 @@ from fourview.errors import MeshError
 from fourview.notice import Notice
 
 Wrap = Literal["repeat", "mirror", "clamp"]  # what a texture shows beyond 0..1
-# EPS and the like start other programs; they are no textures.
+# Not EPS and the like: Pillow starts other programs for them.
 PICTURE_KINDS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TGA", "TIFF", "GIF", "DDS")
 FIELD = "mesh"  # the input that notices speak of
 NAMES_MAX, NAME_MAX = 3, 80  # that a notice shows, and letters of each
@@ -51,7 +51,7 @@ MESSAGES = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a file may unfold to. The methods raise `MeshError`; call them before the arrays are made."""
+    """How large a file's contents may be. The methods raise `MeshError`; call them before arrays are made."""
 
     faces_max: int
     parts_max: int
@@ -113,12 +113,12 @@ class Scene:
     notices: list[Notice] = field(default_factory=list)
 
     def add(self, shape: Shape) -> None:
-        """Show `shape` where it is."""
+        """Add `shape` and show it once, untransformed."""
         self.shapes.append(shape)
         self.places.append((len(self.shapes) - 1, None))
 
     def warn(self, code: str, count: int, names: Sequence[str] = ()) -> None:
-        """Give notice that `count` things, some of them called `names`, are not as in the file, if any are."""
+        """Add the notice `code` for `count` items, some of them called `names`, if there are any."""
         if count:
             shown = [" ".join(name.split())[:NAME_MAX] for name in names[:NAMES_MAX]]
             message = MESSAGES[code].format(count=count, names=", ".join(shown))
@@ -140,7 +140,7 @@ class Files:
         return files
 
     def find(self, name: str) -> bytes | None:
-        """The file called `name`, by its path or, as paths of other machines lead nowhere, by its file name alone."""
+        """The file called `name`, by its path, or by its file name alone, since paths are often of other machines."""
         path = name.strip().strip('"').replace("\\", "/")
         last = path.rpartition("/")[2]
         is_absolute = path.startswith("/") or path[1:2] == ":"
@@ -165,19 +165,19 @@ class Files:
 
 
 def _same(entry: str, path: str) -> int:
-    """How well a name in a zip fits: 2 to the letter, 1 but for upper and lower case, 0 by the file name at best."""
+    """How well a name in a zip matches: 2 exactly, 1 except for upper and lower case, 0 at best in the file name."""
     return 2 if entry == path else int(entry.lower() == path.lower())
 
 
 def opened(data: bytes, limits: Limits) -> Image.Image | None:
-    """The picture in `data`, its texels still packed; None where there is none. Raises `MeshError` where it is huge."""
+    """The picture in `data`, not decoded; None where there is none. Raises `MeshError` where it is too large."""
     Image.init()
     kinds = [kind for kind in PICTURE_KINDS if kind in Image.OPEN]
     try:
         image = Image.open(io.BytesIO(data), formats=kinds)
     except Image.DecompressionBombError as error:
         raise MeshError(f"the mesh has an image that is too large ({error}): scale it down") from error
-    except Exception:  # foreign files break parsers in every way there is
+    except Exception:  # damaged files can raise anything
         return None
     if image.width * image.height > limits.texels_max:
         raise MeshError(

@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""STL: bare triangles, binary or as text.
+"""Read STL: bare triangles, binary or as text.
 
-Owns      telling the two forms apart whatever the header says, and their common faults.
+Owns      which of the two forms a file has, whatever its header says, and their common faults.
+Not here  writing (`formats.stl`).
 
-3D Systems, "StereoLithography Interface Specification", 1989. Own code, 50 lines: trimesh 5.2 finds no triangles where
-bytes follow the last one, and none in numbers with a decimal comma.
+3D Systems, "StereoLithography Interface Specification", 1989.
+
+Why our own code: trimesh 5.2 finds no triangles where bytes follow the last one, and none in numbers with a decimal
+comma.
 """
 
 import re
