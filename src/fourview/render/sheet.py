@@ -4,8 +4,8 @@
 
 Owns      light, ground shadow, background, labels. Not here: which face a pixel shows (`texture.rasterize`).
 
-Everything is plain array arithmetic in linear light, drawn at twice the size and averaged: no GL, no display.
-The light stands by the camera's left shoulder and turns with it, so no side of the model lies in the dark.
+Pictures are computed with arrays in linear light, at twice the size, and averaged; no OpenGL and no display is needed.
+The light is at the upper left of the camera and turns with it, so no side of the model is dark.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ SHEET_ELEVATION_DEG = 12.0
 HERO_AZIMUTH_DEG, HERO_ELEVATION_DEG = 30.0, 15.0
 SUPERSAMPLE = 2
 FILL = 0.84  # share of a picture's side that the model may take
-LABEL_ROOM = 0.07  # how far up a named model moves, half pictures
+LABEL_ROOM = 0.07  # how far a model moves up to leave room for its name, half pictures
 
 PAPER, INK = (245, 245, 242), (96, 99, 104)  # sRGB
 CLAY = (214, 205, 196)
 KEY, KEY_STRENGTH = np.array([-0.50, 0.65, 0.58]), 0.74  # direction to the light: right, up, toward the viewer
 SKY, GROUND = np.array([0.45, 0.46, 0.48]), np.array([0.20, 0.19, 0.18])  # light from above and from below
 RIM_STRENGTH = 0.10
-PAINT_FLAT = 0.6  # share of a painted surface's own colour that no shading touches: pictures carry their own light
+PAINT_FLAT = 0.6  # share of a painted surface's colour without shading, because pictures contain their own light
 SHADOW_TEXELS, SHADOW_BLUR, SHADOW_REACH, SHADOW_STRENGTH = 96, 0.035, 0.25, 0.55  # blur, reach: model's longest side
 
 
@@ -70,7 +70,7 @@ def preview(mesh: Mesh, texture: Texture | None = None, size: int = 768, light: 
 
 @dataclass(frozen=True)
 class _Staged:
-    """A model of any unit brought to the stage: its middle at the origin, its longest side from -1 to 1."""
+    """A model ready to be drawn: its middle is at the origin, and its longest side reaches from -1 to 1."""
 
     mesh: Mesh
     normals: Float  # (v, 3)
@@ -87,7 +87,7 @@ def _stage(mesh: Mesh, light: Light | None) -> _Staged:
 
 
 def _view_from_world(azimuth_deg: float, elevation_deg: float) -> Float:
-    """`(4, 4)` of a camera that looks at the middle of the stage."""
+    """`(4, 4)` of a camera that looks at the origin."""
     a, e = np.deg2rad(azimuth_deg), np.deg2rad(elevation_deg)
     toward = np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])
     right = np.array([np.cos(a), 0.0, -np.sin(a)])
@@ -97,7 +97,7 @@ def _view_from_world(azimuth_deg: float, elevation_deg: float) -> Float:
 
 
 def _reach(model: _Staged, view: Float) -> float:
-    """How far the model goes from the middle of the picture."""
+    """The greatest distance of the model from the middle of the picture, right or up."""
     return float(np.abs(model.mesh.vertices @ view[:2, :3].T).max())
 
 
@@ -111,7 +111,7 @@ def _draw(model: _Staged, camera: Camera, size: int) -> Byte:
     rotation = camera.view_from_world[:3, :3]
     normal = interpolate(fragments, model.mesh.faces, model.normals)[seen] @ rotation.T  # (n, 3) as the viewer sees it
     is_back = (model.face_normals @ rotation[2] < 0)[fragments.face[seen]]
-    normal = np.where(is_back[:, None], -normal, normal)  # a hole shows the inside of a foreign mesh
+    normal = np.where(is_back[:, None], -normal, normal)  # through a hole, the inside of a mesh is seen
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
 
     light = _light(normal)
@@ -136,7 +136,7 @@ def _averaged(fine: Float) -> Float:
 def _light(normal: Float) -> Float:
     """Light that falls on surfaces of unit `normal (n, 3)` (right, up, toward the viewer), `(n, 3)`."""
     sky = GROUND + (SKY - GROUND) * (normal[:, 1:2] / 2 + 0.5)
-    key = np.clip(normal @ (KEY / np.linalg.norm(KEY)) * 0.85 + 0.15, 0, None)  # wraps a little around the edge
+    key = np.clip(normal @ (KEY / np.linalg.norm(KEY)) * 0.85 + 0.15, 0, None)  # reaches a little beyond the edge
     rim = (1 - np.clip(normal[:, 2], 0, 1)) ** 4
     lit: Float = sky + (KEY_STRENGTH * key + RIM_STRENGTH * rim)[:, None]
     return lit
