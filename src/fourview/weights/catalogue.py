@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be downloaded, and where it lies.
+"""The weights that can be downloaded, and where they are.
 
-Owns      the entries: repository, revision, files, sizes, hashes, licence; the folders that are looked through.
+Owns      the entries: repository, revision, files, sizes, hashes, licence; the folders that are searched.
 Not here  fetching (`pull`), checking (`verify`), reading (`load`).
 
-A size or a hash stands here where it has been published; where it has not (None), the hub's own word for the revision
-is what `pull` checks and records.
+Sizes and hashes are listed where they are published. Where they are not (None), `pull` checks and records what the hub
+states for the revision.
 """
 
 import os
@@ -36,7 +36,7 @@ class Licence:
 
 @dataclass(frozen=True)
 class Entry:
-    """Weights that can be pulled; `download_size` is about what comes over the wire, in bytes."""
+    """Weights that can be pulled; `download_size` is about the size of the download, bytes."""
 
     name: str
     variant: str
@@ -123,7 +123,7 @@ def find(name: str) -> Entry:
 
 
 def root() -> Path:
-    """Where we keep weights: `$FOURVIEW_WEIGHTS`, else a folder in the user's cache; raises `CheckpointError`."""
+    """The folder of our weights: `$FOURVIEW_WEIGHTS`, else one in the user's cache; raises `CheckpointError`."""
     chosen = os.environ.get("FOURVIEW_WEIGHTS")
     place = chosen or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/fourview/weights"
     try:
@@ -136,12 +136,12 @@ def root() -> Path:
 
 
 def official_root() -> Path:
-    """Where the official program keeps them; nothing is there for a user without a home folder."""
+    """The folder of the official program's weights; it does not exist for a user without a home folder."""
     return Path(os.path.expanduser(os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen"))
 
 
 def home(entry: Entry) -> Path:
-    """The folder of our own that `pull` puts `entry` into."""
+    """Our folder into which `pull` puts `entry`."""
     return root() / entry.repository / entry.subfolder
 
 
@@ -152,7 +152,7 @@ def found(entry: Entry) -> Path | None:
 
 
 def path(entry: Entry) -> Path:
-    """The folder that holds `entry`; raises `CheckpointError` with the line that brings it."""
+    """The folder that holds `entry`; raises `CheckpointError` with the command that fetches it."""
     folder = found(entry)
     if folder is None:
         raise CheckpointError(

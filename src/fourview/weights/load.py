@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a folder to a network: every tensor in its place, straight onto the device.
+"""Load a network from a folder: every tensor goes to its place, directly on the device.
 
 Owns      the layouts of a checkpoint, its `config.yaml`, strictness, renaming, filling a network.
 Not here  soundness of a file (`verify`), which names and sizes a network has (its own module).
@@ -11,8 +11,8 @@ Three layouts are read, all with a `config.yaml` beside the tensors:
     model.fp16.safetensors    a VAE alone: no prefix; its config is {target, params}
     model... vae... conditioner.safetensors    one file a part, with the prefix or without
 
-Of several variants of a file the first in VARIANTS is read. Tensors are mapped, not read, and go one by one to the
-device and its precision: beyond the network it takes one tensor of memory.
+Of several variants of a file the first in VARIANTS is read. Tensors are memory-mapped, and go one by one to the device
+in its precision: beside the network, one tensor is in memory.
 """
 
 import os

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights come from the hub into our own folder, and leave it again.
+"""Fetch weights from the hub into our own folder, and remove them.
 
-Owns      the licence that must be accepted first, room on the disk, going on after a cut, refusing a wrong file.
-Not here  what there is (`catalogue`), checking later on (`verify`).
+Owns      the licence that must be accepted, space on the disk, resuming a download, refusing a wrong file.
+Not here  which weights there are (`catalogue`), checking them later (`verify`).
 
-The hub's own client asks for the files and carries the bytes. Two things that gigabytes need it does not do (measured
-with version 2.4): an interrupted file starts again from its first byte in the next run, and no hash is compared.
-So the bytes go into a `.part` of ours, named after the hash that the hub announces; the next run asks for the rest, and
-a file gets its name only when its hash is the expected one. Plain HTTP is all it takes, also where `hf-xet` is there.
+The hub's own client makes the requests. It lacks two things that large files need (measured with version 2.4): an
+interrupted file starts again from its first byte in the next run, and no hash is compared. So the bytes go into a
+`.part` file, named after the hash that the hub announces; the next run requests the rest, and a file gets its name only
+when its hash is the expected one. Plain HTTP is used, also where `hf-xet` is installed.
 """
 
 import io
@@ -42,7 +42,7 @@ class _Answer:
 
 
 def pull(entry: Entry, *, accept_licence: bool, offline: bool = False, tick: Tick = no_tick) -> Path:
-    """The folder that holds `entry`, fetched from the hub if it is nowhere yet."""
+    """The folder that holds `entry`, fetched from the hub if it is not on this machine."""
     if folder := found(entry):
         return folder
     try:
@@ -96,12 +96,12 @@ def remove(entry: Entry) -> Path:
 
 def _fetch_all(entry: Entry, folder: Path, tick: Tick) -> None:
     answers: list[_Answer] = []
-    for file in entry.files:  # all from the commit that the first answer names
+    for file in entry.files:  # all of the commit in the first answer
         answers.append(_ask(entry, file, answers[0].commit if answers else entry.revision))
     parts = [folder / f"{answer.file.name}.{answer.etag}.part" for answer in answers]
     for old in set(folder.glob("*.part")) - set(parts):  # of a revision that the hub no longer names
         old.unlink()
-    for answer, part in zip(answers, parts, strict=True):  # what is there without the others is taken up and checked
+    for answer, part in zip(answers, parts, strict=True):  # complete files of an incomplete set are checked again
         if (there := folder / answer.file.name).exists():
             there.replace(part)
     total = sum(answer.size or 0 for answer in answers)
@@ -147,7 +147,7 @@ def _ask(entry: Entry, file: File, revision: str) -> _Answer:
 
 
 def _fetch(entry: Entry, answer: _Answer, part: Path, watch: Callable[[int], None]) -> None:
-    """Bring `part` to its full size, from where it stands."""
+    """Download the rest of `part`."""
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
@@ -195,7 +195,7 @@ def _checked(entry: Entry, answer: _Answer, part: Path) -> str:
 
 @contextmanager
 def _named_errors(entry: Entry, file: File, revision: str, part: Path | None = None) -> Iterator[None]:
-    """What goes wrong between us and the hub, as one line with a cure."""
+    """Turns what the hub's client raises into a `DownloadError` with a cure."""
     from huggingface_hub import constants, errors
 
     what = f"{entry.subfolder}/{file.name}"
@@ -211,7 +211,7 @@ def _named_errors(entry: Entry, file: File, revision: str, part: Path | None = N
         raise DownloadError(
             f"{entry.repository} with {what} is not at {constants.ENDPOINT}: a newer fourview may know where it is"
         ) from error
-    except Exception as error:  # of requests, httpx or httpx2, as the client's version will have it
+    except Exception as error:  # of requests, httpx or httpx2, by the client's version
         kept = f"{part.stat().st_size} bytes are kept and it goes on from there" if part else "nothing was fetched yet"
         raise DownloadError(
             f"{what} could not be fetched from {constants.ENDPOINT} ({type(error).__name__}: "
@@ -221,7 +221,7 @@ def _named_errors(entry: Entry, file: File, revision: str, part: Path | None = N
 
 @contextmanager
 def _quiet_library() -> Iterator[None]:
-    """Without the client's own bars and its warnings at every retry: there is a tick, and one error at the end."""
+    """Hides the client's own progress bars and its warning at every retry."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     logger = logging.getLogger("huggingface_hub")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is a file what it should be? Answered without torch and without trusting the file.
+"""Check that a file of weights is what it should be, without torch and without trusting the file.
 
 Owns      hashes, the record that `pull` leaves beside the files, the header of a safetensors file, the refusal of
           pickles.
@@ -10,8 +10,8 @@ A safetensors file is 8 bytes of length, a JSON header of that length, and the t
 
     u64 n | {"name": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}, "__metadata__": {...}} | data
 
-The header is read here, not by the library, because its message for every fault is one word, and because a header must
-be sound before anything maps the file.
+Why our own code: the library's message is one word for every fault, and a header must be sound before anything maps the
+file.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Verified:
-    """A file that is as it should be; `against` says by whose word."""
+    """A file that was found correct; `against`: what it was compared with."""
 
     file: Path
     size: int
@@ -56,7 +56,8 @@ class Verified:
 def verify(entry: Entry, folder: Path, tick: Tick = no_tick) -> list[Verified]:
     """Size and hash of each file of `entry` in `folder`; raises `CheckpointError` at the first that is wrong.
 
-    By the catalogue's word where it has one, else by the record of the pull, else by the file's own header.
+    They are compared with the catalogue where it has a hash, else with the record of the pull, else with the file's own
+    header.
     """
     recorded = _read_record(folder)
     sizes = [(folder / file.name).stat().st_size for file in entry.files]
@@ -97,7 +98,7 @@ def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def hash_of(path: Path, kind: str, tick: Callable[[int], None] = lambda read: None) -> str:
-    """The `sha256` of a file, or the `git` id that the hub gives to small files; `tick` hears the bytes read."""
+    """The `sha256` of a file, or the `git` id that the hub gives to small files; `tick` gets the bytes read."""
     digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     read = 0
     with path.open("rb") as file:
