@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lay a mesh that was made in a frame of its own where the cameras of the views look.
+"""Move a mesh from a network's own frame into the frame of the views' cameras.
 
-Owns      its scale and its place: one of each, so that its shape stays. Not here: the cameras (`views.framing`).
+Owns      one scale and one shift, so that the shape stays. Not here: the cameras (`views.framing`).
 
-A learned network puts the object where its training did. The outlines say where the object lies in ours: their bounds
-along the axes that some picture shows. The mesh's bounds are brought as near to them as one scale and one shift can.
+A learned network places the object as in its training. In our frame, the outlines give the object's bounds along the
+axes that a picture shows. The mesh's bounds are fitted to them by one scale and one shift.
 """
 
 from collections.abc import Sequence

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The hull: a solid that casts the given silhouettes and is round where nothing says otherwise.
+"""The hull: a solid with the given silhouettes, round where they leave its form open.
 
-Owns      silhouettes -> field. Needs no learning; takes any views that include the front.
+Owns      silhouettes -> field, without learning, from any views that include the front.
 Not here  cameras and mattes (`views/`), sampling and extraction (`surface/`).
 
 The visual hull (A. Laurentini, "The visual hull concept for silhouette-based image understanding", PAMI 1994) is the
-largest solid with given silhouettes. From level views it is a stack of rectangles: its corners stick out where real
-things are round, and at the height of an outstretched arm the arm is as deep as the chest. So each outline is first
-blown up by itself: h solves the Poisson equation  d2h/dx2 + d2h/dy2 = -4  inside it and is 0 on its edge (as in
+largest solid with given silhouettes. From level views it is a stack of rectangles: it has corners where real objects
+are round, and at the height of an outstretched arm the arm is as deep as the chest. So each outline is first inflated
+alone: h solves the Poisson equation  d2h/dx2 + d2h/dy2 = -4  inside it and is 0 on its edge (as in
 L. Gorelick et al., "Shape representation and classification using the Poisson equation", PAMI 2006); sqrt(h) turns a
 disc into a ball and makes thin parts thin. In each row, h is divided by its greatest value there. With these two
 shares, a(x, y) from the front and b(z, y) from the side, a point is inside where
@@ -45,13 +45,13 @@ from fourview.views.view import View
 
 # Side of a map pixel, box units: about the pixel of a 512 px picture that the object fills to 85 %.
 PIXEL = 2 / 436
-# Distances are measured on pixels so many times finer: on the plate's own, an edge through a pixel's middle is a jump.
+# Distances are measured on pixels this many times finer: at the plate's own size, edges through a pixel would jump.
 FINER = 2
 # Empty pixels around the outline on each plate.
 PAD = 4
-# The field's box is larger than the object by this share of its longest side, so that the surface never touches it.
+# The field's box is larger than the object by this share of its longest side, so that the surface does not touch it.
 MARGIN = 0.03
-# Opposite outlines that differ by less than the first are averaged; by more than the second, both are believed.
+# Box units: opposite outlines that differ by less than the first are averaged; by more than the second, united.
 DISAGREE = (0.03, 0.06)
 POINTS_A_PASS = 1 << 18
 
@@ -112,7 +112,7 @@ def hull(views: Sequence[View], tick: Tick = no_tick, pixel: float = PIXEL) -> H
 def _parts(front: _Plate, side: _Plate | None, points: Float) -> tuple[Float, Float]:
     """How far inside the outlines and the body points `(n, 3)` lie, each `(n,)`.
 
-    Where no side is known, each row is as deep as the front blows it up.
+    Without a side, each row is as deep as the inflated front.
     """
     inside, a, deep = _look_up(front, points[:, 0], points[:, 1])
     b: Float
@@ -147,8 +147,8 @@ def _extent(views: Sequence[View]) -> tuple[Float, Float]:
 def _outline(views: Sequence[View], low: Float, high: Float, pixel: float) -> Float:
     """Signed distance `(rows, columns)` to the outline of one pair of sides (one or both given), box units.
 
-    Two drawn outlines never agree to the pixel: the middle between them is taken. Where they differ by more, a part
-    shows in one view alone (a picture cut a limb, or hid it), and is kept.
+    Two drawn outlines never agree to the pixel: their mean is taken. Where they differ by more, one view shows a part
+    that the other lacks (a limb that is cut off or hidden), and the part is kept.
     """
     columns, rows = np.ceil((high - low) / pixel).astype(int) + 2 * PAD
     fine = pixel / FINER
@@ -173,7 +173,7 @@ def _seen(view: View, across: Float, up: Float) -> Float:
 
 
 def _resampled(values: Float, at: Float) -> Float:
-    """Rows of `values` at fractional indices, interpolated; beyond its ends the last rows go on."""
+    """Rows of `values` at fractional indices, interpolated; beyond the ends the last rows are repeated."""
     at = np.clip(at, 0, len(values) - 1.001)
     low = at.astype(np.intp)
     share = (at - low).astype(np.float32)[:, None]
@@ -184,7 +184,7 @@ def _resampled(values: Float, at: Float) -> Float:
 def _signed_distance(matte: Float, pixel: float) -> Float:
     """Distance to the outline, box units, positive inside, on pixels `FINER` times as fine as the plate's.
 
-    Distances run between middles of pixels, half a pixel off the outline; where that half counts, the soft matte tells.
+    Distances between middles of pixels are half a pixel off the outline; near it, the soft matte gives the distance.
     """
     solid = matte >= 0.5
     within, without = np.sqrt(mahotas.distance(solid)), np.sqrt(mahotas.distance(~solid))
@@ -246,7 +246,7 @@ def _twice(rows: Float) -> Float:
 
 
 def _look_up(plate: _Plate, across: Float, up: Float) -> list[Float]:
-    """The channels of a plate at points, each `(n,) float32`; beyond the plate its border goes on."""
+    """The channels of a plate at points, each `(n,) float32`; beyond the plate its border is repeated."""
     rows, columns, _ = plate.maps.shape
     column = np.clip((across - np.float32(plate.corner[0])) / np.float32(plate.pixel), 0, np.float32(columns - 1.001))
     row = np.clip((up - np.float32(plate.corner[1])) / np.float32(plate.pixel), 0, np.float32(rows - 1.001))

@@ -17,13 +17,13 @@ from fourview.views.view import View
 
 @dataclass(frozen=True)
 class Build:
-    """How an object seems to be built: `power` is k of the header, `tie` scales d2h/dy2, which ties a row to its
-    neighbours (0: each row is blown up by itself, to a full ellipse).
+    """How an object seems to be built: `power` is k in the head of `hull`, `tie` scales d2h/dy2, which couples a row to
+    its neighbours (0: each row is inflated alone, to a full ellipse).
 
-    Outlines that run level or upright speak of a made thing. Most made things are boxes. But one that is as wide as it
-    is deep, row for row, may be turned about its upright axis (cans, cups, bowls): then it darkens toward the ends
-    of its rows, where a box stays even. Prints hide that; so only a box that is even in all its views counts as one.
-    Grown things follow the ellipsoid.
+    Outlines that run level or upright mean a made object. Most made objects are boxes. But one that is as wide as deep
+    in every row may be turned about its upright axis (cans, cups, bowls): then it is darker toward the ends of its
+    rows, and a box is not. Prints hide that; so only an object that is evenly lit in all views counts as a box. Grown
+    objects follow the ellipsoid.
     """
 
     power: float
@@ -33,7 +33,7 @@ class Build:
 GROWN = Build(power=1.0, tie=1.0)
 BOX = Build(power=0.25, tie=1.0)
 TURNED = Build(power=1.0, tie=0.05)
-# From which value of a cue to which its answer goes from no to yes; chosen on the training pack (docs/how/hull.md).
+# Values of a cue between which its answer goes from 0 to 1; chosen on the training pack (docs/how/hull.md).
 MADE = (0.3, 0.6)  # share of the outline that runs level or upright
 ALIKE = (0.7, 0.85)  # overlap of widths and depths, summed over the rows
 SHADED = (0.05, 0.12)  # how much light changes from the middle of a row to its ends, natural logarithm
@@ -63,7 +63,7 @@ _LIGHT = (np.arange(256, dtype=np.float32) / 255) ** 2.2  # sRGB to linear light
 
 def _shade(view: View) -> float:
     """How light changes from the middle of a row to its ends: the median of the rows, natural logarithm."""
-    step = max(1, min(view.matte.shape) // 256)  # a coarse look is enough
+    step = max(1, min(view.matte.shape) // 256)  # a coarse picture is enough
     light = _LIGHT[view.image[::step, ::step]].mean(axis=2)
     rim, half_px = _runs(view.matte[::step, ::step] > 0.9)
     middle, ends = ((rim >= low) & (rim < high) & (half_px > 8) for low, high in ((0, 0.35), (0.7, 0.93)))

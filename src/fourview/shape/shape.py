@@ -14,9 +14,9 @@ from fourview.surface.field import Field
 
 @dataclass(frozen=True)
 class Shape:
-    """What an engine made: a field, what the caller should know, and what it says of itself in the report.
+    """A field, notices for the caller, and facts about the run for the report.
 
-    `is_framed`: the field lies where the views' cameras look; a network's lies where its training put it.
+    `is_framed`: whether the field is in the frame of the views' cameras, or in that of a network's training.
     """
 
     field: Field

@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shortcuts that change the result a little: all off unless asked for by their word, all named in the report.
+"""Shortcuts that change the result a little: each is off unless it is named, and the report names those that are on.
 
-Owns      which there are, and the two that are made of whole steps.
-Not here  fewer keys for a point (`key_selection`), coarser weights (`int8`); what changes nothing but rounding has no
+Owns      the list of shortcuts, and the two that skip whole computations of a step.
+Not here  fewer keys for a point (`key_selection`), coarser weights (`int8`); savings that change only rounding have no
           switch (`transformer`, `attention`).
 
     guidance-interval  guidance only in the middle of the walk, one branch outside: T. Kynkaanniemi et al., "Applying
                        guidance in a limited interval improves sample and distribution quality in diffusion models",
                        2024
-    velocity-cache     every second velocity is not computed but lies on the line through the last two that were: the
-                       first order of J. Liu et al., "From reusing to forecasting: accelerating diffusion models with
+    velocity-cache     every second velocity is extrapolated by a line through the last two computed ones: the first
+                       order of J. Liu et al., "From reusing to forecasting: accelerating diffusion models with
                        TaylorSeers", 2025, for the velocity alone
     flashvdm           `key_selection`
     turbo-vae          the official smaller decoder instead of the checkpoint's own, as official FlashVDM takes it
@@ -33,8 +33,8 @@ from fourview.shape.hunyuan2mv.transformer import Transformer
 # Chosen for Stable Diffusion XL in the paper, as (0.28, 5.42] of noise over data; that is (1 - t) / t at our time t.
 # It has not been tuned for shapes.
 GUIDANCE_INTERVAL = (1 / (1 + 5.42), 1 / (1 + 0.28))
-WARM_UP = 3  # velocities that are computed before the first one is forecast; the first steps decide most
-EVERY = 2  # of the others one in so many is computed
+WARM_UP = 3  # velocities that are computed before the first is extrapolated; the first steps matter most
+EVERY = 2  # of the others, one in so many is computed
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def approximate_velocity(
 def forecast(velocity: Velocity, schedule: Schedule, jumps: Collection[int] = ()) -> Velocity:
     """`velocity` at some steps, and a line through its last two values at the others; ask once a step, in order.
 
-    No line leads across the steps `jumps`, where the velocity becomes another one.
+    No line crosses the steps in `jumps`, where the velocity changes abruptly.
     """
     times = schedule.sigmas.tolist()
     computed = computed_steps(schedule, jumps)

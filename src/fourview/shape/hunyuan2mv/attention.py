@@ -4,15 +4,15 @@
 
 Owns      which kernel computes it. Not here: who attends to whom (`transformer`, `vae`, `conditioner`).
 
-Where n rows are equal, softmax gives each of them the same share, so one row whose logit is raised by ln n does what
-all of them did. The fast kernels take no such bias, or round it to half precision; but they give away the logarithm of
-their sum (T. Dao et al., "FlashAttention", 2022), and with it one more row is added in closed form, in float32:
+Where n rows are equal, softmax gives each of them the same share, so one row whose logit is raised by ln n replaces all
+of them. The fast kernels take no such bias, or round it to half precision. But they return the logarithm of their sum
+(T. Dao et al., "FlashAttention", 2022), and with it one more row can be added in closed form, in float32:
 
     all rows but the first:  out, lse = log sum exp of their logits
     the first row:           logit z = q . k0 / sqrt(d) + ln n
     together:                out + sigmoid(z - lse) * (v0 - out)
 
-docs/how/hunyuan2mv_speed.md has the times of this and of what lost to it.
+docs/how/hunyuan2mv_speed.md has the times of this and of the slower alternatives.
 """
 
 from collections.abc import Callable
@@ -52,14 +52,14 @@ def attend_and_merge(kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, log_repeat
 
 
 def attend_with_mask(q: Tensor, k: Tensor, v: Tensor, log_repeats: Tensor) -> Tensor:
-    """The same where no kernel gives its sum away (on MPS, say). Float16 rounds the bias by up to 0.4 %."""
+    """The same where no kernel returns its sum (as on MPS). Float16 rounds the bias by up to 0.4 %."""
     bias = torch.zeros(len(k), 1, 1, k.shape[2], dtype=q.dtype, device=q.device)  # (b, 1, 1, n)
     bias[:, :, :, 0] = log_repeats[:, None, None].to(q.dtype)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(-1, -1, q.shape[2], -1))
 
 
 def kernel_with_sum(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
-    """The first of `KERNELS` that runs on `device` and does give the sum's logarithm; `width` is that of a head.
+    """The first of `KERNELS` that runs on `device` and returns the logarithm of the sum; `width` is that of a head.
 
     A constant to torch.compile, which would trace the probe instead of running it.
     """
@@ -68,7 +68,7 @@ def kernel_with_sum(device: torch.device, dtype: torch.dtype, width: int) -> str
 
 @lru_cache
 def _probed(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
-    """These operators are not torch's public ones: one that is gone, or has changed, is passed over."""
+    """Try the kernels: they are no public operators of torch, and one that is gone or has changed is skipped."""
     q = torch.linspace(-2, 2, 3 * width, dtype=dtype, device=device).view(1, 1, 3, width)
     k = torch.linspace(1, -2, 5 * width, dtype=dtype, device=device).view(1, 1, 5, width)
     expected = (q.float() @ k.float().mT * width**-0.5).logsumexp(dim=-1)

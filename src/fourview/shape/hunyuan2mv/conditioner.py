@@ -63,7 +63,7 @@ class Conditioner(nn.Module):
         return (rows + of_side[:, :, None]).to(rows.dtype).flatten(1, 2)  # rounded once
 
     def prepare(self, pictures: Tensor) -> Tensor:
-        """`(n, 3, h, w)` -1..1 -> `(n, 3, s, s)` as DINOv2 wants it: the middle square, mean and spread taken out."""
+        """`(n, 3, h, w)` -1..1 -> `(n, 3, s, s)` for DINOv2: the middle square, normalised by mean and spread."""
         dtype = self.dino.layernorm.weight.dtype
         size = self.image_size
         rounded = ((pictures + 1) / 2).to(dtype)
@@ -78,21 +78,21 @@ class Conditioner(nn.Module):
 
 
 def side_embedding(width: int) -> Tensor:
-    """What marks the rows of each side, `(4, width) float32`: sines, then cosines, of its number at falling rates."""
+    """The embedding of each side, `(4, width) float32`: sines, then cosines, of its number at falling rates."""
     rate = SIDE_WAVE ** (-torch.arange(width // 2, dtype=torch.float64) / (width // 2))
     angle = torch.arange(len(SIDES), dtype=torch.float64)[:, None] * rate
     return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
 
 
 class Dino(nn.Module):
-    """Pictures `(n, 3, s, s)` -> rows `(n, 1 + patches, c)`, that of the whole picture first."""
+    """Pictures `(n, 3, s, s)` -> rows `(n, 1 + patches, c)`; the first row is that of the whole picture."""
 
     def __init__(self, params: DinoParams) -> None:
         super().__init__()
         p = self.params = params
         patches = (p.image_size // p.patch_size) ** 2
         self.cls_token = nn.Parameter(torch.zeros(1, 1, p.hidden_size))
-        self.mask_token = nn.Parameter(torch.zeros(1, p.hidden_size))  # of the training; in the files, without use
+        self.mask_token = nn.Parameter(torch.zeros(1, p.hidden_size))  # used in training; in the files, unused here
         self.position_embeddings = nn.Parameter(torch.zeros(1, 1 + patches, p.hidden_size))
         self.patches = nn.Conv2d(p.num_channels, p.hidden_size, p.patch_size, stride=p.patch_size)
         self.layers = nn.ModuleList(Layer(p) for _ in range(p.num_hidden_layers))

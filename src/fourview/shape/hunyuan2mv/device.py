@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which device computes, and how precisely.
 
-Owns      what the words of `device` and `precision` mean, what "auto" is here.
+Owns      what the values of `device` and `precision` mean, and what "auto" chooses.
 Not here  how much of the network lies on the device (`memory`), threads (`fourview.compute`).
 
-"auto" is the first CUDA device, else Apple's GPU, else the CPU; float16 on a GPU, which is what the official weights
-are stored and run in, and float32 on a CPU. A CPU takes the halves as well and needs half the memory for them:
+"auto" is the first CUDA device, else Apple's GPU, else the CPU; float16 on a GPU, as the official
+weights are stored and run, and float32 on a CPU. A CPU can use float16 too, with half the memory:
 docs/how/hunyuan2mv_memory.md has times and errors.
 """
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole way of the official network: views -> context -> latents -> tokens -> field.
+"""The engine `hunyuan2mv`: views -> context -> latents -> tokens -> field.
 
 Owns      the order of the steps, which weights are taken, and the network that is kept between runs.
 Not here  any step (its own file); sampling the field and all that follows (`pipeline`, as for every engine).
@@ -69,7 +69,7 @@ class _Loaded:
 
     @property
     def bytes_on_device(self) -> int:
-        """What it takes of its plan's device."""
+        """The bytes that it takes on its plan's device."""
         parts = (self.network.conditioner, self.network.transformer, self.network.vae)
         tensors = [tensor for part in parts for tensor in part.state_dict().values()]
         return sum(tensor.nbytes for tensor in tensors if tensor.device.type == self.plan.device.type)
@@ -103,7 +103,7 @@ class Hunyuan2mv:
         self._loaded: _Loaded | None = None
 
     def check(self, recipe: Recipe) -> None:
-        """Raise now what a run with `recipe` would stumble over: weights missing, unsound or not those asked for."""
+        """Raise what a run with `recipe` would fail at: weights that are missing, damaged or of another variant."""
         folder = self._folder(recipe)
         params = self._sizes_of(folder).params
         params.schedule.schedule(_steps(recipe, params))
@@ -154,7 +154,7 @@ class Hunyuan2mv:
         return Shape(field, _notices(recipe, params), facts, is_framed=self.compat is not None)
 
     def _folder(self, recipe: Recipe) -> Path:
-        """Where the weights lie that `recipe` asks for."""
+        """The folder of the weights for `recipe`."""
         if self.machine.weights is not None:
             return Path(self.machine.weights)
         if recipe.shape.variant is not None:
@@ -178,7 +178,7 @@ class Hunyuan2mv:
     def _network(self, folder: Path, plan: Plan) -> Network:
         kept = self._loaded
         if kept is None or (kept.folder, kept.plan.name) != (folder, plan.name):
-            self._loaded = kept = None  # two do not fit
+            self._loaded = kept = None  # two networks do not fit
             network = load_network(folder, plan.loads_to, self.dtype)
             if self.approximations.turbo_vae:
                 vae = load_vae(catalogue.path(catalogue.find(TURBO_VAE)), plan.loads_to, self.dtype)
@@ -190,7 +190,7 @@ class Hunyuan2mv:
         return kept.network
 
     def _finish(self) -> None:
-        """Wait for the device, so that a stage's time is its own."""
+        """Wait for the device, so that stages are timed correctly."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
@@ -213,7 +213,7 @@ def _pictures(views: Sequence[View], params: NetworkParams) -> tuple[Tensor, lis
 
 
 def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan, approximations: Approximations) -> Field:
-    """The decoder's answers, 0 at the recipe's level, within its box."""
+    """The field of the decoder's logits, 0 at the recipe's level, within its box."""
     level, half = recipe.surface.level, recipe.surface.box_v
     selection = KeySelection(decoder, memory, half) if approximations.flashvdm else None
 
@@ -226,7 +226,7 @@ def _field(decoder: PointDecoder, memory: Memory, recipe: Recipe, plan: Plan, ap
     def value(points: Tensor) -> Tensor:
         return ask(points).float() - level
 
-    # A matrix product rounds by its size, so all passes are of one.
+    # Matrix products round differently for each size, so all passes have one size.
     return Field(value, np.array([[-half] * 3, [half] * 3]), plan.points_a_pass, torch, plan.device)
 
 

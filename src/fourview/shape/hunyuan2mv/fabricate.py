@@ -4,9 +4,9 @@
 
 Owns      its sizes, and that its field is a lumpy ball. Not here: reading it (`checkpoint`).
 
-A random network's field has no surface worth the name. So the one layer that everything passes last, a single row, is
-fitted: least squares toward a ball, over points and over latents like those that the sampler leaves. What the row
-cannot mend are the lumps, and they depend on the pictures and the seed.
+The field of a random network has no usable surface. So the last layer, a single row, is fitted by least squares toward
+a ball, over points and over latents like those of the sampler. Lumps remain, and they depend on the pictures and the
+seed.
 """
 
 import re
@@ -30,7 +30,7 @@ from fourview.shape.hunyuan2mv.vae import ShapeVae
 VARIANTS = ("base", "fast", "turbo")
 RADIUS = 0.85  # of the ball, box units
 SHAPES, STEPS, POINTS = 192, 4, 32  # runs to whose latents the last row is fitted, and points of each
-RIDGE = 1e-3  # keeps the row small, so that what the fit has not seen changes the ball but little
+RIDGE = 1e-3  # keeps the row small, so that other pictures change the ball only a little
 
 
 @torch.no_grad()
@@ -107,7 +107,7 @@ def _config(variant: str) -> dict[str, Any]:
 
 
 def _fill(module: nn.Module) -> None:
-    """Random numbers of the size that keeps rows at about theirs; rounded to float16, as the file holds them."""
+    """Random numbers, scaled so that rows keep about their size; rounded to float16, as in the file."""
     for parameter in module.parameters():
         fresh = torch.randn(parameter.shape)
         if parameter.ndim == 1:  # biases, norms, scales
@@ -118,14 +118,14 @@ def _fill(module: nn.Module) -> None:
 
 
 def _calm(vae: ShapeVae) -> None:
-    """Let fast sinusoids count for little: trained fields are smooth too."""
+    """Weaken fast sinusoids, so that the field is smooth, as trained ones are."""
     rates = torch.tensor(vae.points.frequencies).repeat(6)
     vae.points.query_proj.weight[:, 3:] /= rates**2
     vae.points.query_proj.weight.copy_(vae.points.query_proj.weight.half())
 
 
 def _fit(params: NetworkParams, conditioner: Conditioner, transformer: Transformer, vae: ShapeVae) -> None:
-    """Turn the last row of the VAE toward a ball."""
+    """Fit the last row of the VAE to a ball."""
     features: list[Tensor] = []
     last = vae.points.output_proj
     hook = last.register_forward_hook(lambda module, inputs, output: features.append(inputs[0]))

@@ -4,10 +4,10 @@
 
 Owns      how numbers are rounded to 8 bits, and which layers compute so. Not here: the layers' order (`transformer`).
 
-Each output of a layer has a scale for its weights, each row one for its numbers, found while it runs (the vector-wise
-way of T. Dettmers et al., "LLM.int8(): 8-bit matrix multiplication for transformers at scale", 2022, without its
-exceptions for outliers). Products are summed exactly, in 32 bits. Layers outside of the blocks stay as they are, and
-so does the last block, of whose weights a part is used by itself. CUDA and CPU only: Apple's GPUs have no such product.
+Each output of a layer has a scale for its weights; each row has one for its numbers, computed at run time (vector-wise
+quantisation of T. Dettmers et al., "LLM.int8(): 8-bit matrix multiplication for transformers at scale", 2022, without
+its exceptions for outliers). Products are summed exactly, in 32 bits. Layers outside of the blocks stay as they are,
+and so does the last block, of whose weights a part is used alone. CUDA and CPU only: Apple's GPUs have no such product.
 """
 
 import torch
@@ -23,7 +23,7 @@ FEWEST_ROWS = 32  # CUDA's product takes no fewer than 17
 
 
 class Int8Linear(nn.Module):
-    """What `nn.Linear` does, nearly."""
+    """Approximates `nn.Linear`."""
 
     weight: Tensor
     scale: Tensor

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points attend only to the tokens that matter in their part of the box: a declared approximation.
 
-Owns      which keys a cell of the box has, and asking points cell by cell. Not here: what a point decoder is (`vae`).
+Owns      which keys a cell of the box has, and evaluating points cell by cell. Not here: the point decoder (`vae`).
 
-Z. Lai et al., "Unleashing vecset diffusion model for fast shape generation" (FlashVDM), 2025: neighbouring points look
-at the same few tokens, so each part of space has the keys with the greatest mean logit over some of its points.
-There, the parts and the points are those that are asked at the same time. A field of the house may not depend on
-that, so here the cells are fixed parts of the box, and their points a lattice in each; both are settled once a shape.
+Z. Lai et al., "Unleashing vecset diffusion model for fast shape generation" (FlashVDM), 2025: neighbouring points
+attend to the same few tokens, so each part of space keeps the keys with the greatest mean logit over some of its
+points. There, the parts and points are those of one call. A `Field` must not depend on the call, so here the cells are
+fixed parts of the box, and their points a lattice in each; both are chosen once for each shape.
 
-A value is that of its point alone to the last bit, if asked for in tiles as ever: within a cell, points attend in
-groups of one size.
+A value depends on its point alone, to the last bit, if the field is evaluated in tiles: within a cell, points attend in
+groups of equal size.
 """
 
 import torch
@@ -21,7 +21,7 @@ from fourview.shape.hunyuan2mv.attention import attend
 from fourview.shape.hunyuan2mv.vae import Memory, PointDecoder
 
 CELLS = 6  # along each axis, as officially
-PROBES = 4  # along each axis of a cell
+PROBES = 4  # points along each axis of a cell, by which its keys are chosen
 GROUP = 128  # points; smaller ones waste less at the edge of a cell, larger ones suit the kernels of GPUs
 
 
@@ -31,7 +31,7 @@ def keys_kept(count: int) -> int:
 
 
 class KeySelection:
-    """Logits at points, as `decoder` gives them but for the keys left out."""
+    """Logits at points: those of `decoder`, without the keys left out."""
 
     def __init__(self, decoder: PointDecoder, memory: Memory, half: float) -> None:
         """`memory` of one shape; its box reaches from -half to half along each axis."""
@@ -59,7 +59,7 @@ class KeySelection:
         return self.decoder.logits(rows, attended[None])[0]
 
     def _attend(self, queries: Tensor, cell: int) -> Tensor:
-        """What `queries (heads, p, d)` of points in `cell` attend to, the same shape."""
+        """Attention of `queries (heads, p, d)` of points in `cell`, the same shape."""
         count = queries.shape[1]
         groups = -(-count // GROUP)
         padded = F.pad(queries, (0, 0, 0, groups * GROUP - count)).unflatten(1, (groups, GROUP)).transpose(0, 1)

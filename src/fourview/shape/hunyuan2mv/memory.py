@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of the network is on the device at once, chosen before the run.
 
-Owns      the plans, what each of them needs, which one fits, what happens where memory runs out all the same.
+Owns      the plans, what each of them needs, which one fits, what happens when memory runs out all the same.
 Not here  which device (`device`), what the networks compute.
 
     full      everything stays on the device
-    offload   a network is there while it is used, a layer of modulation (they are a quarter of the transformer) only
-              while it computes its part of the schedule's table; of the VAE the point decoder stays, for the field
-    low       besides, blocks take turns in two slots of the device's memory (`Relay`), pictures are encoded one at a
-              time, and points are decoded in smaller passes
+    offload   a network is on the device while it is used; modulation layers, a quarter of the transformer, only while
+              they compute their part of the schedule's table; the point decoder of the VAE stays, for the field
+    low       as offload; also, blocks take turns in two slots of the device's memory (`Relay`), pictures are encoded
+              one at a time, and points are decoded in smaller passes
 
 What a plan needs is counted: weights from the modules, rows from the sizes. docs/how/hunyuan2mv_memory.md says how,
 and what was measured.
@@ -41,12 +41,11 @@ if TYPE_CHECKING:  # a machine that only measures has no YAML, which checkpoints
     from fourview.shape.hunyuan2mv.checkpoint import Network
 
 PLANS = ("full", "offload", "low")
-POINTS_A_PASS = {"full": 8_192, "offload": 8_192, "low": 2_048}  # larger ones are padded more than they save
-HEADROOM = 1.1  # what is predicted may be wrong by a tenth
-LIBRARIES = 40 << 20  # bytes of scratch that the libraries for CUDA keep
+POINTS_A_PASS = {"full": 8_192, "offload": 8_192, "low": 2_048}  # larger passes waste more padding than they save
+HEADROOM = 1.1  # factor: the prediction may be wrong by a tenth
+LIBRARIES = 40 << 20  # bytes that the CUDA libraries keep for themselves
 
-
-# Numbers that a row holds at the worst moment of a pass, in widths of the row; a test counts what the code does.
+# Numbers a row needs at the peak of a pass, in widths of the row; a test counts what the code does.
 PER_TRANSFORMER_ROW = 20  # in a single block: rows twice, normed, 7 projected, attended, 4 of the MLP, 5 joined
 PER_TOKEN = 13
 PER_NODE = 5  # bytes of the octree for a node of its grid, and for a node of one side
@@ -92,14 +91,14 @@ class Plan:
         return self.device if self.keeps_all else torch.device("cpu")
 
     def settle(self, network: "Network") -> None:
-        """Brings to the device what a field needs for as long as it lives; call it once after loading."""
+        """Bring to the device what a field needs while it exists; call it once after loading."""
         network.vae.points.to(self.device)
 
     @contextmanager
     def on_device(self, module: nn.Module) -> Iterator[None]:
-        """Within the block `module` can be called on the device; weights that have no place there then leave it.
+        """Within the block `module` can be called on the device; weights that the plan does not keep there leave it.
 
-        The end of the memory is a `MemoryShortError`.
+        Raises `MemoryShortError` when memory runs out.
         """
         guests: list[nn.Module] = [*modulations_of(module)]
         with self.watched(f"the {type(module).__name__.lower()} ran"), ExitStack() as stack:
@@ -115,7 +114,7 @@ class Plan:
 
     @contextmanager
     def watched(self, doing: str) -> Iterator[None]:
-        """Turns the end of the memory within the block into a `MemoryShortError`."""
+        """Raise `MemoryShortError` when memory runs out within the block."""
         try:
             yield
         except (RuntimeError, MemoryError) as error:
@@ -133,7 +132,7 @@ CURE = "close what else uses it, or take a smaller plan, fewer pictures, a small
 def choose(
     wish: str, network: "Network", work: Work, device: torch.device, dtype: torch.dtype, free: int | None
 ) -> Plan:
-    """The first plan that fits into `free` bytes, or the wished one; raises `MemoryShortError` where none does.
+    """The first plan that fits into `free` bytes, or the requested one; raises `MemoryShortError` where none fits.
 
     Only the sizes of `network` are read: it may lie on the meta device. `wish` is "auto" or one of `PLANS`; `free` is
     `free_bytes(device)`, and what the network already takes there.
@@ -172,7 +171,7 @@ def stage_bytes(network: "Network", work: Work, plan: Plan, dtype: torch.dtype) 
 
 
 def weight_bytes(module: nn.Module, dtype: torch.dtype) -> int:
-    """The bytes of `module`'s tensors once those that are floating are of `dtype`."""
+    """The bytes of `module`'s tensors once floating ones are of `dtype`."""
     return bytes_of(owned(list(module.modules())), dtype)
 
 
@@ -235,7 +234,7 @@ def _left_in_container() -> list[int]:
 
 
 def encode(conditioner: Conditioner, pictures: Tensor, sides: Sequence[Sequence[int]], plan: Plan) -> Tensor:
-    """`conditioner(pictures, sides)`, so many views at a time as `plan` says."""
+    """`conditioner(pictures, sides)`, with as many views at a time as `plan` says."""
 
     def of_views(views: Tensor) -> Tensor:
         chosen = views.tolist()
@@ -245,9 +244,9 @@ def encode(conditioner: Conditioner, pictures: Tensor, sides: Sequence[Sequence[
 
 
 class Halving:
-    """A function of rows, asked for so many at a time; of half as many from the first time that memory runs out.
+    """Calls a function of rows with `size` rows at a time, and with half as many once memory has run out.
 
-    The second time is a `MemoryShortError`. Results are put together along `dim`.
+    The second time raises `MemoryShortError`. Results are joined along `dim`.
     """
 
     def __init__(self, run: Callable[[Tensor], Tensor], size: int, plan: Plan, doing: str, dim: int = 0) -> None:
@@ -262,7 +261,7 @@ class Halving:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            # Outside of the block above: as long as there is an error, what the pass had taken is not given back.
+            # Outside of the block above, because the error keeps the memory of the pass.
             self.has_halved, self.size = True, -(-self.size // 2)
             if self.plan.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -274,7 +273,7 @@ class Halving:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; torch has a class of its own for CUDA alone."""
+    """Whether an error says that memory ran out; torch has an error class for CUDA only."""
     text = str(error)
     return isinstance(error, MemoryError) or any(
         words in text for words in ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")

@@ -10,23 +10,19 @@ Not here  which weights move, and how much memory that takes (`memory`).
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:  # a machine that only measures has no YAML, which checkpoints need
-    pass
-
 ALIGNMENT = 256  # bytes, of the tensors in a slot
-Owned = tuple[nn.Module, str, Tensor]  # a tensor, the module whose own it is, and its name there
+Owned = tuple[nn.Module, str, Tensor]  # a tensor, the module that owns it, and its name there
 
 
 class Relay:
     """Blocks take turns in two slots of the device's memory: while one computes, the next one's weights arrive.
 
-    The order is that of `blocks`, over and over; a block that is called out of turn waits for its weights. For CUDA
-    the weights at home are pinned, so that they are copied beside the computation.
+    The order is that of `blocks`, repeated; a block that is called out of turn waits for its weights. For CUDA, the
+    weights in the host's memory are pinned, so that they are copied during the computation.
     """
 
     def __init__(self, blocks: Sequence[nn.Module], guests: Sequence[nn.Module], device: torch.device) -> None:
@@ -40,7 +36,7 @@ class Relay:
         self.homes = [owned(block) for block in parts]
         size = max((sum(_padded(tensor.nbytes) for _, _, tensor in home) for home in self.homes), default=0)
         self.slots = [torch.empty(size, dtype=torch.uint8, device=device) for _ in range(2)]
-        self.slot, self.awaited = 0, -1  # where the block is, or will be, that comes next, and its number
+        self.slot, self.awaited = 0, -1  # slot of the next block, and its number
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -71,14 +67,14 @@ class Relay:
         _bring(self.homes[number])
 
     def _send_for(self, number: int) -> None:
-        """Copies the weights of a block into the slot that comes next."""
+        """Start copying the weights of a block into the next slot."""
         self.awaited = number
-        with torch.cuda.stream(self.copying):  # of None: nothing
+        with torch.cuda.stream(self.copying):  # None: does nothing
             for (_, _, place), (_, _, home) in zip(self._places(number), self.homes[number], strict=True):
                 place.copy_(home.detach(), non_blocking=True)
 
     def _places(self, number: int) -> list[Owned]:
-        """The tensors of a block as they lie in the slot that comes next."""
+        """The tensors of a block in the next slot."""
         places, start = [], 0
         for part, name, home in self.homes[number]:
             place = self.slots[self.slot][start : start + home.nbytes].view(home.dtype).view(home.shape)
@@ -87,7 +83,7 @@ class Relay:
         return places
 
     def _meet(self) -> None:
-        """What is queued after this, on either side, waits for what the other side has queued before."""
+        """Make copying and computing wait for what the other has queued so far."""
         if self.copying is not None:
             computing = torch.cuda.current_stream(self.device)
             computing.wait_stream(self.copying)
@@ -145,12 +141,12 @@ def owned(modules: Sequence[nn.Module]) -> list[Owned]:
 
 
 def _sent(home: Sequence[Owned], device: torch.device) -> list[Owned]:
-    """Copies on `device`, to be brought instead."""
+    """Copies of the tensors on `device`."""
     return [(module, name, tensor.to(device, non_blocking=True)) for module, name, tensor in home]
 
 
 def _bring(tensors: Sequence[Owned]) -> None:
-    """Each module is given its tensors."""
+    """Put the tensors into their modules."""
     for module, name, tensor in tensors:
         if isinstance(getattr(module, name), nn.Parameter) and not isinstance(tensor, nn.Parameter):
             tensor = nn.Parameter(tensor, requires_grad=False)
@@ -158,12 +154,12 @@ def _bring(tensors: Sequence[Owned]) -> None:
 
 
 def bytes_of(tensors: Sequence[Owned], dtype: torch.dtype) -> int:
-    """Their size once those that are floating are of `dtype`."""
+    """The bytes of `tensors` once floating ones are of `dtype`."""
     return sum(
         tensor.numel() * (dtype if tensor.is_floating_point() else tensor.dtype).itemsize for _, _, tensor in tensors
     )
 
 
 def _padded(size: int) -> int:
-    """A size in bytes after which the next tensor may begin."""
+    """`size`, bytes, rounded up to where the next tensor may begin."""
     return -(-size // ALIGNMENT) * ALIGNMENT

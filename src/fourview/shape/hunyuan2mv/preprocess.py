@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures as the official weights saw them in training.
+"""Prepare the pictures as in the training of the official weights.
 
-Owns      the official framing of one picture. Not here: mattes and the house's own framing (`views/`).
+Owns      the official framing of one picture. Not here: mattes and our own framing (`views/`).
 
-Each picture is framed by itself: what is not quite transparent is cut out, grown to 85 % of a square and set on
-white. The house's framing brings all pictures to one scale instead; here that would be a change of the input that the
-weights do not know (docs/how/hunyuan2mv.md). Every truncation below is the official one, and so is the last row and
-column of the subject, which the cut leaves out; OpenCV's resizers are part of the definition.
+Each picture is framed alone: its visible part is cut out, scaled to 85 % of a square and set on white. Our own framing
+brings all pictures to one scale; the weights were not trained with such pictures (docs/how/hunyuan2mv.md). Every
+truncation below is the official one, and so is leaving out the last row and column of the subject. OpenCV's resizers
+are part of the definition.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def preprocess(rgba: Byte, params: PreprocessParams, name: str = "") -> tuple[By
     subject = rgba[rows[0] : rows[-1], columns[0] : columns[-1]]  # without the last row and column
     side = max(height, width)
     grow = int(side * (1 - params.border_ratio)) / max(subject.shape[:2])
-    h, w = (max(int(length * grow), 1) for length in subject.shape[:2])  # 1: official code fails on what is so thin
+    h, w = (max(int(length * grow), 1) for length in subject.shape[:2])  # 1: official code fails on thinner ones
     square = np.zeros((side, side, 4), np.uint8)
     y, x = (side - h) // 2, (side - w) // 2
     square[y : y + h, x : x + w] = cv2.resize(subject, (w, h), interpolation=cv2.INTER_AREA)

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""From noise to latents: the schedule of the steps, and the walk along the velocity.
+"""From noise to latents: the schedule of the steps, and the integration of the velocity.
 
 Owns      schedules, the first noise, guidance, the loop. Not here: the velocity itself (`transformer`).
 
-Flow matching (Y. Lipman et al., 2023): the time runs from 0, noise, to 1, data; the network says the velocity; Euler's
-method walks. The turbo models were distilled to a few steps of a fixed table of times (phased consistency models,
-F.-Y. Wang et al., 2024) and walk the same way.
+Flow matching (Y. Lipman et al., 2023): the time runs from 0, noise, to 1, data; the network gives the velocity; Euler's
+method integrates it. The turbo models were distilled to a few steps of a fixed table of times (phased consistency
+models, F.-Y. Wang et al., 2024) and are integrated in the same way.
 
-Guidance (J. Ho, T. Salimans, "Classifier-free diffusion guidance", 2022) wants the velocity under the condition and
-under none: v = v_none + g (v_condition - v_none). Of these g = 1 needs only the first and g = 0 only the second;
+Guidance (J. Ho, T. Salimans, "Classifier-free diffusion guidance", 2022) combines the velocity under the condition and
+under none: v = v_none + g (v_condition - v_none). For g = 1 only the first is needed, for g = 0 only the second;
 g < 0 turns guidance off. Distilled models take g as an input and need one velocity.
 """
 
@@ -42,7 +42,7 @@ class Schedule:
 
     @property
     def lengths(self) -> list[float]:
-        """How far each step walks, so many as there are `times`."""
+        """The length of each step, as many as there are `times`."""
         return self.sigmas.diff().tolist()
 
 
@@ -69,8 +69,8 @@ def _closed(sigmas: Tensor) -> Schedule:
 def noise(rows: int, channels: int, seed: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Standard normal latents `(1, rows, channels)`, drawn on `device` in float32 at least, then rounded to `dtype`.
 
-    torch's CPU generator gives the same numbers on every machine, a GPU's gives others. Asked for half precision,
-    torch 2.13 rounds float32 too; 2.6 draws other numbers on a CPU.
+    torch's CPU generator gives the same numbers on every machine, a GPU's gives others. For half precision, torch 2.13
+    rounds float32 as well; 2.6 draws other numbers on a CPU.
     """
     generator = torch.Generator(device).manual_seed(seed)
     wide = torch.promote_types(dtype, torch.float32)
@@ -88,7 +88,7 @@ def denoise(
 ) -> Tensor:
     """Walk `latents (b, n, c)` from noise to data under `context (b, m, d)`; they stay in the dtype they come in.
 
-    `tick` is asked before every step; `on_step(i, latents)` sees what step i has left.
+    `tick` is called before every step; `on_step(i, latents)` gets the latents after step i.
     """
     steering = steer(transformer, context, schedule, guidance_scale)
     return walk(lambda latents, i: guided_velocity(transformer, latents, steering, i), latents, schedule, tick, on_step)
@@ -101,7 +101,7 @@ def walk(
     tick: Tick = no_tick,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
-    """The loop of `denoise` along any `velocity`, which is asked at the steps that have a length, in their order."""
+    """The loop of `denoise` along any `velocity`, which is called in order at the steps with a length."""
     steps = len(schedule.lengths)
     for i, length in enumerate(schedule.lengths):
         tick(i / steps)
@@ -114,15 +114,15 @@ def walk(
 
 @dataclass(frozen=True)
 class Steering:
-    """What a run's velocity rests on besides its latents; computed once, before the first step."""
+    """What the velocity of a run depends on besides its latents; computed once, before the first step."""
 
-    branches: tuple[Condition, ...]  # what the velocity is asked under: one condition, or none and then one
+    branches: tuple[Condition, ...]  # conditions of the velocity: one, or the null condition and one
     guidance_scale: float
     modulations: Tensor  # (steps, k, h)
 
 
 def steer(transformer: Transformer, context: Tensor, schedule: Schedule, guidance_scale: float) -> Steering:
-    """The steering of a run under `context (b, m, d)`; what the guidance has no use for is left out."""
+    """The steering of a run under `context (b, m, d)`, without branches that the guidance does not need."""
     times = schedule.times.to(context.device)
     is_distilled = transformer.params.guidance_embed
     rows = torch.full((len(context),), context.shape[1], device=context.device)
@@ -145,7 +145,7 @@ def guided_velocity(transformer: Transformer, latents: Tensor, steering: Steerin
 
 
 def guide(velocities: Sequence[Tensor], guidance_scale: float) -> Tensor:
-    """The velocities under a run's branches, made one."""
+    """The velocities of a run's branches, combined."""
     if len(velocities) == 1:
         return velocities[0]
     without, conditional = velocities

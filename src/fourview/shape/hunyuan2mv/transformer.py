@@ -14,13 +14,13 @@ for high-resolution image synthesis", 2024), sized for Hunyuan3D 2.0 (Zhao et al
                                         side, joint attention
     time (b,) [, guidance (b,)] --> modulation: shift, scale and gate of every block
 
-No row has a position: the latents are a set, and so is the condition. Three things follow that save work and change
+No row has a position: the latents are a set, and so is the condition. Three savings follow, which change
 nothing but rounding:
 
 - *Modulations depend on the time alone*, so those of a whole schedule are computed before its first step.
-- *The null condition is one row.* Rows that go in equal stay equal through every block; without a condition all m
-  rows are zero. One row does, if attention counts it m times (`Condition.log_repeats`).
-- *The last block computes latent rows only*; nothing reads the others.
+- *The null condition is one row.* Equal rows stay equal through every block, and without a condition all m rows are
+  zero. One row is enough, if attention counts it m times (`Condition.log_repeats`).
+- *The last block computes latent rows only*; the others are not used.
 """
 
 import math
@@ -48,12 +48,12 @@ class TransformerParams:
     depth: int  # double blocks
     depth_single_blocks: int
     qkv_bias: bool
-    guidance_embed: bool  # the guidance scale is an input: one branch does what two did
+    guidance_embed: bool  # the guidance scale is an input: one branch instead of two
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What the latents are steered by, projected once a run.
+    """What steers the latents, projected once for each run.
 
     `rows (b, m, h)`. With `log_repeats (b,)` the single row of each item stands for exp(log_repeats) equal ones.
     """
@@ -77,7 +77,7 @@ class Transformer(nn.Module):
         self.final_layer = FinalLayer(p)
 
     def forward(self, latents: Tensor, time: Tensor, context: Tensor, guidance: Tensor | None = None) -> Tensor:
-        """The plain way: `time (b,)` 0 = noise .. 1 = data, `context (b, m, context_in_dim)`, `guidance (b,)`."""
+        """All in one call: `time (b,)` 0 = noise .. 1 = data, `context (b, m, context_in_dim)`, `guidance (b,)`."""
         return self.velocity(latents, self.condition(context), self.modulations(time, guidance))
 
     def condition(self, context: Tensor) -> Condition:
@@ -85,7 +85,7 @@ class Transformer(nn.Module):
         return Condition(self.cond_in(context))
 
     def null_condition(self, rows: Tensor) -> Condition:
-        """The condition of nothing: as many zero rows as `rows (b,)` says, each item's in one row."""
+        """The null condition: `rows (b,)` zero rows for each item, held as one row."""
         bias = self.cond_in.bias
         return Condition(
             bias.expand(len(rows), 1, -1), rows.to(bias.device, torch.promote_types(bias.dtype, torch.float32)).log()
@@ -94,7 +94,7 @@ class Transformer(nn.Module):
     def modulations(self, time: Tensor, guidance: Tensor | None = None) -> Tensor:
         """Shifts, scales and gates of every block in the order of the forward pass, `(b, k, h)`; `time (b,)`.
 
-        Times of any steps may stand side by side: a schedule's are computed at once, and sliced.
+        The times may be those of several steps: a whole schedule is computed at once, and sliced.
         """
         if (guidance is None) != (self.guidance_in is None):
             raise ValueError(f"guidance is {guidance}, but guidance_embed is {self.params.guidance_embed}")
@@ -143,8 +143,8 @@ class ScalarEmbedding(nn.Module):
 def sinusoids(scalar: Tensor) -> Tensor:
     """`(b,) -> (b, 256)`: cosines, then sines, of 1000 s at wavelengths that grow from 2 pi to 2000 pi.
 
-    The longest is ten times shorter than usual: the checkpoints were trained so. In float32 at least: float16 holds
-    1000 s in steps of 0.5 only.
+    The longest is ten times shorter than usual, as in the training of the checkpoints. In float32 at least: float16 has
+    steps of 0.5 at 1000 s.
     """
     wide = scalar if scalar.dtype == torch.float64 else scalar.float()
     half = SINUSOIDS // 2

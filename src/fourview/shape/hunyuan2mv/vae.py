@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The decoder of the shape VAE: latents become tokens, and tokens answer how far inside a point lies.
+"""The decoder of the shape VAE: latents become tokens, and tokens give how far inside a point lies.
 
-Owns      both networks, and the field they make. Not here: which points are asked for (`surface/`).
+Owns      both networks, and the field they make. Not here: which points are evaluated (`surface/`).
 
 Shapes as sets of vectors are those of B. Zhang et al., "3DShape2VecSet", 2023; sizes are those of Hunyuan3D 2.0
 (Zhao et al., 2025). The encoder is not needed to make shapes and not in the ordinary files.
@@ -10,8 +10,8 @@ Shapes as sets of vectors are those of B. Zhang et al., "3DShape2VecSet", 2023; 
     latents (b, n, 64) / scale_factor --post_kl--> 16 blocks of self-attention --> tokens (b, n, 1024)
     points (p, 3) --sinusoids--> (p, 51) --query_proj--> one cross-attention to the tokens, one MLP --> logit (p,)
 
-The logit is positive inside. Points do not see each other, so they can be asked in any portions. Keys and values of
-the tokens do not depend on the points and are projected once a shape (`Memory`).
+The logit is positive inside. Points do not affect each other, so they can be evaluated in any portions. Keys and values
+of the tokens do not depend on the points and are projected once for each shape (`Memory`).
 """
 
 import math

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Views become what points look up: the network's first half, run once for each object.
+"""The network's first half: views become the rows that points look up, once for each object.
 
 Owns      framed views -> the network's pictures; encode.onnx.
 Not here  the values at points (`field`), the frame (`frame`).
@@ -22,7 +22,7 @@ Rows = dict[str, Float]  # maps (4 * side^2, c), volume (32^3, c), present (4,):
 
 
 def encode(session: Any, views: Sequence[View], hull: Hull, fill: float) -> Rows:
-    """What points look up, from the views and their hull."""
+    """The rows that points look up, from the views and their hull."""
     coarse = np.clip(hull_parts(hull, cells(), fill), -LIMIT, LIMIT).reshape(CELLS, CELLS, CELLS, 2)
     rows = session.run(None, {"pictures": network_pictures(views, fill), "coarse": coarse})
     return dict(zip(("maps", "volume", "present"), rows, strict=True))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded engine: views -> hull -> the field that the network makes of it.
 
-Owns      the order of the steps, the two sessions that are kept between runs.
-Not here  the hull (`shape/hull.py`), any step of the network (its own file), its training (`training/`).
+Owns      the order of the steps, the two halves of the network that are kept between runs.
+Not here  the hull (`shape.hull`), the steps (`encoder`, `field`), the training (`training/`).
 """
 
 import threading
@@ -36,8 +36,8 @@ def engine(machine: Machine) -> Engine:
 
 
 class Mini:
-    """The network, and the steps around it. It is loaded at the first run and kept; `weights`: a folder with others
-    than our own.
+    """The network and the steps around it. It is loaded at the first run and kept; `weights`: a folder with weights
+    other than those of the package.
     """
 
     def __init__(self, weights: Path | None = None) -> None:
@@ -46,7 +46,7 @@ class Mini:
         self._lock = threading.Lock()
 
     def shape(self, views: Sequence[View], recipe: Recipe, run: RunProgress) -> Shape:
-        """What the engine contract asks for."""
+        """The shape of `views`; see `shape.engine`."""
         names = [view.name for view in views]
         fill = fill_of(names)
         with run.stage("encode") as tick:

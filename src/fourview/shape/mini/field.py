@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network's corrections become a field: its second half.
+"""The network's second half: its corrections become a field.
 
-Owns      correct.onnx, the lattice on which it is asked, the field near the surface and far from it, the field's box.
-Not here  what points look up (`encoder`).
+Owns      correct.onnx, the lattice on which it is run, the field near the surface and far from it, the field's box.
+Not here  the rows that points look up (`encoder`).
 
-The network is asked once, on a lattice as fine as its maps; between its nodes the corrections are interpolated, because
-they are smooth where they are right: what is fine in the surface is in the hull's parts, and what is fine in the
-corrections is mostly noise. No outline is lost to them. The network tells distances up to one truncation. Farther away
-the hull's distance takes over: values are multiplied by the hull's where that is more than 1. Signs stay its own.
+The network runs once, on a lattice as fine as its maps. Between the nodes its corrections are interpolated, because
+right corrections are smooth: fine detail of the surface is in the hull's parts, and fine detail of the corrections is
+mostly noise. They remove nothing that an outline shows. The network knows distances up to one truncation. Farther away
+the hull's distance is used: values are multiplied by the hull's where that is more than 1. Signs are the network's.
 """
 
 from dataclasses import replace
@@ -27,13 +27,13 @@ from fourview.surface.field import Field
 
 TILE = 8192  # points of a call: the graph's shapes are fixed
 NODES = 64  # of the lattice, along each axis
-THIN = 0.9  # most that is made of the body's, as a share of how far the point lies within the outlines
-# Where an outline would lose a pixel, so much of the hull's greatest value is left, at most so many truncations, and
-# places whose values are less by up to so much are left with it.
+THIN = 0.9  # greatest correction of the body, as a share of how far the point lies within the outlines
+# Where an outline would lose a pixel: KEPT is the share of the hull's greatest value along the ray that is kept, FLOOR
+# the most that is kept, truncations; values less than the greatest by up to ALIKE truncations are kept with it.
 KEPT, FLOOR, ALIKE = 0.8, 0.1, 0.3
-BESIDE = 0.25  # truncations from an outline up to which a ray counts as one that it holds
-FAR = 1.5  # truncations off the hull from which on nothing is added
-EDGE = 0.06  # how far from the box of the outlines corrections are made in full: the tips of a thing tell its size
+BESIDE = 0.25  # truncations from an outline up to which a ray counts as inside it
+FAR = 1.5  # truncations outside the hull from which nothing is added
+EDGE = 0.06  # distance from the box of the outlines from which corrections count in full: an object's tips fix its size
 
 
 def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: bool, tick: Tick = no_tick) -> Field:
@@ -48,7 +48,7 @@ def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: 
         parts = hull_parts(hull, asked, fill)
         least = np.minimum(*parts.T)
         more = _interpolated(lattice, np.clip(asked, -1, 1)) * (least > -LIMIT)[:, None]
-        more = _limited(more, parts) * _away_from(box, asked)[:, None]  # once more: limbs are finer than the lattice
+        more = _limited(more, parts) * _away_from(box, asked)[:, None]  # again: limbs are finer than the lattice
         near: Float = np.minimum(*(np.clip(parts, -1, 1) + more).T)
         near *= np.maximum(np.abs(least), 1) * np.float32(TRUNCATION / fill)
         return near
@@ -58,12 +58,12 @@ def corrected(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: 
 
 
 def _lattice(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: bool, tick: Tick) -> Float:
-    """What is added to the parts, `(NODES, NODES, NODES, 2)` over x, y, z: smoothed over each node's neighbours."""
+    """The corrections of the parts, `(NODES, NODES, NODES, 2)` over x, y, z, smoothed over each node's neighbours."""
     at = (np.arange(NODES, dtype=np.float32) + 0.5) * np.float32(2 / NODES) - 1
     points = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3)
     parts = np.clip(hull_parts(hull, points, fill), -LIMIT, LIMIT)
     asks = np.flatnonzero(parts.min(axis=1) > -LIMIT)
-    more = np.zeros((len(points), 3), np.float32)  # the third counts what was asked
+    more = np.zeros((len(points), 3), np.float32)  # the third channel: whether the network was run there
     more[asks, 2] = 1
     for start in range(0, len(asks), TILE):
         some = asks[np.minimum(np.arange(start, start + TILE), len(asks) - 1)]
@@ -80,13 +80,13 @@ def _lattice(session: Any, rows: Rows, hull: Hull, fill: float, is_deep_known: b
 
 
 def _limited(more: Float, parts: Float) -> Float:
-    """Corrections `(.., 2)` with the body's limited: it is a mere edge where it meets the outlines."""
+    """Corrections `(.., 2)` with that of the body limited, because the body is thin where it meets the outlines."""
     most = np.maximum(np.float32(THIN) * parts[..., 0], 0)
     return np.stack([more[..., 0], np.clip(more[..., 1], -most, most)], axis=-1)
 
 
 def _rooted(more: Float, parts: Float) -> Float:
-    """Corrections without the pieces that they would add far off the hull, or that nowhere meet it."""
+    """Corrections without what they would add far from the hull, or as components that do not touch it."""
     more = np.where(parts.min(axis=-1, keepdims=True) < -FAR, np.minimum(more, 0), more)
     labels, _ = mahotas.label((np.clip(parts, -1, 1) + more).min(axis=-1) > 0)
     is_loose = (labels > 0) & ~np.isin(labels, labels[parts.min(axis=-1) > 0])
@@ -100,9 +100,9 @@ def _away_from(box: Float, points: Float) -> Float:
 
 
 def _filled(more: Float, parts: Float, axes: tuple[int, ...]) -> Float:
-    """Corrections `(x, y, z, 2)` that leave something wherever the hull has something, seen along `axes`.
+    """Corrections `(x, y, z, 2)` that keep something along every ray along `axes` on which the hull has something.
 
-    The outlines are known and depths are guessed: where the network doubts each place along a ray (which of two legs is
+    The outlines are known, depths are estimated: where the network doubts every place along a ray (which of two legs is
     in front?), the likeliest is kept.
     """
     least, near = parts.min(axis=-1), np.clip(parts, -1, 1)
@@ -112,7 +112,7 @@ def _filled(more: Float, parts: Float, axes: tuple[int, ...]) -> Float:
         lack = np.clip(np.minimum(np.float32(KEPT) * most, np.float32(FLOOR)) - top, 0, None) * (most > 0)
         lack = lack * np.clip(1 - (top - value) / np.float32(ALIKE), 0, 1)
         more = np.where(lack[..., None] > 0, np.maximum(more, (value + lack)[..., None] - near), more)
-    is_lost = np.zeros(least.shape, bool)  # outlines between the nodes: there the hull stays as it is
+    is_lost = np.zeros(least.shape, bool)  # outlines between the nodes: there the hull is kept
     for axis in axes:
         top, shown = (v.max(axis=axis, keepdims=True) for v in ((near + more).min(axis=-1), parts[..., 0]))
         is_lost |= (top < FLOOR / 2) & (shown > -BESIDE)
@@ -134,7 +134,7 @@ def _interpolated(lattice: Float, points: Float) -> Float:
 
 
 def _deepened(field: Field, fill: float) -> Float:
-    """The bounds `(2, 3)` of a field whose depth the hull guessed: a coarse look tells how far it reaches."""
+    """The bounds `(2, 3)` of a field whose depth the hull estimated: coarse samples give how far it reaches."""
     inside = np.abs(cells()[field(cells() / np.float32(fill)) > 0, 2])  # (k,) depths, network frame
     bounds = field.bounds.copy()
     bounds[1, 2] = max(bounds[1, 2], (inside.max(initial=0) + 2 / CELLS) / fill)

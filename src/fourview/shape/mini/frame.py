@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the network's training and its use agree on: its frame, its unit, and the hull that it corrects.
+"""What training and use of the network share: its frame, its unit, and the hull that it corrects.
 
 Owns      sizes, the frame and the unit; the cells of the coarse volume; the hull's parts as the network takes them.
 Not here  the pictures (`encoder`), what becomes of the network's values (`field`), its layers (`training/network.py`).
 
 Frame: pictures cover the square [-1, 1] x [-1, 1] across and up, points the cube [-1, 1]^3, +Y up, the object faces
-+Z. What the pictures show fills about 0.85 of that, or half where neither side is given, so that unknown depth has
-room: network frame = box units * fill. The unit of values is the truncation, TRUNCATION of the network's frame.
++Z. The object fills about 0.85 of that, or half where neither left nor right is given, to leave room for unknown depth:
+network frame = box units * fill. The unit of values is the truncation, TRUNCATION of the network's frame.
 """
 
 from collections.abc import Iterable
