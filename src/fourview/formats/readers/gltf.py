@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read glTF 2.0, as GLB or as JSON with files beside it: its shape at rest and its base colour.
 
-Owns      nodes, skins, primitives, materials and textures.
-Not here  bytes become numbers (`arrays`), writing (`formats.glb`).
+Owns      the scene of a file: its nodes, skins and primitives.
+Not here  the JSON document (`gltf_document`), numbers (`arrays`), matrices and faces (`gltf_geometry`), materials
+          (`gltf_materials`), writing (`formats.glb`).
 
 Khronos Group, "glTF 2.0 Specification", 2021, and the extensions in `EXTENSIONS`. What is left out of the
 model gives a notice with a number.
@@ -15,20 +16,14 @@ Why our own code:
 """
 
 import json
-from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import unquote
+from dataclasses import replace
 
 import numpy as np
 
 from fourview.arrays import Float
 from fourview.formats.readers.arrays import Arrays, drawn
 from fourview.formats.readers.gltf_document import (
-    GLOSSINESS,
     INSTANCING,
-    MATERIALS,
-    TEXTURES,
-    TRANSFORM,
     Json,
     check,
     chunks_of,
@@ -43,9 +38,8 @@ from fourview.formats.readers.gltf_geometry import (
     walked,
     with_alpha,
 )
-from fourview.formats.readers.scene import Files, Limits, Picture, Scene, Shape, Wrap, opened
-
-WRAPS: dict[int, Wrap] = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
+from fourview.formats.readers.gltf_materials import Materials
+from fourview.formats.readers.scene import Files, Limits, Scene, Shape
 
 
 def read(data: bytes, is_binary: bool, files: Files, limits: Limits) -> Scene:
@@ -55,32 +49,16 @@ def read(data: bytes, is_binary: bool, files: Files, limits: Limits) -> Scene:
     return _Reader(tree, Arrays(tree, blob, files, limits), files, limits).scene()
 
 
-@dataclass(frozen=True)
-class _Look:
-    """A material: its base colour `factor (4,)`, linear, and where its picture lies."""
-
-    factor: Float | None = None
-    picture: Picture | None = None
-    texcoord: int = 0
-    transform: Json | None = None
-    is_opaque: bool = True
-    alpha: float = 1.0  # share of the light that is not transmitted
-    lost: str | None = None  # name of a picture that could not be read
-
-
 class _Reader:
     """Builds the scene of one file."""
 
     def __init__(self, tree: Json, arrays: Arrays, files: Files, limits: Limits) -> None:
         self._tree, self._arrays, self._files, self._limits = tree, arrays, files, limits
         self._scene = Scene()
-        self._images: dict[int, Any] = {}
-        self._pictures: dict[tuple[Any, ...], Picture] = {}
-        self._looks: dict[int | None, _Look] = {}
+        self._materials = Materials(tree, arrays, limits)
         self._made: dict[tuple[int, int], int | None] = {}  # the shape of a primitive that no node changes
         self._lost: dict[str, int] = {}  # faces by the picture that they lost
         self._bare = self._points = self._targets = self._sets = 0
-        self._maps: set[int] = set()
 
     def scene(self) -> Scene:
         """What is shown, checked against the limits before any array is made."""
@@ -175,7 +153,7 @@ class _Reader:
         if skin is not None and "JOINTS_0" in attributes:
             vertices, is_mirrored = skinned(vertices, attributes, skin)
             faces = faces[:, ::-1] if is_mirrored else faces
-        look = self._look(primitive.get("material"))
+        look = self._materials.look(primitive.get("material"))
         uv = attributes.get(f"TEXCOORD_{look.texcoord}")
         if look.picture is not None:
             self._sets += sum(name.startswith("TEXCOORD_") for name in attributes) - (uv is not None)
@@ -216,71 +194,6 @@ class _Reader:
         moves: Float = joints @ inverse[: len(joints)]
         return moves
 
-    # Materials
-
-    def _look(self, number: int | None) -> _Look:
-        if number not in self._looks:
-            self._looks[number] = _Look() if number is None else self._material(self._tree["materials"][number], number)
-        return self._looks[number]
-
-    def _material(self, material: Json, number: int) -> _Look:
-        surface = material.get("pbrMetallicRoughness", {})
-        factor, info = surface.get("baseColorFactor"), surface.get("baseColorTexture")
-        if (glossy := material.get("extensions", {}).get(GLOSSINESS)) is not None:
-            factor, info = glossy.get("diffuseFactor"), glossy.get("diffuseTexture")
-        glow = material.get("emissiveTexture")
-        if glow is not None and info is None and factor is not None and not any(factor[:3]):
-            info, factor = glow, [*material.get("emissiveFactor", (0, 0, 0)), 1]  # black except for its glow: show that
-        elif (
-            any(name in material for name in ("normalTexture", "occlusionTexture", "emissiveTexture"))
-            or any(material.get("emissiveFactor", ()))
-            or "metallicRoughnessTexture" in surface
-        ):
-            self._maps.add(number)
-        mode = material.get("alphaMode", "OPAQUE")
-        hidden_below = {"MASK": float(material.get("alphaCutoff", 0.5)), "BLEND": 1 / 255}.get(mode)
-        rgba = None if factor is None else np.array([*factor, 1, 1, 1, 1][:4], np.float32)
-        alpha = 1 - material.get("extensions", {}).get(f"{MATERIALS}transmission", {}).get("transmissionFactor", 0.0)
-        if info is None:
-            return _Look(rgba, is_opaque=mode == "OPAQUE", alpha=alpha)
-        transform = info.get("extensions", {}).get(TRANSFORM)
-        texcoord = int((transform or {}).get("texCoord", info.get("texCoord", 0)))
-        picture = self._picture(info["index"], hidden_below)
-        lost = None if picture is not None else self._name(self._tree["textures"][info["index"]])
-        return _Look(rgba, picture, texcoord, transform, mode == "OPAQUE", alpha, lost)
-
-    def _picture(self, number: int, hidden_below: float | None) -> Picture | None:
-        texture = self._tree["textures"][number]
-        sampler = self._tree["samplers"][texture["sampler"]] if "sampler" in texture else {}
-        along = [WRAPS.get(sampler.get(name, 10497), "repeat") for name in ("wrapS", "wrapT")]
-        for source in self._sources(texture):
-            if (image := self._image(source)) is not None:
-                made = Picture(image, (along[0], along[1]), hidden_below)
-                return self._pictures.setdefault((source, *along, hidden_below), made)
-        return None
-
-    def _sources(self, texture: Json) -> list[int]:
-        """The images of a texture, best first; the plain one is for readers without the extensions."""
-        extensions = texture.get("extensions", {})
-        sources = [extensions[name]["source"] for name in TEXTURES if name in extensions]
-        return [*sources, *([texture["source"]] if "source" in texture else [])]
-
-    def _image(self, number: int) -> Any:
-        if number not in self._images:
-            image = self._tree["images"][number]
-            if "bufferView" in image:
-                data: bytes | None = self._arrays.view(image["bufferView"])
-            else:
-                data = self._arrays.bytes_at(image["uri"])
-            self._images[number] = None if data is None else opened(data, self._limits)
-        return self._images[number]
-
-    def _name(self, texture: Json) -> str:
-        """The name of a picture in a notice."""
-        uris = [self._tree["images"][source].get("uri", "data:") for source in self._sources(texture)]
-        outside = [unquote(uri)[:80] for uri in uris if not uri.startswith("data:")]
-        return ", ".join([*outside, *texture.get("extensions", {})]) or "one in the file"
-
     # The end
 
     def _finish(self) -> None:
@@ -298,4 +211,4 @@ class _Reader:
         scene.warn("points_and_lines_dropped", self._points)
         scene.warn("morph_targets_dropped", self._targets)
         scene.warn("animations_dropped", len(self._tree.get("animations", [])))
-        scene.warn("material_maps_dropped", len(self._maps))
+        scene.warn("material_maps_dropped", len(self._materials.with_other_maps))
