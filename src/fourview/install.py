@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""The shell line that installs this package again, or an extra of it.
+"""The shell line that installs this package again, or one of its extras.
 
-Owns      who installs (pip of this Python, or uv where it has none), and from where: the folder, the archive or the
-          repository that this package came from, else an index by name and version. Standard library alone.
+Owns      the installer (pip of this Python, or uv where it has none), and the source: the folder, the archive or the
+          repository that this package came from, else an index by name and version. Uses the standard library alone.
 """
 
 import importlib.metadata
@@ -25,7 +25,7 @@ def install_line(extra: str = "", options: str = "") -> str:
 
 
 def installer() -> str:
-    """The words before what is to be installed."""
+    """The command, without what is to be installed."""
     python = shlex.quote(sys.executable)
     return f"{python} -m pip install" if importlib.util.find_spec("pip") else f"uv pip install --python {python}"
 
@@ -33,7 +33,7 @@ def installer() -> str:
 def _origin(extra: str) -> str:
     try:
         distribution = importlib.metadata.distribution("fourview")
-    except importlib.metadata.PackageNotFoundError:  # sources on the path of modules
+    except importlib.metadata.PackageNotFoundError:  # the sources are on Python's path
         return f"-e {shlex.quote(f'{ROOT}{extra}')}"
     source: dict[str, Any] = json.loads(distribution.read_text("direct_url.json") or "{}")
     url = urlparse(source.get("url", ""))

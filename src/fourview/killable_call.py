@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Native calls that run in a process of their own, so that they can be stopped.
 
-Owns      a process of its own for one call, its cancel, its death. Not here: deciding what runs there (each step).
+Owns      the process of one call: start, cancel, time limit, failure. Not here: which calls run there (each step).
 
 A long native call holds the interpreter, so a tick inside it is never reached. `call` runs a function of an importable
 module in a fresh Python, polls the tick, and kills the process when the tick raises. The child is started with
@@ -31,7 +31,7 @@ def call(function: Callable[..., T], *args: Any, tick: Tick = no_tick, budget_s:
     """`function(*args)`, computed in a process that dies when `tick` raises or after `budget_s` seconds.
 
     `function` must be defined at the top of a module; arguments and result must pickle. Errors of `fourview` raised
-    inside come out as they are; a death or an exceeded budget is a `ChildError`.
+    inside are raised again; a failed process or an exceeded budget is a `ChildError`.
     """
     request = (function.__module__, function.__qualname__, args, list(sys.path))
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
@@ -67,7 +67,7 @@ def call(function: Callable[..., T], *args: Any, tick: Tick = no_tick, budget_s:
 
 
 def main() -> None:
-    """Read one call from stdin, make it, write what came of it to stdout."""
+    """Read one call from stdin, run it, write its result or error to stdout."""
     out, sys.stdout = sys.stdout.buffer, sys.stderr
     module, name, args, path = pickle.load(sys.stdin.buffer)
     sys.path[:] = path
