@@ -139,7 +139,7 @@ def test_a_command_that_does_not_exist_is_found(words):
         parsed(words)
 
 
-BENCHMARK = re.compile(r"python (?:(benchmarks/\w+\.py)|-m (training\.\w+))([^`\n]*)")
+BENCHMARK = re.compile(r"python (?:(benchmarks/\w+\.py)|-m (training(?:\.\w+)+))([^`\n]*)")
 TARGET = re.compile(r"^make ([a-z-]+)", re.MULTILINE)
 
 
