@@ -40,7 +40,7 @@ def test_requests_are_counted_by_route_and_not_by_address(client, numbers):
 
 def test_jobs_are_counted_by_state_and_their_time_once_they_end(app, numbers, store, key):
     began = time.time() - 100
-    app.state.metrics.told_until = began - 1
+    app.state.metrics.counted_until = began - 1
     with store.begin() as tx:
         workers.register(tx, "w", ["hull"], {}, time.time())
         for _ in range(2):
@@ -61,7 +61,7 @@ def test_jobs_are_counted_by_state_and_their_time_once_they_end(app, numbers, st
 
 def test_scrapes_at_the_same_time_count_an_end_once(app, numbers, store, key):
     began, together = time.time() - 100, threading.Barrier(8)
-    app.state.metrics.told_until = began - 1
+    app.state.metrics.counted_until = began - 1
     with store.begin() as tx:
         add_job(tx, NewJob(key[0].account_id, key[0].id, "hull", 100, {}, {}), began)
         job = queue.claim(tx, "w", ["hull"], began, 30)
@@ -79,4 +79,4 @@ def test_scrapes_at_the_same_time_count_an_end_once(app, numbers, store, key):
 
 def test_an_end_that_is_written_down_late_is_counted_too(app, numbers, store, key):
     numbers()
-    assert app.state.metrics.told_until <= time.time() - LATE_S
+    assert app.state.metrics.counted_until <= time.time() - LATE_S

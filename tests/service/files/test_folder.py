@@ -3,6 +3,7 @@
 """The folder under what happens to disks and processes."""
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
@@ -68,7 +69,7 @@ def test_a_process_that_is_killed_leaves_nothing_that_is_not_whole(tmp_path):
     for count in range(4):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(root)], stdout=subprocess.PIPE, text=True)
         told |= {writer.stdout.readline().strip() for _ in range(1 + count)}
-        while not any(path.stat().st_size for path in _partials(root)):
+        while not any(_sizes(root)):
             assert writer.poll() is None
         writer.kill()
         told |= {line.strip() for line in writer.communicate()[0].splitlines() if len(line.strip()) == 64}
@@ -79,6 +80,13 @@ def test_a_process_that_is_killed_leaves_nothing_that_is_not_whole(tmp_path):
     assert folder.drop_partial(time.time()) >= 1
     assert list((root / "partial").iterdir()) == []
     assert {artifact.digest for artifact in folder.each()} == there
+
+
+def _sizes(root):
+    """Bytes of each file that is being written; one may be renamed into its place meanwhile."""
+    for path in _partials(root):
+        with contextlib.suppress(FileNotFoundError):
+            yield path.stat().st_size
 
 
 def _partials(root):
