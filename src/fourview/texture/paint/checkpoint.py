@@ -151,7 +151,7 @@ def read_json(path: Path, needed: bool = True) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON ({error}); put the official one there") from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path} holds a {type(found).__name__}; an object is expected: put the official one there")
+        raise CheckpointError(f"{path} holds a {type(found).__name__}, not an object; put the official one there")
     return found
 
 

@@ -41,7 +41,9 @@ def _repainted(delighter: Delighter, colours: Byte, tick: Tick, on_step: OnStep 
     """What the network itself makes of RGB `(s, s, 3)`."""
     vae, unet = delighter.vae, delighter.unet
     device, dtype = unet.device, unet.dtype
-    given = vae.encode(pixels(colours[None]).to(device, dtype)).latent_dist.mode()
+    # Official pictures reach this VAE channels-last; on a CPU torch 2.13 gives other numbers then (1e-3 in the latents).
+    seen = pixels(colours[None]).to(device, dtype, memory_format=torch.channels_last)
+    given = vae.encode(seen).latent_dist.mode()
     scheduler = EulerAncestralDiscreteScheduler.from_config(delighter.schedule)
     scheduler.set_timesteps(STEPS, device=device)
     generator = torch.Generator().manual_seed(SEED)
@@ -50,9 +52,9 @@ def _repainted(delighter: Delighter, colours: Byte, tick: Tick, on_step: OnStep 
     for i, time in enumerate(scheduler.timesteps):
         tick(i / STEPS)
         scaled = scheduler.scale_model_input(latents, time).to(dtype)
-        out = unet(
-            torch.cat([scaled, given], dim=1), time, encoder_hidden_states=delighter.prompt, return_dict=False
-        )[0]
+        out = unet(torch.cat([scaled, given], dim=1), time, encoder_hidden_states=delighter.prompt, return_dict=False)[
+            0
+        ]
         latents = scheduler.step(out.float(), time, latents, generator=generator, return_dict=False)[0]
         if on_step is not None:
             on_step(i, out, latents)

@@ -56,9 +56,7 @@ class _Attention(nn.Module):
     def __init__(self, params: TextParams) -> None:
         super().__init__()
         self.heads = params.heads
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (
-            nn.Linear(params.width, params.width) for _ in range(4)
-        )
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(params.width, params.width) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (
@@ -119,7 +117,7 @@ def empty_prompt(
         token = tokenizer.get(name) or special.get(name) or usual
         token = token.get("content", usual) if isinstance(token, Mapping) else token
         if not isinstance(vocabulary.get(token), int):
-            raise CheckpointError(f"the tokenizer's vocab.json has no {token!r}, its {name}; put the official one there")
+            raise CheckpointError(f"the tokenizer's vocab.json has no {token!r}, its {name}; take the official one")
         return int(vocabulary[token])
 
     begin, end = number("bos_token", "<|startoftext|>"), number("eos_token", "<|endoftext|>")
