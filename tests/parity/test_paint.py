@@ -172,6 +172,24 @@ def test_pictures_and_schedules(path):
         assert (near_masks(positions, [grid])[tokens].numpy() == want).mean() >= 0.995, key
 
 
+@pytest.mark.parametrize("path", recorded("texture/misc*.safetensors"))
+def test_trajectories_of_a_toy_model(path, monkeypatch):
+    t, words = read(path)
+    for variant, name in (("standard", "euler_a"), ("turbo", "turbo")):
+        noises, want = iter(t[f"traj.{name}.noise"]), t[f"traj.{name}.latents"]
+        scheduler = scheduler_for(json.loads(words["scheduler_config"]), variant, len(want) - 1)
+        for module in ("euler_ancestral_discrete", "lcm"):
+            place = f"diffusers.schedulers.scheduling_{module}.randn_tensor"
+            monkeypatch.setattr(place, lambda *_, noises=noises, **__: next(noises))
+        latents = t["traj.x0"] * scheduler.init_noise_sigma
+        for i, time in enumerate(scheduler.timesteps):
+            agree(latents, want[i], 1e-3, f"{name} {i}")
+            scaled = scheduler.scale_model_input(latents, time)
+            out = torch.tanh(torch.einsum("ij,bjhw->bihw", t["traj.w"], scaled) + time / 1000)
+            latents = scheduler.step(out, time, latents, return_dict=False)[0]
+        agree(latents, want[-1], 1e-3, f"{name} end")
+
+
 @pytest.fixture(scope="module")
 def painter():
     return load_painter(root() / "paint/tiny-paint", dtype=torch.float32)
@@ -195,9 +213,7 @@ def test_masks(path, painter):
             for tokens, want in call.masks.items():
                 got = near_masks(positions, [round((tokens / views) ** 0.5)])[tokens]
                 assert (got == want).float().mean() >= 0.995
-        out = painter.network(
-            *given, painter.network.prompt, t["in.camera_index"][None], t["in.timestep"], call
-        )
+        out = painter.network(*given, painter.network.prompt, t["in.camera_index"][None], t["in.timestep"], call)
         agree(out.flatten(0, 1), t[f"out.{variant}"], 1e-4, variant)
 
 

@@ -18,6 +18,7 @@ unconditional items have no reference, and a text of zeros makes attn2 its outpu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -121,7 +122,7 @@ class Block(nn.Module):
         return scale * seen
 
     def _text(self, n: Tensor, text: Tensor, call: Call) -> Tensor:
-        attention = self.transformer.attn2
+        attention: Any = self.transformer.attn2
         if call.prepared is None:
             return attend(attention, n, keys_values(attention, text))
         rows = n.unflatten(0, (-1, call.views)).flatten(1, 2)
@@ -132,12 +133,12 @@ class Block(nn.Module):
         return seen.unflatten(1, (call.views, -1)).flatten(0, 1)
 
 
-def keys_values(attention: nn.Module, context: Tensor) -> Pair:
+def keys_values(attention: Any, context: Tensor) -> Pair:
     """Keys and values of `context (b, m, d)`."""
     return _by_head(attention, attention.to_k(context)), _by_head(attention, attention.to_v(context))
 
 
-def attend(attention: nn.Module, queries: Tensor, context: Pair, mask: Tensor | None = None) -> Tensor:
+def attend(attention: Any, queries: Tensor, context: Pair, mask: Tensor | None = None) -> Tensor:
     """Attention of `queries (b, n, width)` to keys and values; `mask (n, m)` is true where a query may attend."""
     q = _by_head(attention, attention.to_q(queries))
     seen = F.scaled_dot_product_attention(q, *context, attn_mask=mask)
@@ -145,5 +146,5 @@ def attend(attention: nn.Module, queries: Tensor, context: Pair, mask: Tensor | 
     return out
 
 
-def _by_head(attention: nn.Module, tokens: Tensor) -> Tensor:
+def _by_head(attention: Any, tokens: Tensor) -> Tensor:
     return tokens.unflatten(-1, (attention.heads, -1)).transpose(1, 2)

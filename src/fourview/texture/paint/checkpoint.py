@@ -44,7 +44,7 @@ class Painter:
     """A paint folder: the network, its VAE, and the scheduler's config."""
 
     network: PaintNetwork
-    vae: AutoencoderKL
+    vae: Any  # AutoencoderKL, whose methods diffusers leaves untyped
     schedule: Mapping[str, Any]
 
 
@@ -52,8 +52,8 @@ class Painter:
 class Delighter:
     """A delight folder: UNet, VAE, the scheduler's config, and the empty prompt `(1, words, d)`."""
 
-    unet: UNet2DConditionModel
-    vae: AutoencoderKL
+    unet: Any  # UNet2DConditionModel
+    vae: Any  # AutoencoderKL, whose methods diffusers leaves untyped
     schedule: Mapping[str, Any]
     words: Tensor  # token numbers (1, words)
     prompt: Tensor

@@ -80,7 +80,7 @@ class PaintNetwork(nn.Module):
 
     def _run(
         self,
-        unet: UNet2DConditionModel,
+        unet: Any,
         blocks: list[Block],
         call: Call,
         x: Tensor,
@@ -98,7 +98,7 @@ class PaintNetwork(nn.Module):
         return out
 
 
-def wrap(unet: UNet2DConditionModel, is_reference: bool) -> list[Block]:
+def wrap(unet: Any, is_reference: bool) -> list[Block]:
     """Put our blocks in the place of the UNet's, and return them in their order."""
     blocks = []
     for name, transformers in list(_transformers(unet)):
@@ -109,7 +109,7 @@ def wrap(unet: UNet2DConditionModel, is_reference: bool) -> list[Block]:
     return blocks
 
 
-def _transformers(unet: UNet2DConditionModel) -> Iterator[tuple[str, nn.ModuleList]]:
+def _transformers(unet: Any) -> Iterator[tuple[str, Any]]:
     """The lists of transformer blocks by the official name of their place."""
     for way, stages in (("down", unet.down_blocks), ("up", unet.up_blocks)):
         for i, stage in enumerate(stages):

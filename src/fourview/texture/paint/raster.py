@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fourview.arrays import Float, Int
+from fourview.arrays import Bool, Float, Int
 
 DEPTH_LEVELS = 2**18
 PASS_PIXELS = 1 << 21  # candidate pixels that are tested at once: about 200 MB
@@ -48,7 +48,7 @@ def draw(clip: Float, faces: Int, size: tuple[int, int]) -> Drawn:
     return Drawn(face.reshape(height, width), _weights(clip, screen, faces, face, width).reshape(height, width, 3))
 
 
-def barycentric(screen: Float, corners: Int, column: Int, row: Int) -> tuple[Float, Float]:
+def barycentric(screen: Float, corners: Int, column: Int, row: Int) -> tuple[Float, Bool]:
     """Screen-linear coordinates `(n, 3)` of pixel middles in triangles, and whether each lies inside, `(n,)`."""
     p = np.stack([column, row], axis=1).astype(np.float32) + np.float32(0.5)
     a, b, c = (screen[corners[:, k], :2] for k in range(3))
@@ -81,8 +81,8 @@ def _screen(clip: Float, height: int, width: int) -> Float:
 def _boxes(corner: Float, height: int, width: int) -> tuple[Int, Int]:
     """First (column, row) of each triangle's box of pixels, and its (width, height), `(f, 2)`; 0 where outside."""
     last = np.array([width - 1, height - 1])
-    finite = np.isfinite(corner).all(axis=(1, 2))
-    corner = np.where(finite[:, None, None], corner, -2.0)
+    finite: Bool = np.isfinite(corner).all(axis=(1, 2))
+    corner = np.where(finite.reshape(-1, 1, 1), corner, -2.0)
     low = np.clip(np.floor(corner.min(axis=1)) - 1, 0, last).astype(np.int64)
     high = np.clip(np.ceil(corner.max(axis=1)), -1, last).astype(np.int64)
     return low, np.maximum(high - low + 1, 0)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, LCMScheduler
+from diffusers import EulerAncestralDiscreteScheduler, LCMScheduler
 from torch import Tensor
 
 from fourview.arrays import Byte
@@ -89,16 +89,16 @@ def encode(
     for number, batch in enumerate(kinds):
         tick(number / len(kinds))
         latents.append(_drawn(painter.vae, batch, generator)[None])
-    return Conditions(*latents, torch.tensor([cameras], device=painter.vae.device))
+    return Conditions(latents[0], latents[1], latents[2], torch.tensor([cameras], device=painter.vae.device))
 
 
-def posterior(vae: AutoencoderKL, batch: Tensor) -> tuple[Tensor, Tensor]:
+def posterior(vae: Any, batch: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and log-variance of pictures `(n, 3, s, s)`, encoded one by one."""
     found = [vae.encode(one[None].to(vae.device, vae.dtype)).latent_dist for one in batch]
     return torch.cat([p.mean for p in found]), torch.cat([p.logvar for p in found])
 
 
-def _drawn(vae: AutoencoderKL, batch: Tensor, generator: torch.Generator) -> Tensor:
+def _drawn(vae: Any, batch: Tensor, generator: torch.Generator) -> Tensor:
     mean, log_variance = posterior(vae, batch)
     noise = torch.randn(mean.shape, generator=generator).to(mean)
     drawn: Tensor = (mean + torch.exp(0.5 * log_variance) * noise) * vae.config["scaling_factor"]
@@ -175,7 +175,7 @@ def predictor(
     return predict
 
 
-def decode(vae: AutoencoderKL, latents: Tensor, tick: Tick = no_tick) -> Byte:
+def decode(vae: Any, latents: Tensor, tick: Tick = no_tick) -> Byte:
     """8-bit views `(n, s, s, 3)` of latents `(n, 4, h, w)`, one at a time."""
     views = []
     for number, one in enumerate(latents):

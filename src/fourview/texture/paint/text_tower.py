@@ -96,13 +96,14 @@ class TextTower(nn.Module):
                 "position_embedding": nn.Embedding(params.words, params.width),
             }
         )
-        self.encoder = nn.ModuleDict({"layers": nn.ModuleList(_Layer(params) for _ in range(params.layers))})
+        self.layers = [_Layer(params) for _ in range(params.layers)]
+        self.encoder = nn.ModuleDict({"layers": nn.ModuleList(self.layers)})
         self.final_layer_norm = nn.LayerNorm(params.width, params.epsilon)
 
     def forward(self, words: Tensor) -> Tensor:
         places = torch.arange(words.shape[1], device=words.device)
         x = self.embeddings["token_embedding"](words) + self.embeddings["position_embedding"](places)
-        for layer in self.encoder["layers"]:
+        for layer in self.layers:
             x = layer(x)
         out: Tensor = self.final_layer_norm(x)
         return out
