@@ -251,7 +251,7 @@ def test_whole_runs(path, painter):
 def test_delight(path):
     t, words = read(path)
     delighter = load_delighter(path.parent / words["folder"], dtype=torch.float32)
-    assert DELIGHT_STEPS == int(words["steps"])
+    assert int(words["steps"]) == DELIGHT_STEPS
     for case in sorted({key.split(".")[0] for key in t}):
         if f"{case}.mid.input_ids" in t:
             assert (delighter.words == t[f"{case}.mid.input_ids"]).all()
@@ -305,7 +305,12 @@ def test_the_prepared_path_equals_the_plain_one(dtype, tolerance, variant):
     runs = []
     for prepared in (True, False):
         outs = []
-        sample(painter, conditions, Sampling(variant, 4, prepared=prepared), on_step=lambda i, o, x: outs.append(o))
+        sample(
+            painter,
+            conditions,
+            Sampling(variant, 4, prepared=prepared),
+            on_step=lambda i, o, x, outs=outs: outs.append(o),
+        )
         runs.append(torch.stack(outs))
     agree(runs[0], runs[1], tolerance, variant)
 

@@ -41,7 +41,7 @@ def _repainted(delighter: Delighter, colours: Byte, tick: Tick, on_step: OnStep 
     """What the network itself makes of RGB `(s, s, 3)`."""
     vae, unet = delighter.vae, delighter.unet
     device, dtype = unet.device, unet.dtype
-    # Official pictures reach this VAE channels-last; on a CPU torch 2.13 gives other numbers then (1e-3 in the latents).
+    # Official pictures reach this VAE channels-last; on a CPU torch 2.13 then differs by 1e-3 in the latents.
     seen = pixels(colours[None]).to(device, dtype, memory_format=torch.channels_last)
     given = vae.encode(seen).latent_dist.mode()
     scheduler = EulerAncestralDiscreteScheduler.from_config(delighter.schedule)

@@ -81,7 +81,7 @@ def _screen(clip: Float, height: int, width: int) -> Float:
 def _boxes(corner: Float, height: int, width: int) -> tuple[Int, Int]:
     """First (column, row) of each triangle's box of pixels, and its (width, height), `(f, 2)`; 0 where outside."""
     last = np.array([width - 1, height - 1])
-    finite: Bool = np.isfinite(corner).all(axis=(1, 2))
+    finite = np.isfinite(corner).reshape(len(corner), -1).min(axis=1)
     corner = np.where(finite.reshape(-1, 1, 1), corner, -2.0)
     low = np.clip(np.floor(corner.min(axis=1)) - 1, 0, last).astype(np.int64)
     high = np.clip(np.ceil(corner.max(axis=1)), -1, last).astype(np.int64)
