@@ -161,9 +161,11 @@ def home(entry: Entry) -> Path:
 
 
 def found(entry: Entry) -> Path | None:
-    """The folder that holds every file of `entry`: ours, the official one, then the hub's cache; None where none does."""
+    """The folder with every file of `entry`: ours, the official one or the hub's cache, in this order; or None."""
     places = home(entry), official_root() / entry.repository / entry.subfolder, hub_snapshot(entry)
-    return next((place for place in places if place and all((place / file.name).is_file() for file in entry.files)), None)
+    return next(
+        (place for place in places if place and all((place / file.name).is_file() for file in entry.files)), None
+    )
 
 
 def path(entry: Entry) -> Path:
