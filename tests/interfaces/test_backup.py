@@ -22,7 +22,7 @@ from fourview.service.store.jobs import OPEN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "backup.md").read_text()
 JOBS = "/api/v1/jobs"
-PARAMETERS = {"devices": "instant:0.2", "lease_s": 3, "heartbeat_s": 0.5}
+PARAMETERS = {"devices": "instant:0.5", "lease_s": 3, "heartbeat_s": 0.5}
 
 
 def run(heading, **where):

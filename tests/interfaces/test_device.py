@@ -9,7 +9,6 @@ import pytest
 from interfaces.pictures import FRONT, V1, V2
 from service.acts import stl
 
-from fourview import __version__
 from fourview.service.routes.page import EXAMPLES
 
 
@@ -19,7 +18,7 @@ def url(migrated_file, tmp_path):
     return f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
 
 
-def test_a_job_tells_what_did_it_and_on_which_device(serve):
+def test_a_job_shows_its_engine_and_device(serve):
     with serve(devices="cpu").client() as client:
         waits = {"prefer": "wait=120"}
         mesh = client.post("/api/v1/meshes/convert", files={"mesh": ("a.stl", stl())}, headers=waits).json()
@@ -28,7 +27,7 @@ def test_a_job_tells_what_did_it_and_on_which_device(serve):
         model = client.post("/api/v1/jobs", data=form, files=front, headers=waits).json()
 
     assert mesh["status"] == model["status"] == "succeeded"
-    assert mesh["engine"] == {"name": "mesh", "version": __version__, "device": "cpu", "licence": "Apache-2.0"}
+    assert set(mesh["engine"].values()) == {None}  # converting needs no engine
     assert (model["engine"]["name"], model["engine"]["device"]) == ("hull", "cpu")
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from fourview.errors import SettingsError
+from fourview.service.load_settings import load
 from fourview.service.prices import PRICES
-from fourview.service.settings import Settings, describe, load
+from fourview.service.settings import Settings, describe
 
 DOCS = (Path(__file__).parents[2] / "docs/reference/settings.md").read_text()
 HOME = "~/.local/share/fourview"

@@ -34,7 +34,7 @@ def changing(database: str | None) -> "Iterator[tuple[Connection, float]]":
     """A transaction on the service's database, and the time now (unix seconds)."""
     with serve_extra():
         from fourview.server.compose import opened_store
-        from fourview.service.settings import load
+        from fourview.service.load_settings import load
     with opened_store(database or load().database) as store, store.begin() as tx:
         yield tx, time.time()
 

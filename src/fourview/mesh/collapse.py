@@ -7,10 +7,17 @@ Not here  the fast first part of the way (`simplify`), meshes that are not manif
 
 The cost of an edge is the quadric error of Garland & Heckbert (Surface simplification using quadric error metrics,
 SIGGRAPH 1997). Only edges that fulfil the link condition go (Dey, Edelsbrunner, Guha, Nekhayev, Topology preserving
-edge contraction, 1999), so what is closed and 2-manifold stays so, with its genus. Not one edge after another but a
-round of edges that do not touch each other at once, which suits numpy: in each round the cheapest edges among their
-neighbours, and only as cheap as the best edges still needed (after Luby, A simple parallel algorithm for the maximal
-independent set problem, 1986).
+edge contraction, 1999), so what is closed and 2-manifold stays so, with its genus. Edges
+collapse in rounds of edges that do not touch each other, which suits numpy (after Luby, A simple parallel algorithm for
+the maximal independent set problem, 1986):
+
+    while there are more faces than asked for:
+        cost[e] = quadric error of each edge that fulfils the link condition and turns no face over
+        limit = the cost of the last edge that is still needed, were all independent
+        collapse every edge with cost <= limit that is cheaper than all edges around it
+
+Why our own code: `fast-simplification`, `pyfqmr`, meshoptimizer and Open3D pinch some edges and stop above or below the
+target; pymeshlab and CGAL keep the topology, but are GPL.
 """
 
 from dataclasses import dataclass

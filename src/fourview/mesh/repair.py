@@ -10,6 +10,8 @@ collapsed, two faces may cover each other back to back, four faces may share an 
 is that of Guéziec, Taubin, Lazarus, Horn (Cutting and stitching, IEEE TVCG 2001): remove what cancels out, pair the
 faces around each edge, give each fan of faces its own vertex. Faces are paired that see each other across empty space:
 so necks stay connected, and squeezed holes close and leave at most a splinter inside.
+
+Why our own code: trimesh reports such faults and mends few of them; `pymeshfix` is GPL.
 """
 
 import numpy as np

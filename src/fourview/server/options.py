@@ -45,7 +45,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def settings_of(file: Path | None, more: tuple[str, ...], **flags: Any) -> "Settings":
     """The settings in force; raises `SettingsError`, or `MissingExtraError`."""
     with serve_extra():
-        from fourview.service.settings import load
+        from fourview.service.load_settings import load
     given: dict[str, Any] = {}
     for word in more:
         name, is_there, value = word.partition("=")

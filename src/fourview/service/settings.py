@@ -12,25 +12,20 @@ settings that were checked together, or not at all: every reason against them is
 """
 
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_core import to_json
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings import SettingsError as SourceError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from fourview.errors import SettingsError
+from fourview.service.hosts import is_wildcard
 from fourview.service.masking import masked
 from fourview.service.outbound.addresses import Rules
 from fourview.service.prices import PRICES, Prices
-from fourview.service.settings_checks import is_wildcard, reasons_against
-
-_SECRET = ("signing_secrets", "database_url", "files_url")  # whose values are never shown whole
 
 
 def _listed(value: object) -> object:
@@ -57,7 +52,7 @@ def _of(default: Any, doc: str, low: float | None = None, high: float | None = N
 
 
 class Settings(BaseSettings):
-    """All settings. `load` makes them and checks them together; made directly, each is checked alone."""
+    """All settings. `load_settings.load` makes them and checks them together; made directly, each is checked alone."""
 
     model_config = SettingsConfigDict(
         env_prefix="FOURVIEW_",
@@ -210,45 +205,9 @@ class Settings(BaseSettings):
         return self.scratch_dir or self.state_dir / "scratch"
 
 
-def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
-    """The settings in force, checked together; `flags` are those the caller was given. Raises `SettingsError`."""
-    try:
-        settings = Settings(**{**_read(file), **EnvSettingsSource(Settings)(), **(flags or {})})
-    except SourceError as error:
-        raise SettingsError(f"{error}: tables are JSON in the environment") from None
-    except ValidationError as error:
-        raise SettingsError("\n".join(_sentences(error))) from None
-    if reasons := list(reasons_against(settings)):
-        raise SettingsError("\n".join(reasons))
-    return settings
-
-
 def describe(settings: Settings) -> dict[str, str]:
     """Each setting by name as a person may see it: passwords and secrets are not in it."""
     return {name: _shown(getattr(settings, name)) for name in Settings.model_fields}
-
-
-def _read(file: Path | None) -> dict[str, Any]:
-    if file is None:
-        return {}
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise SettingsError(f"the settings file {file} is no TOML ({error}): correct that line") from None
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    """What was wrong with which setting; of a choice between types, one sentence for each."""
-    for found in error.errors():
-        name = ".".join(str(step) for step in found["loc"] if str(step).isidentifier() or isinstance(step, int))
-        if found["type"] == "extra_forbidden":
-            yield f"there is no setting '{name}': docs/reference/settings.md has them all"
-        else:
-            is_shown = found["type"] != "missing" and found["loc"][0] not in _SECRET
-            value = f" {str(found['input'])[:60]!r}" if is_shown else ""
-            yield f"{name}{value} cannot be used: {found['msg'].removeprefix('Value error, ')}"
 
 
 def _shown(value: object) -> str:

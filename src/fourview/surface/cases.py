@@ -14,6 +14,8 @@ the holes of tables that do not). Why the result is 2-manifold, for any signs:
    loop passes through it, so the four fans close to one disc;
 2. every segment of a loop lies in a face of the cell, where exactly one loop of the cell beyond follows it backwards;
 3. no loop is cut along a diagonal whose two ends lie in one face: the cell beyond might draw the same diagonal.
+
+Why our own table: the 2-manifold promise needs it proven for all signs; tables with 15 or 33 cases are not.
 """
 
 import math

@@ -4,10 +4,19 @@
 
 Owns      the common scale of the charts, and where each lies. Not here: what a chart is (`unwrap`).
 
-The tallest chart comes first. Each falls where it comes to rest lowest on the skyline of those before it, upright or
-upside down (Lévy et al., "Least Squares Conformal Maps", 2002, section 4). Outlines are kept as the lowest and highest
-point of each column, so the work is bounded by charts x columns whatever the faces are. The scale is found by packing
-again, larger or smaller.
+    for each scale, found by bisection:
+        skyline[column] = 0
+        for each chart, the tallest first, upright or upside down:
+            at each offset: rest = max over columns of skyline[offset + column] - lowest[column]
+            place the chart at the offset with the lowest rest
+            skyline[offset + column] = rest + highest[column]
+        the scale fits where no column is higher than the atlas
+
+After Lévy et al., "Least Squares Conformal Maps", 2002, section 4. `lowest` and `highest` are the outline of a chart in
+each column, so the work is bounded by charts x columns, however many faces there are.
+
+Why our own code: `xatlas` fills an atlas better, but not always a square one of the wanted size, and its time grows
+with the charts without a bound (docs/how/texture.md); `rectpack` packs rectangles, and charts are none.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,9 @@ so it is the same number to the last bit: neighbours leave no crack and share no
 Nearest wins, and among equals the lowest face index: depth and face are packed into one integer whose maximum is kept
 (the 64-bit atomic z-buffer of software rasterisers; cf. Schütz et al., "Software Rasterization of 2 Billion Points in
 Real Time", 2022), so the order of work does not matter.
+
+Why our own code: nvdiffrast, PyTorch3D and moderngl need a GPU, a compiler or a display; `skimage.draw` draws one
+polygon a call.
 """
 
 from dataclasses import dataclass

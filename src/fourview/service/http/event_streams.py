@@ -20,9 +20,9 @@ from collections import Counter
 from starlette.responses import ContentStream, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from fourview.service.hosts import is_loopback
 from fourview.service.problems import Refused
 from fourview.service.settings import Settings
-from fourview.service.settings_checks import is_loopback
 
 
 class Streams:

@@ -1,26 +1,46 @@
 # SPDX-FileCopyrightText: The fourview authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which settings contradict each other.
+"""Loads the settings from file, environment and flags, and checks them together.
 
-Owns      the reasons not to start. Not here: the settings themselves, and the range of each (`settings`).
+Owns      the order of these three, the reasons not to start.
+Not here  the settings and the range of each (`settings`).
 """
 
 import re
-from collections.abc import Iterator
-from ipaddress import ip_address
-from typing import TYPE_CHECKING
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from fourview.errors import FourviewError
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+from pydantic_settings import SettingsError as SourceError
+
+from fourview.errors import FourviewError, SettingsError
 from fourview.recipe import Recipe
+from fourview.service.hosts import is_loopback, is_wildcard
 from fourview.service.masking import masked
 from fourview.service.prices import PRICES
+from fourview.service.settings import Settings
 
-if TYPE_CHECKING:
-    from fourview.service.settings import Settings
+_SECRET = ("signing_secrets", "database_url", "files_url")  # settings whose values are never shown whole
 
 
-def reasons_against(s: "Settings") -> Iterator[str]:
+def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force, checked together; `flags` are those the caller was given. Raises `SettingsError`."""
+    try:
+        settings = Settings(**{**_read(file), **EnvSettingsSource(Settings)(), **(flags or {})})
+    except SourceError as error:
+        raise SettingsError(f"{error}: tables are JSON in the environment") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(error))) from None
+    if reasons := list(_reasons_against(settings)):
+        raise SettingsError("\n".join(reasons))
+    return settings
+
+
+def _reasons_against(s: Settings) -> Iterator[str]:
     """The reasons not to start with these settings, each with its cure."""
     is_public = not is_loopback(s.bind_host) or bool(
         s.public_url and not is_loopback(urlsplit(s.base_url).hostname or "")
@@ -68,14 +88,24 @@ def reasons_against(s: "Settings") -> Iterator[str]:
         yield f"recipe_defaults: {error}"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` (a name, or an address without brackets) is this machine and no other can reach it."""
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise SettingsError(f"the settings file {file} is no TOML ({error}): correct that line") from None
 
 
-def is_wildcard(host: str) -> bool:
-    """Whether `host` stands for more than one host."""
-    return "*" in host or host in ("0.0.0.0", "::", "")
+def _sentences(error: ValidationError) -> Iterator[str]:
+    """What was wrong with which setting; of a choice between types, one sentence for each."""
+    for found in error.errors():
+        name = ".".join(str(step) for step in found["loc"] if str(step).isidentifier() or isinstance(step, int))
+        if found["type"] == "extra_forbidden":
+            yield f"there is no setting '{name}': docs/reference/settings.md has them all"
+        else:
+            is_shown = found["type"] != "missing" and found["loc"][0] not in _SECRET
+            value = f" {str(found['input'])[:60]!r}" if is_shown else ""
+            yield f"{name}{value} cannot be used: {found['msg'].removeprefix('Value error, ')}"
