@@ -71,7 +71,7 @@ web/node_modules: web/package-lock.json
 
 .venv/all: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) -c constraints.txt -e ".[rembg,hunyuan,serve,gltf,train,test,check,bench]"
+	$(PIP) -c constraints.txt -e ".[rembg,hunyuan,paint,serve,gltf,train,test,check,bench]"
 	touch $@ .venv/base .venv/serve
 
 clean:

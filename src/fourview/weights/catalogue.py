@@ -140,15 +140,32 @@ def official_root() -> Path:
     return Path(os.path.expanduser(os.environ.get("HY3DGEN_MODELS") or "~/.cache/hy3dgen"))
 
 
+def hub_snapshot(entry: Entry) -> Path | None:
+    """Where the hub's client keeps the revision of `entry` in its cache; None where it has never fetched it."""
+    base = os.environ.get("HF_HOME") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
+    cache = Path(os.path.expanduser(os.environ.get("HF_HUB_CACHE") or f"{base}/hub"))
+    repository = cache / f"models--{entry.repository.replace('/', '--')}"
+    revision, pointer = entry.revision, repository / "refs" / entry.revision
+    try:
+        if pointer.is_file():  # a branch: the file holds the commit that it stood at
+            revision = pointer.read_text("utf-8").strip()
+        place = repository / "snapshots" / revision / entry.subfolder
+        return place if place.is_dir() else None
+    except (OSError, ValueError):
+        return None
+
+
 def home(entry: Entry) -> Path:
     """Our folder into which `pull` puts `entry`."""
     return root() / entry.repository / entry.subfolder
 
 
 def found(entry: Entry) -> Path | None:
-    """The folder that holds every file of `entry`, ours before the official one; None where neither does."""
-    places = home(entry), official_root() / entry.repository / entry.subfolder
-    return next((place for place in places if all((place / file.name).is_file() for file in entry.files)), None)
+    """The folder with every file of `entry`: ours, the official one or the hub's cache, in this order; or None."""
+    places = home(entry), official_root() / entry.repository / entry.subfolder, hub_snapshot(entry)
+    return next(
+        (place for place in places if place and all((place / file.name).is_file() for file in entry.files)), None
+    )
 
 
 def path(entry: Entry) -> Path:
