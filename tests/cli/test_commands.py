@@ -166,13 +166,13 @@ def test_every_mistake_is_one_line_with_exit_code_2_and_leaves_nothing_behind(tm
     cases = mistakes(tmp_path)
     before = sorted(tmp_path.rglob("*"))
 
-    for name, (words, said) in cases.items():
+    for name, (words, expected) in cases.items():
         process = fourview_cli("generate", *words)
 
         assert process.returncode == 2, (name, process.stderr)
         assert process.stderr.startswith("error: "), (name, process.stderr)
         assert process.stderr.count("\n") == 1, (name, process.stderr)
-        assert said in process.stderr, (name, process.stderr)
+        assert expected in process.stderr, (name, process.stderr)
         assert process.stdout == "", name
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -193,13 +193,13 @@ def test_no_command_leaves_a_traceback_where_its_output_or_input_cannot_be_used(
         (("demo", "-o", tmp_path / ("n" * 300)), "too long"),
     ]  # fmt: skip
 
-    for words, said in wrong:
+    for words, expected in wrong:
         process = fourview_cli(*words)
 
         assert process.returncode == 2, (words, process.stderr)
         assert process.stderr.startswith("error: "), (words, process.stderr)
         assert process.stderr.count("\n") == 1, (words, process.stderr)
-        assert said in process.stderr, (words, process.stderr)
+        assert expected in process.stderr, (words, process.stderr)
 
 
 def test_folders_that_are_not_there_are_made_and_files_have_the_modes_of_the_users_mask(tmp_path):
@@ -291,10 +291,10 @@ def test_interrupt_ends_with_130_and_leaves_nothing(tmp_path):
         assert time.monotonic() < until
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, printed = process.communicate(timeout=60)
 
-    assert process.returncode == 130, said
-    assert said.strip() == "error: interrupted; no file was left half-written"
+    assert process.returncode == 130, printed
+    assert printed.strip() == "error: interrupted; no file was left half-written"
     assert list(tmp_path.iterdir()) == []
 
 
